@@ -1,0 +1,2 @@
+//! revbench.
+fn main() {}

@@ -1,0 +1,161 @@
+//! What the driver is to do: everything that shapes a measurement, as values fixed before the clock starts.
+//!
+//! Every `_ns` instant here is relative to the start of the first slice, which the driver chooses once every
+//! session is signed in.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use revbench_model::event::{Slice, SubjectRole};
+use revbench_model::target::Target;
+use revbench_model::{ChangeActor, Orientation, Permission, ScopeKind, SubjectId};
+
+/// One fleet's measurement.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Seed of everything random in the driver.
+    pub seed: u64,
+    /// How to sign in, refresh, call and change.
+    pub target: Target,
+    /// Where tokens are issued and changes are made.
+    pub authority: SocketAddr,
+    /// The resource servers: address and the name that each gives in the instance header.
+    pub instances: Vec<(SocketAddr, String)>,
+    /// The scenarios that share this fleet.
+    pub scenarios: Vec<PlannedScenario>,
+    /// The subjects, by number.
+    pub subjects: Vec<PlannedSubject>,
+    /// Contiguous stretches in order.
+    pub slices: Vec<Slice>,
+    /// The scenario's own traffic.
+    pub background: Background,
+    /// When probes are sent.
+    pub probes: ProbeGrid,
+    /// How honest clients behave.
+    pub client: ClientModel,
+    /// How many connections.
+    pub connections: Connections,
+    /// When a request is given up, ns after its send.
+    pub request_timeout_ns: u64,
+}
+
+/// What a scenario means to the driver.
+#[derive(Clone, Debug)]
+pub struct PlannedScenario {
+    /// Which way its changes point.
+    pub orientation: Orientation,
+    /// What they apply to.
+    pub scope: ScopeKind,
+    /// Who makes them.
+    pub actor: ChangeActor,
+    /// The permission they take or give; `None` for everything.
+    pub changed: Option<Permission>,
+    /// Their reason.
+    pub reason: String,
+    /// The permission that the subjects' traffic and the probes ask for.
+    pub asked: Permission,
+    /// Is the subjects' traffic an irreversible write (`POST` instead of the target's method)?
+    pub write: bool,
+    /// The claimed bound, around which an instance still stale is probed densely.
+    pub bound_ns: Option<u64>,
+    /// How long a change is watched.
+    pub horizon_ns: u64,
+}
+
+/// A subject and what happens to it.
+#[derive(Clone, Debug)]
+pub struct PlannedSubject {
+    /// Its name.
+    pub id: SubjectId,
+    /// Its scenario.
+    pub scenario: u16,
+    /// Why it takes part.
+    pub role: SubjectRole,
+    /// When its change is sent; `None` for controls and crowd.
+    pub change_at_ns: Option<u64>,
+    /// Poisson rate of its own traffic per instance, from the first slice on, both sessions together; 0 for
+    /// the crowd, whose traffic is drawn as a whole.
+    pub rate_per_s: f64,
+    /// When its own traffic ends.
+    pub traffic_until_ns: u64,
+}
+
+/// How the instants of the background traffic are drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// Independent exponential gaps: no phase lock with any timer.
+    Poisson,
+    /// Equal gaps.
+    Constant,
+    /// A recorded trace: instant (ns), subject (an index into the crowd, taken modulo its size).
+    Trace(Vec<(u64, u32)>),
+}
+
+/// The crowd's traffic.
+#[derive(Clone, Debug)]
+pub struct Background {
+    /// Requests per second of the crowd per slice kind are this less what treated, unprobed and control
+    /// subjects are planned to send, and never under a tenth of it.
+    pub rate_per_s: f64,
+    /// How the crowd's instants are drawn.
+    pub arrivals: Arrivals,
+    /// Exponent of the Zipf law by which crowd subjects are drawn; 0 is uniform.
+    pub zipf_exponent: f64,
+}
+
+/// When probes are sent after an acknowledgement, to every instance.
+#[derive(Clone, Copy, Debug)]
+pub struct ProbeGrid {
+    /// gap(t) = max(`min_gap_ns`, `ratio`·t), the whole grid stretched by a random factor in [1, 1+ratio)
+    /// for each change.
+    pub ratio: f64,
+    /// Smallest gap; also the gap within ±5 % of the bound, sent only to an instance still stale.
+    pub min_gap_ns: u64,
+    /// Gap after an instance's first fresh answer …
+    pub settled_gap_ns: u64,
+    /// … for this long; then the audit sweep asks once more.
+    pub settled_for_ns: u64,
+}
+
+/// How clients renew their tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientModel {
+    /// Fraction of `expires_in` at which a session renews; the first renewal is at a random phase of it.
+    pub refresh_at: f64,
+    /// Longest pause between a 401 and the refresh, drawn per refresh.
+    pub jitter_ns: u64,
+    /// First pause after a refresh failed with an error; doubles up to a second.
+    pub backoff_ns: u64,
+}
+
+/// Connections, opened before the first slice.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// Background connections to each instance.
+    pub background_per_instance: usize,
+    /// Probe connections to each instance.
+    pub probe_per_instance: usize,
+    /// Connections for refreshes.
+    pub refresh: usize,
+    /// Connections for changes.
+    pub change: usize,
+}
+
+/// Counters that others may read while the driver runs, and the one switch they may throw.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// CLOCK_MONOTONIC ns at the start of the first slice; 0 until then.
+    pub started_mono_ns: AtomicU64,
+    /// Sessions signed in.
+    pub signed_in: AtomicU64,
+    /// Requests answered.
+    pub answered: AtomicU64,
+    /// Changes acknowledged.
+    pub changes: AtomicU64,
+    /// Probes answered.
+    pub probes: AtomicU64,
+    /// Requests that ended in an error.
+    pub errors: AtomicU64,
+    /// Set by others: stop sending, return what was measured so far.
+    pub stop: AtomicBool,
+}

@@ -1,0 +1,261 @@
+//! The history: what the driver saw, as facts. Only the oracle subtracts these timestamps.
+//!
+//! Every time is nanoseconds of CLOCK_MONOTONIC since the run's zero, read by the one process that both
+//! changes and probes.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::{DecisionClass, Orientation, SubjectId};
+
+/// Why a subject takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectRole {
+    /// Changed once in the dense slice, and probed.
+    Treated,
+    /// Changed once in the background slice, and never probed: the scenario's own traffic alone.
+    Unprobed,
+    /// Never changed; must always be allowed.
+    ControlAllowed,
+    /// Never changed; must always be denied.
+    ControlDenied,
+    /// The scenario's crowd; kept as histograms.
+    Crowd,
+}
+
+/// Which of a subject's two sessions. Controls and crowd have only an honest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionRole {
+    /// Refreshes until its subject's change is submitted and keeps that token from then on: an attacker.
+    Pinned,
+    /// Goes on refreshing, and refreshes after a 401: an honest client.
+    Honest,
+}
+
+/// Why a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The scenario's own traffic: the only kind that counts as exposure.
+    Background,
+    /// Sent to learn when a change took effect.
+    Probe,
+    /// Sent at the end of the run to every changed subject and instance.
+    Audit,
+    /// A renewal of the session's token at the authority; allow means a new token came, reauthenticate that
+    /// it was refused.
+    Refresh,
+}
+
+/// A subject of the history; its index is its number in every record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectRecord {
+    /// Its name in the tokens.
+    pub id: SubjectId,
+    /// The number of its scenario in the plan.
+    pub scenario: u16,
+    /// Why it takes part.
+    pub role: SubjectRole,
+}
+
+/// How a change request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeOutcome {
+    /// Acknowledged with success.
+    Ok,
+    /// Definitely not applied: a 4xx.
+    Fail,
+    /// Unknown: timeout, 5xx, reset.
+    Info,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRecord {
+    /// Whose authority changed.
+    pub subject: u32,
+    /// Revoke or grant.
+    pub orientation: Orientation,
+    /// When it was planned to be sent.
+    pub intended_ns: u64,
+    /// Read just before the first byte of the request was written.
+    pub submitted_ns: u64,
+    /// Read just after the whole answer was parsed; for `Info`, when it was given up.
+    pub acknowledged_ns: u64,
+    /// How it ended.
+    pub outcome: ChangeOutcome,
+}
+
+/// One request of a treated or control subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRecord {
+    /// Whose.
+    pub subject: u32,
+    /// Which session.
+    pub session: SessionRole,
+    /// Why.
+    pub purpose: Purpose,
+    /// The resource server it was pinned to; 0 for refreshes.
+    pub instance: u16,
+    /// When it was planned: for latency only.
+    pub intended_ns: u64,
+    /// Read just before the first byte was written.
+    pub sent_ns: u64,
+    /// Read just after the whole answer was read.
+    pub received_ns: u64,
+    /// What was answered.
+    pub decision: DecisionClass,
+    /// The HTTP status; 0 where there was none.
+    pub status: u16,
+    /// Was it an irreversible write?
+    pub write: bool,
+}
+
+/// Everything that the oracle needs to know of one fleet's run about staleness.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// How many resource servers.
+    pub instances: u16,
+    /// The subjects; records refer to their index.
+    pub subjects: Vec<SubjectRecord>,
+    /// The changes, in order of acknowledgement.
+    pub changes: Vec<ChangeRecord>,
+    /// The requests of treated and control subjects, in order of receipt.
+    pub requests: Vec<RequestRecord>,
+    /// Answers whose decision instant, as the server stamped it, lay outside [sent, received]: clocks or
+    /// matching are wrong, and nothing else in the history can be believed.
+    pub clock_violations: u64,
+}
+
+/// A stretch of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// What happens in it.
+    pub kind: SliceKind,
+    /// First instant.
+    pub start_ns: u64,
+    /// First instant after it.
+    pub end_ns: u64,
+}
+
+impl Slice {
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        (self.end_ns - self.start_ns) as f64 / 1e9
+    }
+
+    /// Does the instant lie in it?
+    #[inline]
+    pub fn contains(&self, at_ns: u64) -> bool {
+        (self.start_ns..self.end_ns).contains(&at_ns)
+    }
+}
+
+/// What happens in a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SliceKind {
+    /// Traffic until caches are in equilibrium; nothing is measured.
+    WarmUp,
+    /// Traffic and nothing else: unit costs.
+    Plain,
+    /// Changes at the scenario's own rate, no probes: latency, CPU, store operations.
+    Background,
+    /// Changes in quick succession, and probes: staleness.
+    Dense,
+    /// The last changes of the dense slice are watched to their horizon.
+    Drain,
+    /// Every changed subject is asked once more at every instance.
+    Audit,
+}
+
+/// Bounds of every latency histogram: 1 ns to one hour at three digits, so that merges are exact.
+pub fn new_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("constant bounds are valid")
+}
+
+/// What the driver counted in one slice. Latencies are those of the crowd alone, so that treated subjects
+/// and probes do not move them.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// When.
+    pub slice: Slice,
+    /// Intended send to last byte, ns.
+    pub latency_ns: Histogram<u64>,
+    /// The same, first and second half of the slice: their medians tell drift.
+    pub halves_latency_ns: [Histogram<u64>; 2],
+    /// Actual send to last byte, ns.
+    pub service_ns: Histogram<u64>,
+    /// Actual send minus the later of intended send and a connection being free, ns: the driver's own fault.
+    pub send_lag_ns: Histogram<u64>,
+    /// Wait for a free connection, ns: part of latency.
+    pub connection_wait_ns: Histogram<u64>,
+    /// Latency of refreshes, ns.
+    pub refresh_ns: Histogram<u64>,
+    /// Background requests planned in the slice (crowd, treated, controls).
+    pub offered: u64,
+    /// Of these, how many were answered, whenever.
+    pub completed: u64,
+    /// Requests per status; 0 for none. All purposes at the resource servers.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Crowd answers that were an error, or a decision that its holder's unchanged authority contradicts.
+    pub crowd_errors: u64,
+    /// Probes and audit requests sent.
+    pub probes: u64,
+    /// CPU of the driver's thread, spin included, ns.
+    pub driver_cpu_ns: u64,
+    /// Of this, how much it spent spinning towards a planned instant, ns.
+    pub driver_spin_ns: u64,
+}
+
+impl Load {
+    /// An empty count of a slice.
+    pub fn new(slice: Slice) -> Load {
+        Load {
+            slice,
+            latency_ns: new_histogram(),
+            halves_latency_ns: [new_histogram(), new_histogram()],
+            service_ns: new_histogram(),
+            send_lag_ns: new_histogram(),
+            connection_wait_ns: new_histogram(),
+            refresh_ns: new_histogram(),
+            offered: 0,
+            completed: 0,
+            statuses: BTreeMap::new(),
+            crowd_errors: 0,
+            probes: 0,
+            driver_cpu_ns: 0,
+            driver_spin_ns: 0,
+        }
+    }
+}
+
+/// What the processes used in one slice, as the operating system and their own `/metrics` say.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// CPU of the authority, ns.
+    pub authority_cpu_ns: u64,
+    /// CPU of all resource servers, ns.
+    pub resource_cpu_ns: u64,
+    /// CPU of the store, ns; the link is not the store.
+    pub store_cpu_ns: u64,
+    /// CPU of the link, ns.
+    pub link_cpu_ns: u64,
+    /// Resident memory of the authority at the end, bytes.
+    pub authority_memory_bytes: u64,
+    /// Resident memory of all resource servers at the end, bytes.
+    pub resource_memory_bytes: u64,
+    /// Resident memory of the store at the end, bytes.
+    pub store_memory_bytes: u64,
+    /// What the authority counted.
+    pub authority: crate::counters::Counters,
+    /// What the resource servers counted, summed.
+    pub resource: crate::counters::Counters,
+    /// Time that the hypervisor took from this machine, as a share of the slice's CPU time.
+    pub steal_share: f64,
+}

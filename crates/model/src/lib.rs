@@ -1,0 +1,25 @@
+//! The words and the file formats of revbench; no IO, no clock.
+//!
+//! Every other crate speaks in these types. A file format (scenario, history, summary) is one module; its
+//! serde names are the names on disk. See `docs/GLOSSARY.md` for the words.
+
+pub mod change;
+pub mod claims;
+pub mod counters;
+pub mod decision;
+pub mod distribution;
+pub mod duration;
+pub mod event;
+pub mod ids;
+pub mod settings;
+pub mod summary;
+pub mod target;
+pub mod time;
+
+pub use change::{Change, ChangeActor, Orientation, Scope, ScopeKind};
+pub use claims::Claims;
+pub use decision::{DecisionClass, Reason};
+pub use distribution::Distribution;
+pub use ids::{Issuer, Jti, Permission, SessionId, SubjectId};
+pub use settings::Settings;
+pub use time::Now;

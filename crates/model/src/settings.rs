@@ -1,0 +1,218 @@
+//! The settings that a strategy and the servers around it run with.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::duration;
+
+/// Signature algorithms of access tokens. RS256 is what most identity providers issue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// RSA PKCS#1 v1.5 with SHA-256.
+    #[default]
+    RS256,
+    /// ECDSA on P-256.
+    ES256,
+    /// Ed25519.
+    EdDSA,
+    /// HMAC with a key of 256 bits.
+    HS256,
+}
+
+impl Algorithm {
+    /// All of them, the default first.
+    pub const ALL: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
+
+    /// The `alg` value of RFC 7518 and RFC 8037.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::RS256 => "RS256",
+            Algorithm::ES256 => "ES256",
+            Algorithm::EdDSA => "EdDSA",
+            Algorithm::HS256 => "HS256",
+        }
+    }
+}
+
+/// What a strategy does when the store does not answer within `store_timeout_ms`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnStoreDown {
+    /// Refuse with 503: no decision is made without the store.
+    #[default]
+    Refuse,
+    /// Decide from the token alone: availability over freshness.
+    AllowFromToken,
+}
+
+/// Everything that can be set with `--param`; the names there are these without the unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Life of an access token.
+    pub token_ttl_ms: u64,
+    /// How long after `exp` a resource server still accepts.
+    pub leeway_ms: u64,
+    /// Age at which a cached permission is read again (`cached-lookup`).
+    pub cache_ttl_ms: u64,
+    /// How long a resource server waits for the store.
+    pub store_timeout_ms: u64,
+    /// What happens then.
+    pub on_store_down: OnStoreDown,
+    /// Fraction of a token's life at which a client renews it, 0 < φ ≤ 1.
+    pub refresh_at: f64,
+    /// Longest seeded pause of a client between a 401 and its refresh.
+    pub refresh_jitter_ms: u64,
+    /// How long a client waits for the token endpoint.
+    pub refresh_timeout_ms: u64,
+    /// Signature algorithm.
+    pub algorithm: Algorithm,
+    /// Permissions that every subject carries beside the ones the scenario is about; they make the token long.
+    pub extra_permissions: u32,
+    /// Deny-list entries of unrelated tokens loaded before the run.
+    pub deny_preload: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            token_ttl_ms: 900_000,
+            leeway_ms: 0,
+            cache_ttl_ms: 1_000,
+            store_timeout_ms: 500,
+            on_store_down: OnStoreDown::Refuse,
+            refresh_at: 0.8,
+            refresh_jitter_ms: 20,
+            refresh_timeout_ms: 1_000,
+            algorithm: Algorithm::RS256,
+            extra_permissions: 5,
+            deny_preload: 0,
+        }
+    }
+}
+
+/// Why a `--param` was refused.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum SettingError {
+    /// No setting has this name.
+    #[error("unknown parameter '{name}'{}; known are {}", suggestion(.name), Settings::NAMES.join(", "))]
+    Unknown {
+        /// What was given.
+        name: String,
+    },
+    /// The text is not a value of this setting.
+    #[error("value '{value}' of parameter '{name}' is not {accepted}")]
+    Value {
+        /// The parameter.
+        name: String,
+        /// What was given.
+        value: String,
+        /// The accepted form.
+        accepted: &'static str,
+    },
+}
+
+fn suggestion(name: &str) -> String {
+    match closest(name, Settings::NAMES) {
+        Some(near) => format!(" (did you mean '{near}'?)"),
+        None => String::new(),
+    }
+}
+
+/// The name in `known` that is nearest to `name`, where one is near enough to be a slip of the pen.
+pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let score = |candidate: &str| strsim::jaro_winkler(name, candidate);
+    let best = known.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b)))?;
+    (score(best) > 0.75).then_some(best)
+}
+
+impl Settings {
+    /// The names that `--param NAME=VALUE` takes.
+    pub const NAMES: &[&'static str] = &[
+        "token_ttl",
+        "leeway",
+        "cache_ttl",
+        "store_timeout",
+        "on_store_down",
+        "refresh_at",
+        "refresh_jitter",
+        "refresh_timeout",
+        "algorithm",
+        "extra_permissions",
+        "deny_preload",
+    ];
+
+    /// Sets one by its name without unit: `set("cache_ttl", "2s")`.
+    ///
+    /// # Errors
+    /// An unknown name (with the nearest known one) or a value of the wrong form.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
+        let fail = |accepted| SettingError::Value { name: name.to_owned(), value: value.to_owned(), accepted };
+        let ms = || duration::parse_ms(value).map_err(|_| fail("a duration like '250ms' or '3s'"));
+        let whole_ms = || ms().map(|ms| ms.round() as u64);
+        let count = || value.parse::<u32>().map_err(|_| fail("a whole number"));
+        match name {
+            "token_ttl" => self.token_ttl_ms = whole_ms()?.max(1),
+            "leeway" => self.leeway_ms = whole_ms()?,
+            "cache_ttl" => self.cache_ttl_ms = whole_ms()?.max(1),
+            "store_timeout" => self.store_timeout_ms = whole_ms()?.max(1),
+            "refresh_jitter" => self.refresh_jitter_ms = whole_ms()?,
+            "refresh_timeout" => self.refresh_timeout_ms = whole_ms()?.max(1),
+            "extra_permissions" => self.extra_permissions = count()?,
+            "deny_preload" => self.deny_preload = count()?,
+            "refresh_at" => {
+                let accepted = "a fraction of the token's life, above 0 and at most 1";
+                let fraction: f64 = value.parse().map_err(|_| fail(accepted))?;
+                if !(fraction > 0.0 && fraction <= 1.0) {
+                    return Err(fail(accepted));
+                }
+                self.refresh_at = fraction;
+            }
+            "algorithm" => {
+                let found = Algorithm::ALL.into_iter().find(|a| a.name().eq_ignore_ascii_case(value));
+                self.algorithm = found.ok_or_else(|| fail("one of RS256, ES256, EdDSA, HS256"))?;
+            }
+            "on_store_down" => {
+                self.on_store_down = match value {
+                    "refuse" => OnStoreDown::Refuse,
+                    "allow-from-token" => OnStoreDown::AllowFromToken,
+                    _ => return Err(fail("'refuse' or 'allow-from-token'")),
+                }
+            }
+            _ => return Err(SettingError::Unknown { name: name.to_owned() }),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_can_be_set_and_nothing_else() {
+        let value = |name: &str| match name {
+            "algorithm" => "es256",
+            "on_store_down" => "refuse",
+            "refresh_at" => "0.5",
+            "extra_permissions" | "deny_preload" => "50",
+            _ => "2s",
+        };
+        for name in Settings::NAMES {
+            let mut settings = Settings::default();
+            settings.set(name, value(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+
+    #[test]
+    fn mistakes_name_value_and_accepted_form() {
+        let check = |name: &str, value: &str, expected: &str| {
+            let error = Settings::default().set(name, value).expect_err("a mistake").to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check("cache_til", "1s", "did you mean 'cache_ttl'?");
+        check("cache_ttl", "5", "value '5' of parameter 'cache_ttl' is not a duration like '250ms' or '3s'");
+        check("refresh_at", "1.5", "above 0 and at most 1");
+        check("algorithm", "none", "one of RS256, ES256, EdDSA, HS256");
+    }
+}

@@ -1,0 +1,166 @@
+//! How to sign in, refresh, call and change, as HTTP: what the driver knows of the system it measures.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ChangeActor, DecisionClass, ScopeKind};
+
+/// Which of the target's addresses a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// Where tokens are issued and changes are made.
+    Authority,
+    /// Where protected resources are.
+    Resource,
+}
+
+/// One HTTP exchange with variables written `{{name}}` in path, header values and body.
+///
+/// Variables: `subject`, `session`, `access_token`, `refresh_token` (and every other capture of the sign-in),
+/// `permission`, `permission_json` (quoted, or `null`), `orientation`, `reason`, `scope_kind`, `scope_id`,
+/// and the target's own `variables`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Where it is sent.
+    pub at: Party,
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Header names and values; host, content-length and connection are the driver's.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The body, absent for none.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Variable name to JSON pointer (RFC 6901) into the answer's body. A pointer that finds nothing leaves
+    /// the variable as it was.
+    #[serde(default)]
+    pub captures: BTreeMap<String, String>,
+}
+
+/// Which statuses mean what; anything else is an error and no evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// Served.
+    pub allow: Vec<u16>,
+    /// Refused for lack of authority.
+    pub deny: Vec<u16>,
+    /// The token is no longer honoured.
+    pub reauthenticate: Vec<u16>,
+}
+
+impl Answers {
+    /// The class of a status.
+    #[inline]
+    pub fn classify(&self, status: u16) -> DecisionClass {
+        if self.allow.contains(&status) {
+            DecisionClass::Allow
+        } else if self.deny.contains(&status) {
+            DecisionClass::Deny
+        } else if self.reauthenticate.contains(&status) {
+            DecisionClass::Reauthenticate
+        } else {
+            DecisionClass::Error
+        }
+    }
+}
+
+/// A system under measurement, as the driver sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Signs a subject in: one session. Must capture `access_token`; usually `refresh_token` and `session`.
+    pub sign_in: Exchange,
+    /// Renews the access token of a session.
+    pub refresh: Exchange,
+    /// The protected call whose answer is the decision.
+    pub protected: Exchange,
+    /// A change made by an administrator.
+    pub change: Exchange,
+    /// A change made by the subject itself; its answer may carry a new token.
+    pub own_change: Exchange,
+    /// The revocation of one token, by the token (RFC 7009).
+    pub revoke_token: Exchange,
+    /// What the statuses of the protected call mean.
+    pub answers: Answers,
+    /// The header that names the instance, where there is one; a wrong name makes the answer an error.
+    #[serde(default)]
+    pub instance_header: Option<String>,
+    /// The header with the instant of the decision (CLOCK_MONOTONIC ns), where there is one: a self-check.
+    #[serde(default)]
+    pub decided_at_header: Option<String>,
+    /// Further variables, such as an administrator's token. Never saved.
+    #[serde(default, skip_serializing)]
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Target {
+    /// The exchange that makes a change of this kind.
+    pub fn exchange_for(&self, actor: ChangeActor, scope: ScopeKind) -> &Exchange {
+        match (actor, scope) {
+            (_, ScopeKind::Token) => &self.revoke_token,
+            (ChangeActor::Admin, _) => &self.change,
+            (ChangeActor::Subject, _) => &self.own_change,
+        }
+    }
+
+    /// The built-in contract of the reference servers.
+    pub fn built_in(admin_token: &str) -> Target {
+        let form = || vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+        let json_with = |bearer: &str| {
+            vec![
+                ("content-type".to_owned(), "application/json".to_owned()),
+                ("authorization".to_owned(), format!("Bearer {bearer}")),
+            ]
+        };
+        let tokens = || {
+            [("access_token", "/access_token"), ("refresh_token", "/refresh_token"), ("session", "/session")]
+                .map(|(name, pointer)| (name.to_owned(), pointer.to_owned()))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>()
+        };
+        let change_body = r#"{"orientation":"{{orientation}}","scope":{"{{scope_kind}}":"{{scope_id}}"},"permission":{{permission_json}},"reason":"{{reason}}"}"#;
+        let post = |path: &str, headers, body: &str, captures| Exchange {
+            at: Party::Authority,
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            headers,
+            body: Some(body.to_owned()),
+            captures,
+        };
+        Target {
+            sign_in: post(
+                "/token",
+                form(),
+                "grant_type=password&username={{subject}}&password={{subject}}",
+                tokens(),
+            ),
+            refresh: post(
+                "/token",
+                form(),
+                "grant_type=refresh_token&refresh_token={{refresh_token}}",
+                tokens(),
+            ),
+            protected: Exchange {
+                at: Party::Resource,
+                method: "GET".to_owned(),
+                path: "/resource/{{permission}}".to_owned(),
+                headers: vec![("authorization".to_owned(), "Bearer {{access_token}}".to_owned())],
+                body: None,
+                captures: BTreeMap::new(),
+            },
+            change: post("/admin/changes", json_with("{{admin_token}}"), change_body, BTreeMap::new()),
+            own_change: post("/me/changes", json_with("{{access_token}}"), change_body, tokens()),
+            revoke_token: post("/revoke", form(), "token={{access_token}}", BTreeMap::new()),
+            answers: Answers { allow: vec![200], deny: vec![403], reauthenticate: vec![401] },
+            instance_header: Some("x-instance".to_owned()),
+            decided_at_header: Some("x-decided-at".to_owned()),
+            variables: BTreeMap::from([("admin_token".to_owned(), admin_token.to_owned())]),
+        }
+    }
+}

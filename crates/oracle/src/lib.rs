@@ -1,0 +1,1 @@
+//! History in; windows, verdicts, quantiles, validity and decision out. Pure.

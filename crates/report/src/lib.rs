@@ -1,0 +1,1 @@
+//! Run directories in; terminal tables, Markdown, HTML and charts out.

@@ -1,0 +1,1 @@
+//! A run: plan, blocks, processes, pinning, run directory.

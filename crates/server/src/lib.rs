@@ -1,0 +1,1 @@
+//! Authority and resource server: routes, verification, issuing, one strategy plugged in.

@@ -1,0 +1,1 @@
+//! One strategy, one file: its claim, cost, source, code and tests.
