@@ -1,3 +1,26 @@
 //! Open-loop load over HTTP, changes and probes; writes a history.
+//!
+//! [`run`] measures a fleet by a [`plan::Plan`]; [`load::run`] loads one URL. Both go through one engine: one
+//! thread, one epoll loop, one state machine per connection.
 
+mod agenda;
+mod clock;
+mod conductor;
+mod connection;
+mod engine;
+pub mod error;
+mod exchanges;
+mod http;
+pub mod load;
+mod measure;
 pub mod plan;
+mod probes;
+mod record;
+mod schedule;
+mod session;
+mod sign_in;
+mod template;
+pub mod trace;
+
+pub use error::DriverError;
+pub use measure::{Recording, run};

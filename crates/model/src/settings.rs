@@ -147,7 +147,8 @@ impl Settings {
     /// # Errors
     /// An unknown name (with the nearest known one) or a value of the wrong form.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
-        let fail = |accepted| SettingError::Value { name: name.to_owned(), value: value.to_owned(), accepted };
+        let fail =
+            |accepted| SettingError::Value { name: name.to_owned(), value: value.to_owned(), accepted };
         let ms = || duration::parse_ms(value).map_err(|_| fail("a duration like '250ms' or '3s'"));
         let whole_ms = || ms().map(|ms| ms.round() as u64);
         let count = || value.parse::<u32>().map_err(|_| fail("a whole number"));

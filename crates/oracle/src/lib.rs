@@ -1,1 +1,30 @@
-//! History in; windows, verdicts, quantiles, validity and decision out. Pure.
+//! Facts in, figures out: windows as intervals, verdicts on claims, quantiles, validity.
+//!
+//! Everything here is a pure function of a recorded history and of counts; nothing reads a clock, a file or a
+//! socket, so that every rule can be tested on hand-made histories. `docs/METHODOLOGY.md` says what each
+//! figure means; its sections are named where they are implemented.
+
+pub mod binomial;
+pub mod claim;
+pub mod closed_form;
+pub mod controls;
+pub mod cost;
+pub mod doubt;
+pub mod evidence;
+pub mod exposure;
+mod index;
+mod instance;
+pub mod judge;
+pub mod latency;
+mod quantiles;
+mod staleness;
+mod timeline;
+pub mod validity;
+pub mod windows;
+
+pub use claim::ClaimedBound;
+pub use doubt::{Doubt, Family};
+pub use exposure::HonestFate;
+pub use judge::{CellQuestion, Judged, judge};
+pub use latency::added_latency;
+pub use windows::{Observed, Watch, Window, Windows, windows};

@@ -1,1 +1,25 @@
 //! A run: plan, blocks, processes, pinning, run directory.
+//!
+//! The runner turns scenarios and strategies into fleets of fresh processes, has the driver record each, and
+//! hands the recordings to the oracle. It writes what it learns as soon as it learns it.
+
+mod assemble;
+mod cells;
+pub mod child;
+mod clock;
+mod fleet;
+mod hgrm;
+mod history_file;
+pub mod machine;
+pub mod manifest;
+pub mod options;
+pub mod plan;
+pub mod profile;
+mod readings;
+mod run;
+pub mod run_dir;
+pub mod self_test;
+mod store_setup;
+mod subjects;
+
+pub use run::{Context, Event, Finished, RunError, run};

@@ -1,1 +1,25 @@
 //! Authority and resource server: routes, verification, issuing, one strategy plugged in.
+//!
+//! The same stack serves every strategy, so that what is measured between two of them is the strategies.
+//! [`run_authority`] and [`run_resource`] are the two halves of a fleet; see `docs/ARCHITECTURE.md`.
+
+mod assemble;
+mod authority;
+pub mod clock;
+pub mod config;
+mod form;
+mod http;
+pub mod keys;
+mod process;
+mod resource;
+mod serve;
+mod stop;
+pub mod token;
+pub mod verify;
+
+pub use assemble::{
+    authority_app, resource_app, run_authority, run_authority_until, run_resource, run_resource_until,
+};
+pub use config::{AuthorityConfig, KeySource, Mutant, ResourceConfig, ServerError};
+pub use serve::bind;
+pub use stop::{Stop, StopHandle};

@@ -1,1 +1,25 @@
 //! What strategies read and write: Redis, the embedded default, and the link that adds distance.
+//!
+//! `client` is what strategies speak through, `private` and `embedded` are the two stores that a run starts
+//! by itself, `link` puts a network distance in front of either. See `docs/ARCHITECTURE.md`.
+
+pub mod address;
+pub mod child;
+pub mod client;
+mod clock;
+pub mod command;
+pub mod embedded;
+pub mod error;
+pub mod link;
+mod poller;
+pub mod private;
+pub mod round_trip;
+
+pub use address::StoreAddress;
+pub use client::{Client, Limits};
+pub use command::{Command, Value};
+pub use embedded::{run_embedded, serve_embedded};
+pub use error::StoreError;
+pub use link::{LinkConfig, run_link, serve_link};
+pub use private::{PrivateServer, PrivateServerError, ServerDescription, ServerKind};
+pub use round_trip::{RoundTripStats, measure_round_trip, overhead_from};

@@ -1,1 +1,32 @@
 //! One strategy, one file: its claim, cost, source, code and tests.
+//!
+//! A strategy answers four questions over a store ([`Strategy`]); the server asks them, the same way for all.
+//! What it promises is a pure function of its settings ([`claim`]). There is no HTTP here and no clock: `now` is
+//! an argument.
+
+pub mod cached_lookup;
+pub mod deny_list;
+pub mod floor;
+pub mod kind;
+pub mod lookup;
+pub mod meters;
+pub mod mutant;
+pub mod none;
+pub mod short_ttl;
+pub mod strategy;
+pub mod token_version;
+pub mod truth;
+pub mod ttl_cache;
+
+pub use cached_lookup::CachedLookup;
+pub use deny_list::DenyList;
+pub use floor::Floor;
+pub use kind::{Card, Claimed, Family, Question, StrategyKind, claim, params, time_scale_ms};
+pub use lookup::Lookup;
+pub use meters::Meters;
+pub use mutant::DenyAllAfterChange;
+pub use none::NoCheck;
+pub use short_ttl::ShortTtl;
+pub use strategy::{AppliedChange, Decision, Held, Strategy, TokenRef, Unavailable};
+pub use token_version::TokenVersion;
+pub use truth::{Status, SubjectRecord};

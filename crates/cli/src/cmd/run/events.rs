@@ -1,0 +1,128 @@
+//! A run in words: its plan before it starts, what happens while it goes on.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use revbench_model::duration::format_ms;
+use revbench_model::summary::{Cell, Store};
+use revbench_runner::Event;
+use revbench_runner::machine::Placement;
+use revbench_runner::plan::{FleetPlan, RunPlan};
+
+use crate::console::Console;
+use crate::progress::Snapshot;
+
+/// The plan and its expected time.
+pub(super) fn describe(plan: &RunPlan) -> String {
+    let options = &plan.options;
+    let scenarios: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "plan    {} × {} strategies, {} fleets of {} resource servers, ≈ {}     seed {}",
+        scenarios.join(", "),
+        options.strategies.len(),
+        plan.fleets.len(),
+        options.instances,
+        format_ms(plan.expected_s().round() * 1_000.0),
+        options.seed,
+    );
+    let _ = writeln!(text, "env     {}", Placement::of_this_process().describe());
+    for fleet in &plan.fleets {
+        let _ = writeln!(text, "fleet   {:<14} {}", fleet.strategy.name(), cells(plan, fleet));
+    }
+    for (scenario, strategy, why) in &plan.cannot {
+        let _ = writeln!(text, "cannot  {:<14} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
+    }
+    text
+}
+
+fn cells(plan: &RunPlan, fleet: &FleetPlan) -> String {
+    let one = |cell: &revbench_runner::plan::CellPlan| {
+        let name = &plan.scenarios[cell.scenario].name;
+        match (&cell.bound, cell.changes) {
+            (_, 0) => format!("{name} (latency and cost only)"),
+            (Some(bound), changes) => {
+                let bound = if bound.ms == 0.0 { "at once".to_owned() } else { format!("≤ {}", format_ms(bound.ms)) };
+                format!("{name} ({changes} changes, claims {bound})")
+            }
+            (None, changes) => format!("{name} ({changes} changes, claims nothing)"),
+        }
+    };
+    fleet.cells.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Turns events into the progress view and into lines.
+pub(super) struct Narrator<'a> {
+    plan: &'a RunPlan,
+    console: &'a Console,
+    snapshot: Arc<Mutex<Snapshot>>,
+    phase: String,
+    fleet_s: f64,
+    left_after_s: f64,
+}
+
+impl<'a> Narrator<'a> {
+    pub(super) fn new(plan: &'a RunPlan, console: &'a Console, snapshot: Arc<Mutex<Snapshot>>) -> Self {
+        Narrator { plan, console, snapshot, phase: String::new(), fleet_s: 0.0, left_after_s: 0.0 }
+    }
+
+    /// Hears what happens.
+    pub(super) fn hear(&mut self, event: Event<'_>) {
+        match event {
+            Event::FleetStarting { number, total, fleet, left_s } => {
+                self.phase = format!("[{number}/{total}] {}", fleet.strategy.name());
+                self.fleet_s = fleet.expected_s();
+                self.left_after_s = left_s - self.fleet_s;
+                self.set(String::new(), self.fleet_s);
+            }
+            Event::StoreReady(store) => self.console.say(&store_line(store)),
+            Event::Progress { progress, changes, left_s } => {
+                let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+                let detail = format!(
+                    "{} answers  changes {}/{changes}  probes {}  errors {}",
+                    count(&progress.answered),
+                    count(&progress.changes),
+                    count(&progress.probes),
+                    count(&progress.errors),
+                );
+                self.set(detail, left_s);
+            }
+            Event::CellDone(cell) => self.console.detail(&cell_line(cell)),
+            Event::Warning(text) => self.console.warn(&text),
+        }
+    }
+
+    fn set(&self, detail: String, fleet_left_s: f64) {
+        let left_s = fleet_left_s + self.left_after_s;
+        let total_s = self.plan.expected_s().max(f64::MIN_POSITIVE);
+        let now = Snapshot {
+            phase: self.phase.clone(),
+            done: (1.0 - left_s / total_s).clamp(0.0, 1.0),
+            detail,
+            eta_s: Some(left_s),
+        };
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+}
+
+fn store_line(store: &Store) -> String {
+    let distance = match (store.rtt_us.asked, store.rtt_us.p50) {
+        (0.0, Some(p50)) => format!("{p50:.0} µs away (best case, not a deployment)"),
+        (asked, Some(p50)) => format!("{asked:.0} µs asked, {p50:.0} µs measured"),
+        (asked, None) => format!("{asked:.0} µs asked"),
+    };
+    format!("store   {} {}, {distance}: {}", store.kind, store.version, store.settings)
+}
+
+fn cell_line(cell: &Cell) -> String {
+    let verdict = cell.claim.as_ref().and_then(|claim| claim.verdict);
+    let verdict = verdict.map(|verdict| format!(", claim {verdict:?}").to_lowercase()).unwrap_or_default();
+    format!("done    {} · {}{verdict}", cell.scenario, cell.strategy)
+}
+
+/// Columns of the terminal behind stdout.
+pub(super) fn terminal_width() -> Option<usize> {
+    rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|&w| w > 0)
+}

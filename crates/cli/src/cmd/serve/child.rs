@@ -1,0 +1,93 @@
+//! One child process of a run: reads what it is to be, says where it listens, serves until its parent is gone.
+
+use std::io::{BufRead, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use anyhow::{Context, bail};
+use revbench_model::settings::Algorithm;
+use revbench_runner::child::{ChildConfig, Ready};
+use revbench_server::{AuthorityConfig, KeySource, Mutant, ResourceConfig, run_authority, run_resource};
+use revbench_store::{LinkConfig, run_embedded, run_link};
+use revbench_strategies::StrategyKind;
+
+use crate::console::{ColorChoice, Console, ProgressChoice};
+use crate::exit::ExitCode;
+
+/// Becomes what standard input says.
+pub(super) fn execute(role: &str) -> anyhow::Result<ExitCode> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("cannot read the configuration")?;
+    let config: ChildConfig = serde_json::from_str(&line).context("the configuration cannot be understood")?;
+    if config.role() != role {
+        bail!("called as '{role}', configured as '{}'", config.role());
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    say_ready(listener.local_addr()?)?;
+    serve(listener, config)?;
+    Ok(ExitCode::Done)
+}
+
+fn say_ready(listening: SocketAddr) -> anyhow::Result<()> {
+    let console = Console::new(true, 0, true, ColorChoice::Never, ProgressChoice::None);
+    let line = serde_json::to_string(&Ready { listening })?;
+    Ok(console.data(&format!("{line}\n"))?)
+}
+
+fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
+    match config {
+        ChildConfig::Authority { strategy, settings, store, admin_token, hmac_secret, threads } => {
+            let name = "authority".to_owned();
+            let config =
+                AuthorityConfig { strategy, settings, store, admin_token, name, hs256_secret: hmac_secret };
+            run_authority(listener, config, threads)?;
+        }
+        ChildConfig::Resource {
+            strategy,
+            settings,
+            store,
+            instance,
+            authority,
+            hmac_secret,
+            mutant,
+            threads,
+        } => {
+            let keys = key_source(strategy, settings.algorithm, authority, hmac_secret);
+            let named = |name: String| Mutant::from_name(&name).with_context(|| format!("unknown mutant '{name}'"));
+            let mutant = mutant.map(named).transpose()?;
+            run_resource(listener, ResourceConfig { strategy, settings, store, instance, mutant, keys }, threads)?;
+        }
+        ChildConfig::EmbeddedStore { password } => {
+            end_with_stdin();
+            run_embedded(listener, password)?;
+        }
+        ChildConfig::Link { upstream, one_way_delay_ns, overhead_ns, spin_ns } => {
+            end_with_stdin();
+            run_link(listener, upstream, LinkConfig { one_way_delay_ns, overhead_ns, spin_ns })?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a resource server gets its verification keys.
+pub(super) fn key_source(
+    strategy: StrategyKind,
+    algorithm: Algorithm,
+    authority: SocketAddr,
+    hmac_secret: Option<String>,
+) -> KeySource {
+    match (strategy, algorithm, hmac_secret) {
+        (StrategyKind::Floor, ..) => KeySource::Unneeded,
+        (_, Algorithm::HS256, Some(secret)) => KeySource::Secret(secret),
+        _ => KeySource::JwksUrl(format!("http://{authority}/.well-known/jwks.json")),
+    }
+}
+
+/// Ends this process with its standard input, whose other end the parent holds: store and link serve forever, and
+/// keep nothing that an orderly end would save.
+fn end_with_stdin() {
+    std::thread::spawn(|| {
+        let mut rest = [0; 256];
+        while std::io::stdin().lock().read(&mut rest).is_ok_and(|length| length > 0) {}
+        std::process::exit(0);
+    });
+}

@@ -1,0 +1,273 @@
+//! The smallest fleet, in this process: a store, an authority, a resource server, and a subject to try them with.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use revbench_model::Settings;
+use revbench_model::settings::Algorithm;
+use revbench_runner::options::StoreChoice;
+use revbench_server::keys::random_secret;
+use revbench_server::{
+    AuthorityConfig, Mutant, ResourceConfig, ServerError, Stop, StopHandle, run_authority_until,
+    run_resource_until,
+};
+use revbench_store::private::random_password;
+use revbench_store::{PrivateServer, PrivateServerError, ServerKind, StoreAddress, run_embedded};
+use revbench_strategies::StrategyKind;
+use serde::Serialize;
+
+use super::ServeArgs;
+use super::child::key_source;
+use crate::cmd::run::{find_mutant, param, store};
+use crate::console::Console;
+use crate::exit::ExitCode;
+use crate::render::{BAD_VALUE, Failure, Mistake, Mistakes};
+use crate::{interrupt, loopback, select};
+
+/// The subject that exists from the start.
+const SUBJECT: &str = "demo";
+/// Requests to the authority, key generation of an unoptimised build included.
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What was asked for, checked.
+struct Request {
+    strategy: StrategyKind,
+    settings: Settings,
+    listen: SocketAddr,
+    store: StoreChoice,
+    mutant: Option<Mutant>,
+}
+
+/// What there is, for whoever wants to try it.
+#[derive(Serialize)]
+struct Fleet {
+    strategy: &'static str,
+    authority: String,
+    resource: String,
+    store: String,
+    admin_token: String,
+    subject: &'static str,
+    permissions: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+}
+
+/// Serves until Ctrl-C, or until a server ends by itself.
+pub(super) fn execute(args: &ServeArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let request = check(args)?;
+    let (ended, end) = mpsc::channel::<Result<(), String>>();
+    let asked = ended.clone();
+    interrupt::install(move || drop(asked.send(Ok(()))))?;
+    let store = Store::start(&request.store, &ended)?;
+    let mut running = Running { ended, stops: Vec::new() };
+    let fleet = start(&request, &store, args.print_token, &mut running)
+        // A server that ended has the better explanation.
+        .map_err(|error| end.try_recv().ok().and_then(Result::err).map_or(error, |why| Failure::environment(why).into()))?;
+    show(&fleet, console)?;
+    match end.recv() {
+        Ok(Err(why)) => Err(Failure::environment(why).into()),
+        Ok(Ok(())) | Err(_) => Ok(ExitCode::Done),
+    }
+}
+
+fn show(fleet: &Fleet, console: &Console) -> anyhow::Result<()> {
+    if console.json {
+        return console.json_data(fleet);
+    }
+    let mut text = format!(
+        "strategy   {}\nauthority  {}\nresource   {}\nstore      {}\nadmin      {}\n",
+        fleet.strategy, fleet.authority, fleet.resource, fleet.store, fleet.admin_token
+    );
+    if let Some(token) = &fleet.access_token {
+        text.push_str(&format!("token      {token}\n"));
+    }
+    console.data(&text)?;
+    console.say(&format!("subject '{}' may do: {}", fleet.subject, Vec::from_iter(fleet.permissions.clone()).join(", ")));
+    console.say("Ctrl-C ends it.");
+    Ok(())
+}
+
+fn check(args: &ServeArgs) -> Result<Request, Mistakes> {
+    let mut mistakes = Vec::new();
+    let mut keep = |mistake: Mistake| mistakes.push(mistake);
+    let strategy = select::strategy(args.strategy.as_deref().unwrap_or_default()).map_err(&mut keep).ok();
+    let mut settings = Settings::default();
+    for text in &args.param {
+        let _ = param(text, &mut settings).map_err(&mut keep);
+    }
+    let listen = listen_address(&args.listen).map_err(&mut keep).ok();
+    let store = store(&args.store).map_err(&mut keep).ok();
+    let mutant = args.mutant.as_deref().map(find_mutant).transpose().map_err(&mut keep).ok();
+    match (strategy, listen, store, mutant) {
+        (Some(strategy), Some(listen), Some(store), Some(mutant)) if mistakes.is_empty() => {
+            Ok(Request { strategy, settings, listen, store, mutant })
+        }
+        _ => Err(Mistakes(mistakes)),
+    }
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, Mistake> {
+    let help = "write it like --listen 127.0.0.1:8080";
+    let fail = |reason| Mistake::argument(BAD_VALUE, format!("value '{text}' of --listen {reason}"), help);
+    let (host, port) = text.rsplit_once(':').ok_or_else(|| fail("has no port"))?;
+    let port = port.parse().map_err(|_| fail("has no valid port"))?;
+    if !loopback::is_loopback_host(host) {
+        return Err(fail("is not on this machine's loopback"));
+    }
+    let found = loopback::addresses(host, port).ok().and_then(|all| all.first().copied());
+    found.ok_or_else(|| fail("has no address"))
+}
+
+/// The store of the fleet.
+struct Store {
+    address: StoreAddress,
+    described: String,
+    /// Ends with this value.
+    _private: Option<PrivateServer>,
+}
+
+impl Store {
+    fn start(choice: &StoreChoice, ended: &Sender<Result<(), String>>) -> anyhow::Result<Store> {
+        let kind = match choice {
+            StoreChoice::Embedded => return Store::embedded(ended),
+            StoreChoice::Url { host, port, password } => {
+                let address = StoreAddress { host: host.clone(), port: *port, password: password.clone() };
+                return Ok(Store { described: format!("yours at {address}"), address, _private: None });
+            }
+            StoreChoice::Auto => ServerKind::Auto,
+            StoreChoice::RedisServer => ServerKind::RedisServer,
+            StoreChoice::ValkeyServer => ServerKind::ValkeyServer,
+        };
+        match PrivateServer::start(kind, &[]) {
+            Ok(server) => {
+                let described = server.description();
+                let described = format!("{} {} at {}", described.kind, described.version, server.address());
+                Ok(Store { address: server.address().clone(), described, _private: Some(server) })
+            }
+            Err(PrivateServerError::NotInstalled { .. }) if kind == ServerKind::Auto => Store::embedded(ended),
+            Err(error) => Err(Failure::environment(error.to_string()).into()),
+        }
+    }
+
+    fn embedded(ended: &Sender<Result<(), String>>) -> anyhow::Result<Store> {
+        let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let port = listener.local_addr()?.port();
+        let password = random_password().context("no randomness for the store's password")?;
+        let address =
+            StoreAddress { host: Ipv4Addr::LOCALHOST.to_string(), port, password: Some(password.clone()) };
+        let ended = ended.clone();
+        thread::spawn(move || {
+            let Err(error) = run_embedded(listener, Some(password));
+            let _ = ended.send(Err(format!("the store ended: {error}")));
+        });
+        Ok(Store { described: format!("embedded at {address}"), address, _private: None })
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        let words = format!("cannot listen on {address}: {error}. Take another port, or 0 for a free one");
+        Failure::environment(words)
+    })
+}
+
+/// Servers of this process; they stop with this value.
+struct Running {
+    ended: Sender<Result<(), String>>,
+    stops: Vec<StopHandle>,
+}
+
+impl Running {
+    fn serve(&mut self, who: &'static str, run: impl FnOnce(Stop) -> Result<(), ServerError> + Send + 'static) {
+        let (handle, stop) = Stop::by_word();
+        self.stops.push(handle);
+        let ended = self.ended.clone();
+        thread::spawn(move || {
+            if let Err(error) = run(stop) {
+                let _ = ended.send(Err(format!("the {who} ended: {error}")));
+            }
+        });
+    }
+}
+
+fn start(request: &Request, store: &Store, with_token: bool, running: &mut Running) -> anyhow::Result<Fleet> {
+    let resource_listener = listen(request.listen)?;
+    let authority_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let (resource, authority) = (resource_listener.local_addr()?, authority_listener.local_addr()?);
+    let admin_token = random_secret();
+    let hmac_secret = (request.settings.algorithm == Algorithm::HS256).then(random_secret);
+    let keys = key_source(request.strategy, request.settings.algorithm, authority, hmac_secret.clone());
+    let config = AuthorityConfig {
+        strategy: request.strategy,
+        settings: request.settings.clone(),
+        store: Some(store.address.clone()),
+        admin_token: admin_token.clone(),
+        name: "authority".to_owned(),
+        hs256_secret: hmac_secret,
+    };
+    running.serve("authority", move |stop| run_authority_until(authority_listener, config, 1, stop));
+    let config = ResourceConfig {
+        strategy: request.strategy,
+        settings: request.settings.clone(),
+        store: Some(store.address.clone()),
+        instance: "r0".to_owned(),
+        mutant: request.mutant,
+        keys,
+    };
+    running.serve("resource server", move |stop| run_resource_until(resource_listener, config, 1, stop));
+    let permissions = permissions();
+    let client = Client { authority, agent: agent() };
+    client.seed(&admin_token, &permissions)?;
+    let access_token = with_token.then(|| client.sign_in()).transpose()?;
+    Ok(Fleet {
+        strategy: request.strategy.name(),
+        authority: format!("http://{authority}"),
+        resource: format!("http://{resource}"),
+        store: store.described.clone(),
+        admin_token,
+        subject: SUBJECT,
+        permissions,
+        access_token,
+    })
+}
+
+/// Everything that the built-in scenarios ask for.
+fn permissions() -> BTreeSet<String> {
+    let scenarios = select::scenario_names().into_iter().filter_map(|name| select::scenario(name).ok());
+    scenarios.map(|(_, scenario)| scenario.asked.0).collect()
+}
+
+/// Who seeds and signs in the subject.
+struct Client {
+    authority: SocketAddr,
+    agent: ureq::Agent,
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().timeout_global(Some(ASK_TIMEOUT)).build().into()
+}
+
+impl Client {
+    fn seed(&self, admin_token: &str, permissions: &BTreeSet<String>) -> anyhow::Result<()> {
+        let body = serde_json::json!({ "subjects": [{ "id": SUBJECT, "permissions": permissions }] });
+        self.agent
+            .post(format!("http://{}/admin/subjects", self.authority))
+            .header("authorization", format!("Bearer {admin_token}"))
+            .send_json(body)
+            .context("the authority does not take its subject")?;
+        Ok(())
+    }
+
+    fn sign_in(&self) -> anyhow::Result<String> {
+        let form = [("grant_type", "password"), ("username", SUBJECT), ("password", SUBJECT)];
+        let url = format!("http://{}/token", self.authority);
+        let mut answer = self.agent.post(url).send_form(form).context("the authority gives no token")?;
+        let body: serde_json::Value = answer.body_mut().read_json().context("the token cannot be read")?;
+        let token = body["access_token"].as_str().context("the authority's answer has no access_token")?;
+        Ok(token.to_owned())
+    }
+}

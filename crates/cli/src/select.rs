@@ -1,0 +1,88 @@
+//! Names of strategies and scenarios, as flags give them.
+
+use std::path::Path;
+
+use revbench_model::Scenario;
+use revbench_driver::trace::{TraceError, parse_trace};
+use revbench_model::scenario::{self, ArrivalsChoice, built_in};
+use revbench_model::settings::closest;
+use revbench_runner::options::ScenarioSource;
+use revbench_strategies::StrategyKind;
+
+use crate::render::{BAD_VALUE, Mistake, UNKNOWN_NAME, UNREADABLE};
+
+/// Every strategy's name.
+pub(crate) fn strategy_names() -> Vec<&'static str> {
+    StrategyKind::ALL.iter().map(|kind| kind.name()).collect()
+}
+
+/// The name of a built-in scenario's file without folder and ending.
+pub(crate) fn stem(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.strip_suffix(".toml").unwrap_or(name)
+}
+
+/// Every built-in scenario's name.
+pub(crate) fn scenario_names() -> Vec<&'static str> {
+    built_in().into_iter().map(|(file, _)| stem(file)).collect()
+}
+
+/// `, did you mean 'lookup'?` and all the names.
+pub(crate) fn suggest(name: &str, known: &[&str]) -> String {
+    let near = closest(name, known).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
+    format!("{near}known: {}", known.join(", "))
+}
+
+/// The strategy of this name.
+pub(crate) fn strategy(name: &str) -> Result<StrategyKind, Mistake> {
+    StrategyKind::from_name(name).ok_or_else(|| {
+        let message = format!("unknown strategy '{name}'");
+        Mistake::argument(UNKNOWN_NAME, message, suggest(name, &strategy_names()))
+    })
+}
+
+/// The built-in scenario of this name, or the one in this file; all mistakes of its file where it has any.
+pub(crate) fn scenario(name: &str) -> Result<(ScenarioSource, Scenario), Vec<Mistake>> {
+    let known = built_in().into_iter().find(|(file, _)| stem(file) == name);
+    if let Some((file, text)) = known {
+        return parse(file, text.to_owned());
+    }
+    let path = Path::new(name);
+    if !(name.ends_with(".toml") || name.contains('/') || path.is_file()) {
+        let help = format!("{}, or a path to a .toml file", suggest(name, &scenario_names()));
+        return Err(vec![Mistake::argument(UNKNOWN_NAME, format!("unknown scenario '{name}'"), help)]);
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let help = format!("name a readable .toml file or a built-in scenario: {}", scenario_names().join(", "));
+        vec![Mistake::argument(UNREADABLE, format!("cannot read scenario file '{name}': {error}"), help)]
+    })?;
+    parse(name, text)
+}
+
+fn parse(file: &str, text: String) -> Result<(ScenarioSource, Scenario), Vec<Mistake>> {
+    let scenario =
+        scenario::parse(file, &text, &strategy_names()).map_err(|problems| Mistake::in_file(problems, &text))?;
+    let trace = match &scenario.arrivals {
+        ArrivalsChoice::Trace(path) => Some(trace(&Path::new(file).with_file_name(path))?),
+        ArrivalsChoice::Poisson | ArrivalsChoice::Constant => None,
+    };
+    let name = file.rsplit('/').next().unwrap_or(file);
+    Ok((ScenarioSource { file: name.to_owned(), text, trace }, scenario))
+}
+
+/// The text of a recorded trace, or everything that is wrong with it.
+fn trace(path: &Path) -> Result<String, Vec<Mistake>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let help = "the path of a trace is relative to its scenario file";
+        vec![Mistake::argument(UNREADABLE, format!("cannot read trace '{shown}': {error}"), help)]
+    })?;
+    let mistake = |error: TraceError| {
+        let help = "a line is time_s,subject[,permission-or-change], such as 0.25,ann,orders:read";
+        Mistake::argument(BAD_VALUE, format!("trace '{shown}', {error}"), help)
+    };
+    match parse_trace(&text) {
+        Ok(_) => Ok(text),
+        Err(errors) => Err(errors.into_iter().map(mistake).collect()),
+    }
+}

@@ -1,0 +1,314 @@
+//! Everything that a plan fixes before the clock starts, as one sorted list. Pure.
+
+use rand::RngExt;
+use revbench_model::Orientation;
+use revbench_model::event::{Slice, SliceKind, SubjectRole};
+
+use crate::error::DriverError;
+use crate::plan::{Arrivals, Plan, PlannedSubject};
+use crate::schedule::{Instants, Popularity, Stream, below, rng};
+
+/// One planned act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    /// Since the start of the first slice.
+    pub(crate) at_ns: u64,
+    pub(crate) act: Act,
+}
+
+/// What is done. The order is the order at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Act {
+    /// A slice begins; its number, or the number of slices at the end of the last.
+    Boundary(u16),
+    /// A subject's change.
+    Change { subject: u32 },
+    /// A request of a treated, unprobed or control subject.
+    Own { subject: u32, instance: u16, pinned: bool },
+    /// A request of the crowd.
+    Crowd { subject: u32, instance: u16 },
+    /// A question of the audit sweep.
+    Audit { subject: u32, instance: u16, pinned: bool },
+}
+
+/// Does a subject of this role have a second session, the attacker's?
+pub(crate) fn has_pinned(role: SubjectRole) -> bool {
+    matches!(role, SubjectRole::Treated | SubjectRole::Unprobed)
+}
+
+/// The whole list, in order.
+pub(crate) fn agenda(plan: &Plan) -> Result<Vec<Planned>, DriverError> {
+    check(plan).map_err(DriverError::Plan)?;
+    let mut list = Vec::new();
+    for (number, slice) in plan.slices.iter().enumerate() {
+        list.push(Planned { at_ns: slice.start_ns, act: Act::Boundary(number as u16) });
+        match slice.kind {
+            SliceKind::Audit => audit(plan, slice, &mut list),
+            _ => crowd(plan, number, slice, &mut list),
+        }
+    }
+    list.push(Planned { at_ns: end_ns(plan), act: Act::Boundary(plan.slices.len() as u16) });
+    for subject in 0..plan.subjects.len() {
+        own(plan, subject, &mut list);
+    }
+    list.sort_unstable_by_key(|planned| (planned.at_ns, planned.act));
+    Ok(list)
+}
+
+/// The end of the last slice.
+pub(crate) fn end_ns(plan: &Plan) -> u64 {
+    plan.slices.last().map_or(0, |slice| slice.end_ns)
+}
+
+fn check(plan: &Plan) -> Result<(), String> {
+    let ends = [0].into_iter().chain(plan.slices.iter().map(|slice| slice.end_ns));
+    if let Some((slice, end)) =
+        plan.slices.iter().zip(ends).find(|(s, end)| s.start_ns != *end || s.end_ns < *end)
+    {
+        return Err(format!(
+            "a slice from {} to {} ns; expected one from {end} on",
+            slice.start_ns, slice.end_ns
+        ));
+    }
+    let sizes = [
+        ("slices", plan.slices.len()),
+        ("instances", plan.instances.len()),
+        ("background connections", plan.connections.background_per_instance),
+        ("probe connections", plan.connections.probe_per_instance),
+        ("refresh connections", plan.connections.refresh),
+        ("change connections", plan.connections.change),
+    ];
+    if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+        return Err(format!("0 {what}; expected at least 1"));
+    }
+    for subject in &plan.subjects {
+        if usize::from(subject.scenario) >= plan.scenarios.len() {
+            return Err(format!(
+                "subject {} is of scenario {}, which is not planned",
+                subject.id, subject.scenario
+            ));
+        }
+        if subject.change_at_ns.is_some() && !has_pinned(subject.role) {
+            return Err(format!("subject {} has a change, but its role is {:?}", subject.id, subject.role));
+        }
+    }
+    Ok(())
+}
+
+fn own(plan: &Plan, index: usize, list: &mut Vec<Planned>) {
+    let subject = &plan.subjects[index];
+    if let Some(at_ns) = subject.change_at_ns {
+        list.push(Planned { at_ns, act: Act::Change { subject: index as u32 } });
+    }
+    if subject.role == SubjectRole::Crowd || subject.rate_per_s <= 0.0 {
+        return;
+    }
+    for instance in 0..plan.instances.len() {
+        let index_of_pair = (index * plan.instances.len() + instance) as u64;
+        let instants = rng(plan.seed, Stream::Own, index_of_pair);
+        let mut sessions = rng(plan.seed, Stream::Session, index_of_pair);
+        let until_ns = subject.traffic_until_ns.min(end_ns(plan));
+        for at_ns in Instants::poisson(subject.rate_per_s, 0, until_ns, instants) {
+            let pinned = has_pinned(subject.role) && sessions.random::<bool>();
+            if !in_audit(plan, at_ns) {
+                let act = Act::Own { subject: index as u32, instance: instance as u16, pinned };
+                list.push(Planned { at_ns, act });
+            }
+        }
+    }
+}
+
+fn in_audit(plan: &Plan, at_ns: u64) -> bool {
+    plan.slices.iter().any(|slice| slice.kind == SliceKind::Audit && slice.contains(at_ns))
+}
+
+/// What treated, unprobed and control subjects send in a slice, requests per second.
+fn own_rate_per_s(plan: &Plan, slice: &Slice) -> f64 {
+    let requests_per_instance = |subject: &PlannedSubject| {
+        let ns = subject.traffic_until_ns.min(slice.end_ns).saturating_sub(slice.start_ns);
+        subject.rate_per_s * ns as f64 / 1e9
+    };
+    let sending = plan.subjects.iter().filter(|subject| subject.role != SubjectRole::Crowd);
+    let requests: f64 = sending.map(requests_per_instance).sum();
+    requests * plan.instances.len() as f64 / slice.seconds().max(1e-9)
+}
+
+fn crowd(plan: &Plan, number: usize, slice: &Slice, list: &mut Vec<Planned>) {
+    let members: Vec<u32> = (0..plan.subjects.len() as u32)
+        .filter(|index| plan.subjects[*index as usize].role == SubjectRole::Crowd)
+        .collect();
+    let (asked, start, end) = (plan.background.rate_per_s, slice.start_ns, slice.end_ns);
+    let rate_per_s = (asked - own_rate_per_s(plan, slice)).max(asked / 10.0);
+    let mut draw = rng(plan.seed, Stream::Instance, number as u64);
+    let mut request = |at_ns, subject| {
+        let instance = below(&mut draw, plan.instances.len() as u64) as u16;
+        list.push(Planned { at_ns, act: Act::Crowd { subject, instance } });
+    };
+    if members.is_empty() {
+        return;
+    }
+    if let Arrivals::Trace(trace) = &plan.background.arrivals {
+        for (at_ns, subject) in trace.iter().filter(|(at_ns, _)| slice.contains(*at_ns)) {
+            request(*at_ns, members[*subject as usize % members.len()]);
+        }
+        return;
+    }
+    if !(rate_per_s.is_finite() && rate_per_s > 0.0) {
+        return;
+    }
+    let popularity = Popularity::new(members.len(), plan.background.zipf_exponent);
+    let mut who = rng(plan.seed, Stream::Popularity, number as u64);
+    let instants = rng(plan.seed, Stream::Crowd, number as u64);
+    let instants = Instants::by(&plan.background.arrivals, rate_per_s, start, end, instants);
+    for at_ns in instants.into_iter().flatten() {
+        request(at_ns, members[popularity.draw(&mut who)]);
+    }
+}
+
+/// Every changed subject and every control once at every instance, at a random instant. The slice's last tenth
+/// is left for the answers.
+fn audit(plan: &Plan, slice: &Slice, list: &mut Vec<Planned>) {
+    let mut draw = rng(plan.seed, Stream::Audit, 0);
+    let span_ns = (slice.end_ns - slice.start_ns) / 10 * 9;
+    for (index, subject) in plan.subjects.iter().enumerate() {
+        let orientation = plan.scenarios[usize::from(subject.scenario)].orientation;
+        let pinned = has_pinned(subject.role) && orientation == Orientation::Revoke;
+        if subject.role == SubjectRole::Crowd {
+            continue;
+        }
+        for instance in 0..plan.instances.len() as u16 {
+            let at_ns = slice.start_ns + below(&mut draw, span_ns);
+            list.push(Planned { at_ns, act: Act::Audit { subject: index as u32, instance, pinned } });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use revbench_model::target::Target;
+    use revbench_model::{ChangeActor, ScopeKind};
+
+    use super::*;
+    use crate::plan::{Background, ClientModel, Connections, PlannedScenario, ProbeGrid};
+
+    const S: u64 = 1_000_000_000;
+
+    fn plan() -> Plan {
+        let scenario = PlannedScenario {
+            orientation: Orientation::Revoke,
+            scope: ScopeKind::Subject,
+            actor: ChangeActor::Admin,
+            changed: None,
+            reason: "test".to_owned(),
+            asked: "p".into(),
+            write: false,
+            bound_ns: None,
+            horizon_ns: S,
+        };
+        let subject = |id: &str, role, rate_per_s, change_at_ns| PlannedSubject {
+            id: id.into(),
+            scenario: 0,
+            role,
+            change_at_ns,
+            rate_per_s,
+            traffic_until_ns: 15 * S,
+        };
+        let slice = |kind, from, to| Slice { kind, start_ns: from * S, end_ns: to * S };
+        Plan {
+            seed: 5,
+            target: Target::built_in("admin"),
+            authority: "127.0.0.1:1".parse().unwrap(),
+            instances: vec![
+                ("127.0.0.1:2".parse().unwrap(), "a".into()),
+                ("127.0.0.1:3".parse().unwrap(), "b".into()),
+            ],
+            scenarios: vec![scenario],
+            subjects: vec![
+                subject("treated", SubjectRole::Treated, 20.0, Some(12 * S)),
+                subject("control", SubjectRole::ControlAllowed, 30.0, None),
+                subject("crowd-1", SubjectRole::Crowd, 0.0, None),
+                subject("crowd-2", SubjectRole::Crowd, 0.0, None),
+            ],
+            slices: vec![
+                slice(SliceKind::WarmUp, 0, 10),
+                slice(SliceKind::Dense, 10, 20),
+                slice(SliceKind::Audit, 20, 21),
+            ],
+            background: Background { rate_per_s: 200.0, arrivals: Arrivals::Poisson, zipf_exponent: 0.0 },
+            probes: ProbeGrid { ratio: 0.1, min_gap_ns: 1, settled_gap_ns: 1, settled_for_ns: 1 },
+            client: ClientModel { refresh_at: 0.5, jitter_ns: 0, backoff_ns: 1 },
+            connections: Connections {
+                background_per_instance: 1,
+                probe_per_instance: 1,
+                refresh: 1,
+                change: 1,
+            },
+            request_timeout_ns: S,
+        }
+    }
+
+    fn count(list: &[Planned], of: impl Fn(&Planned) -> bool) -> f64 {
+        list.iter().filter(|planned| of(planned)).count() as f64
+    }
+
+    #[test]
+    fn the_crowd_leaves_room_for_the_others_and_all_stop_at_the_audit() {
+        let list = agenda(&plan()).unwrap();
+        assert!(list.is_sorted_by_key(|planned| planned.at_ns));
+        let own = |p: &Planned| matches!(p.act, Act::Own { .. });
+        let crowd = |p: &Planned| matches!(p.act, Act::Crowd { .. });
+        let near = |got: f64, expected: f64| {
+            assert!((got - expected).abs() < 5.0 * expected.sqrt(), "{got}, {expected}");
+        };
+        // (20 + 30) a second at each of two instances, until 15 s; the crowd fills up to 200 a second.
+        near(count(&list, own), 1_500.0);
+        near(count(&list, |p| crowd(p) && p.at_ns < 10 * S), 1_000.0);
+        near(count(&list, |p| crowd(p) && p.at_ns >= 10 * S), 1_500.0);
+        assert_eq!(count(&list, |p| (own(p) || crowd(p)) && p.at_ns >= 20 * S), 0.0);
+        near(count(&list, |p| matches!(p.act, Act::Own { pinned: true, .. })), 300.0);
+        assert_eq!(count(&list, |p| matches!(p.act, Act::Own { subject: 1, pinned: true, .. })), 0.0);
+    }
+
+    #[test]
+    fn the_audit_asks_the_attacker_after_a_revoke_and_everyone_but_the_crowd() {
+        let list = agenda(&plan()).unwrap();
+        let mut audit: Vec<_> = list
+            .iter()
+            .filter_map(|p| match p.act {
+                Act::Audit { subject, instance, pinned } => Some((subject, instance, pinned)),
+                _ => None,
+            })
+            .collect();
+        audit.sort_unstable();
+        assert_eq!(audit, [(0, 0, true), (0, 1, true), (1, 0, false), (1, 1, false)]);
+    }
+
+    #[test]
+    fn a_trace_is_played_as_it_is() {
+        let mut plan = plan();
+        plan.background.arrivals = Arrivals::Trace(vec![(S, 0), (11 * S, 3), (20 * S, 1)]);
+        let list = agenda(&plan).unwrap();
+        let played: Vec<_> = list
+            .iter()
+            .filter_map(|p| match p.act {
+                Act::Crowd { subject, .. } => Some((p.at_ns / S, subject)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(played, [(1, 2), (11, 3)]);
+    }
+
+    #[test]
+    fn plans_that_contradict_themselves_are_refused() {
+        let refused = |change: fn(&mut Plan)| {
+            let mut plan = plan();
+            change(&mut plan);
+            agenda(&plan).unwrap_err().to_string()
+        };
+        assert!(refused(|plan| plan.slices[1].start_ns += 1).contains("expected one from 10000000000"));
+        assert!(refused(|plan| plan.slices.clear()).contains("0 slices"));
+        assert!(refused(|plan| plan.connections.change = 0).contains("0 change connections"));
+        assert!(refused(|plan| plan.subjects[0].scenario = 7).contains("scenario 7"));
+        assert!(refused(|plan| plan.subjects[1].change_at_ns = Some(1)).contains("control has a change"));
+    }
+}

@@ -1,0 +1,527 @@
+//! The loop: one thread, one epoll, lanes of connections, planned instants held to the microsecond.
+//!
+//! What to send and what answers mean is a [`Workload`]; schedule and end are values of it, so that open and
+//! closed loop, measurement and plain load are one code. Between planned instants the loop sleeps in the kernel
+//! with a nanosecond timeout and spins the last stretch, reading answers all the while.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+
+use crate::clock::{mono_ns, thread_cpu_ns};
+use crate::connection::{Connection, Flight, Job, Phase, from_key};
+use crate::error::DriverError;
+use crate::http::{Answer, Expected, Step};
+
+/// How long before a planned instant the loop stops sleeping: the wake-up of a sleeping core takes this long.
+pub(crate) const SPIN_NS: u64 = 60_000;
+/// Events taken per system call.
+const BATCH: usize = 256;
+/// Longest pause between looks at deadlines and at the stop switch.
+const LOOK_NS: u64 = 10_000_000;
+/// First pause after a failed connect; doubles up to the longest.
+const RECONNECT_NS: u64 = 1_000_000;
+const LONGEST_RECONNECT_NS: u64 = 100_000_000;
+
+/// What is sent, and what is done with the answers. All instants are CLOCK_MONOTONIC ns.
+pub(crate) trait Workload {
+    /// Tells requests apart.
+    type Tag: Copy;
+    /// The next instant at which something is due; `u64::MAX` for none.
+    fn next_due_ns(&self) -> u64;
+    /// Queues everything that is due at `now_ns`.
+    fn release(&mut self, now_ns: u64, queues: &mut Queues<Self::Tag>);
+    /// The bytes of a request, asked for just before they are written.
+    fn request(&mut self, tag: Self::Tag) -> &[u8];
+    /// A request ended, well or badly; may queue others.
+    fn completed(&mut self, done: &Completed<'_, Self::Tag>, queues: &mut Queues<Self::Tag>);
+    /// Will nothing more be released? What is queued and under way is still awaited.
+    fn ended(&self, now_ns: u64) -> bool;
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Not within the time given.
+    Timeout,
+    /// Closed or reset before the answer was complete.
+    Closed,
+    /// No connection could be made.
+    Unreachable,
+    /// Bytes that are no answer.
+    Malformed,
+}
+
+/// A request that has ended.
+#[derive(Debug)]
+pub(crate) struct Completed<'a, T> {
+    pub(crate) flight: Flight<T>,
+    /// Read just after the whole answer was parsed, or when it was given up.
+    pub(crate) received_ns: u64,
+    pub(crate) answer: Result<Answer, Failure>,
+    /// Kept only on lanes that ask for it.
+    pub(crate) body: &'a [u8],
+}
+
+impl<T> Completed<'_, T> {
+    /// Intended send to last byte.
+    pub(crate) fn latency_ns(&self) -> u64 {
+        self.received_ns.saturating_sub(self.flight.job.intended_ns)
+    }
+
+    /// Actual send to last byte.
+    pub(crate) fn service_ns(&self) -> u64 {
+        self.received_ns.saturating_sub(self.flight.sent_ns)
+    }
+
+    /// How late the driver itself was: after the write, less the later of due and connection free.
+    pub(crate) fn send_lag_ns(&self) -> u64 {
+        self.flight.written_ns.saturating_sub(self.flight.job.ready_ns.max(self.flight.free_ns))
+    }
+
+    /// How long no connection was free.
+    pub(crate) fn connection_wait_ns(&self) -> u64 {
+        self.flight.free_ns.saturating_sub(self.flight.job.ready_ns)
+    }
+
+    /// The status; 0 where there is none.
+    pub(crate) fn status(&self) -> u16 {
+        self.answer.map_or(0, |answer| answer.status)
+    }
+}
+
+/// Requests that wait for a connection, first come first served in each lane.
+#[derive(Debug)]
+pub(crate) struct Queues<T> {
+    pending: Vec<VecDeque<Job<T>>>,
+    /// Lanes that may have both a request and a connection.
+    touched: Vec<u16>,
+    /// CPU spent spinning so far.
+    pub(crate) spin_cpu_ns: u64,
+}
+
+impl<T> Queues<T> {
+    /// Sends a request on a lane as soon as one of its connections is free.
+    #[inline]
+    pub(crate) fn push(&mut self, lane: u16, job: Job<T>) {
+        self.pending[usize::from(lane)].push_back(job);
+        self.touch(lane);
+    }
+
+    #[inline]
+    fn touch(&mut self, lane: u16) {
+        if self.touched.last() != Some(&lane) {
+            self.touched.push(lane);
+        }
+    }
+}
+
+/// Connections to one address, for one purpose.
+#[derive(Clone, Debug)]
+pub(crate) struct LanePlan {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: usize,
+    pub(crate) expected: Expected,
+}
+
+struct Lane {
+    plan: LanePlan,
+    /// Longest free first, so that a wait for a connection is told from the driver's own lateness.
+    free: VecDeque<u32>,
+}
+
+/// The loop and its connections.
+pub(crate) struct Engine<T> {
+    epoll: OwnedFd,
+    lanes: Vec<Lane>,
+    connections: Vec<Connection<T>>,
+    queues: Queues<T>,
+    events: Vec<epoll::Event>,
+    /// All sockets are read into here; the usual answer never leaves it.
+    scratch: Vec<u8>,
+    timeout_ns: u64,
+    spin_ns: u64,
+    look_at_ns: u64,
+    in_flight: usize,
+    /// Off once the workload was stopped from outside.
+    sending: bool,
+    /// The latest instant known without reading the clock again.
+    latest_ns: u64,
+}
+
+impl<T: Copy> Engine<T> {
+    /// Opens every connection and waits for all of them.
+    pub(crate) fn open(
+        lanes: Vec<LanePlan>,
+        timeout_ns: u64,
+        spin_ns: u64,
+    ) -> Result<Engine<T>, DriverError> {
+        // Kernels without timer slack for this thread only wake it some 50 µs later.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+        let epoll =
+            epoll::create(epoll::CreateFlags::CLOEXEC).map_err(DriverError::system("create an epoll"))?;
+        let connections = lanes.iter().enumerate().flat_map(|(lane, plan)| {
+            std::iter::repeat_with(move || Connection::new(lane as u16)).take(plan.connections)
+        });
+        let mut engine = Engine {
+            epoll,
+            connections: connections.collect(),
+            queues: Queues {
+                pending: lanes.iter().map(|_| VecDeque::new()).collect(),
+                touched: Vec::new(),
+                spin_cpu_ns: 0,
+            },
+            lanes: lanes.into_iter().map(|plan| Lane { plan, free: VecDeque::new() }).collect(),
+            events: Vec::with_capacity(BATCH),
+            scratch: vec![0; 64 * 1024],
+            timeout_ns,
+            spin_ns,
+            look_at_ns: 0,
+            in_flight: 0,
+            sending: true,
+            latest_ns: mono_ns(),
+        };
+        engine.connect_all()?;
+        Ok(engine)
+    }
+
+    /// CPU spent spinning so far.
+    pub(crate) fn spin_cpu_ns(&self) -> u64 {
+        self.queues.spin_cpu_ns
+    }
+
+    fn connect_all(&mut self) -> Result<(), DriverError> {
+        let deadline_ns = self.latest_ns + self.timeout_ns.max(1_000_000_000);
+        for index in 0..self.connections.len() {
+            self.begin_connect(index).map_err(|errno| self.connect_error(index, errno))?;
+        }
+        while let Some(waiting) = self.connections.iter().position(|c| c.phase != Phase::Idle) {
+            self.latest_ns = mono_ns();
+            if self.latest_ns >= deadline_ns {
+                return Err(self.connect_error(waiting, Errno::TIMEDOUT));
+            }
+            self.sleep(deadline_ns)?;
+            for event in std::mem::replace(&mut self.events, Vec::with_capacity(BATCH)) {
+                let (index, generation) = from_key(event.data);
+                if self.connections[index].generation == generation {
+                    self.end_connect(index).map_err(|errno| self.connect_error(index, errno))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn connect_error(&self, index: usize, errno: Errno) -> DriverError {
+        let lane = usize::from(self.connections[index].lane);
+        DriverError::Connect { address: self.lanes[lane].plan.address, source: errno.into() }
+    }
+
+    fn begin_connect(&mut self, index: usize) -> Result<(), Errno> {
+        let connection = &mut self.connections[index];
+        connection.phase = Phase::Connecting { give_up_ns: self.latest_ns + self.timeout_ns };
+        connection.open(&self.epoll, index, self.lanes[usize::from(connection.lane)].plan.address)
+    }
+
+    fn end_connect(&mut self, index: usize) -> Result<(), Errno> {
+        let connection = &mut self.connections[index];
+        if !matches!(connection.phase, Phase::Connecting { .. }) {
+            return Ok(());
+        }
+        connection.handshake()?;
+        connection.watch(&self.epoll, index, false)?;
+        connection.failures = 0;
+        self.latest_ns = mono_ns();
+        self.set_free(index, self.latest_ns);
+        Ok(())
+    }
+
+    fn set_free(&mut self, index: usize, now_ns: u64) {
+        let connection = &mut self.connections[index];
+        connection.phase = Phase::Idle;
+        connection.free_ns = now_ns;
+        self.lanes[usize::from(connection.lane)].free.push_back(index as u32);
+        self.queues.touch(connection.lane);
+    }
+
+    /// Runs a workload to its end and awaits what is under way; `true` when it was stopped from outside.
+    pub(crate) fn drive<W: Workload<Tag = T>>(
+        &mut self,
+        workload: &mut W,
+        stop: &AtomicBool,
+    ) -> Result<bool, DriverError> {
+        let (mut give_up_ns, mut interrupted) = (None, false);
+        loop {
+            self.latest_ns = mono_ns();
+            if give_up_ns.is_none() {
+                self.release_due(workload);
+                interrupted = stop.load(Relaxed);
+                if interrupted || workload.ended(self.latest_ns) {
+                    give_up_ns = Some(self.latest_ns + self.timeout_ns);
+                }
+                self.sending = !interrupted;
+            }
+            self.pump(workload);
+            if self.latest_ns >= self.look_at_ns {
+                self.look(workload);
+            }
+            if give_up_ns.is_some_and(|at_ns| self.quiet() || self.latest_ns >= at_ns) {
+                self.abandon(workload);
+                return Ok(interrupted);
+            }
+            let due_ns = if give_up_ns.is_some() { u64::MAX } else { workload.next_due_ns() };
+            self.wait(due_ns)?;
+            self.handle_events(workload, give_up_ns.is_some());
+        }
+    }
+
+    fn quiet(&self) -> bool {
+        self.in_flight == 0 && (!self.sending || self.queues.pending.iter().all(VecDeque::is_empty))
+    }
+
+    #[inline]
+    fn release_due<W: Workload<Tag = T>>(&mut self, workload: &mut W) {
+        if workload.next_due_ns() <= self.latest_ns {
+            workload.release(self.latest_ns, &mut self.queues);
+        }
+    }
+
+    /// Sleeps until shortly before the due instant, or spins up to it, whichever is its turn.
+    fn wait(&mut self, due_ns: u64) -> Result<(), DriverError> {
+        let spin_from_ns = due_ns.saturating_sub(self.spin_ns);
+        if self.spin_ns == 0 || self.latest_ns < spin_from_ns {
+            return self.sleep(spin_from_ns.min(self.look_at_ns));
+        }
+        let cpu_ns = thread_cpu_ns();
+        loop {
+            self.poll(0)?;
+            if !self.events.is_empty() || mono_ns() >= due_ns {
+                break;
+            }
+        }
+        self.queues.spin_cpu_ns += thread_cpu_ns() - cpu_ns;
+        Ok(())
+    }
+
+    fn sleep(&mut self, until_ns: u64) -> Result<(), DriverError> {
+        self.poll(until_ns.saturating_sub(self.latest_ns))
+    }
+
+    #[inline]
+    fn poll(&mut self, timeout_ns: u64) -> Result<(), DriverError> {
+        let timeout = Timespec {
+            tv_sec: (timeout_ns / 1_000_000_000) as i64,
+            tv_nsec: (timeout_ns % 1_000_000_000) as _,
+        };
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(DriverError::system("wait for sockets")(errno)),
+        }
+    }
+
+    fn handle_events<W: Workload<Tag = T>>(&mut self, workload: &mut W, ending: bool) {
+        for at in 0..self.events.len() {
+            let event = self.events[at];
+            let (index, generation) = from_key(event.data);
+            if self.connections[index].generation != generation {
+                continue; // its socket was replaced earlier in this batch
+            }
+            self.handle(index, event.flags, workload);
+            if !ending {
+                self.release_due(workload);
+            }
+            self.pump(workload);
+        }
+    }
+
+    fn handle<W: Workload<Tag = T>>(&mut self, index: usize, flags: epoll::EventFlags, workload: &mut W) {
+        match self.connections[index].phase {
+            Phase::Connecting { .. } => {
+                if self.end_connect(index).is_err() {
+                    self.connect_failed(index, workload);
+                }
+            }
+            Phase::Busy => {
+                if flags.contains(epoll::EventFlags::OUT) && self.write_rest(index).is_err() {
+                    return self.fail(index, Failure::Closed, workload);
+                }
+                if flags != epoll::EventFlags::OUT {
+                    self.read(index, workload);
+                }
+            }
+            // Nothing was asked: the server closed, or says something that belongs to no request.
+            Phase::Idle => self.reopen(index, workload),
+            Phase::Backoff { .. } => {}
+        }
+    }
+
+    fn write_rest(&mut self, index: usize) -> Result<(), Errno> {
+        let connection = &mut self.connections[index];
+        let written = connection.write(&connection.unsent)?;
+        connection.unsent.drain(..written);
+        if connection.unsent.is_empty() { connection.watch(&self.epoll, index, false) } else { Ok(()) }
+    }
+
+    fn read<W: Workload<Tag = T>>(&mut self, index: usize, workload: &mut W) {
+        loop {
+            let connection = &mut self.connections[index];
+            let read = match connection.read(&mut self.scratch) {
+                Ok(None) => return,
+                Ok(Some(0)) if connection.reader.ends_at_close() => {
+                    return self.complete(index, true, workload);
+                }
+                Ok(Some(0)) | Err(_) => return self.fail(index, Failure::Closed, workload),
+                Ok(Some(read)) => read,
+            };
+            let expected = &self.lanes[usize::from(connection.lane)].plan.expected;
+            match connection.reader.advance(&self.scratch[..read], expected) {
+                Ok(Step::Done { surplus }) => return self.complete(index, surplus, workload),
+                Ok(Step::Partial) if read < self.scratch.len() => return,
+                Ok(Step::Partial) => {}
+                Err(_) => return self.fail(index, Failure::Malformed, workload),
+            }
+        }
+    }
+
+    fn complete<W: Workload<Tag = T>>(&mut self, index: usize, close: bool, workload: &mut W) {
+        let received_ns = mono_ns();
+        self.latest_ns = received_ns;
+        let connection = &mut self.connections[index];
+        let Some(flight) = connection.flight.take() else { return };
+        self.in_flight -= 1;
+        let answer = connection.reader.answer();
+        let close = close || answer.close || !connection.unsent.is_empty();
+        let body = connection.reader.body();
+        workload.completed(&Completed { flight, received_ns, answer: Ok(answer), body }, &mut self.queues);
+        connection.reader.reset();
+        if close {
+            self.reopen(index, workload);
+        } else {
+            self.set_free(index, received_ns);
+        }
+    }
+
+    fn fail<W: Workload<Tag = T>>(&mut self, index: usize, failure: Failure, workload: &mut W) {
+        self.latest_ns = mono_ns();
+        if let Some(flight) = self.connections[index].flight.take() {
+            self.in_flight -= 1;
+            self.report(flight, failure, workload);
+        }
+        self.reopen(index, workload);
+    }
+
+    fn report<W: Workload<Tag = T>>(&mut self, flight: Flight<T>, failure: Failure, workload: &mut W) {
+        let done = Completed { flight, received_ns: self.latest_ns, answer: Err(failure), body: &[] };
+        workload.completed(&done, &mut self.queues);
+    }
+
+    fn reopen<W: Workload<Tag = T>>(&mut self, index: usize, workload: &mut W) {
+        if self.connections[index].phase == Phase::Idle {
+            let lane = usize::from(self.connections[index].lane);
+            self.lanes[lane].free.retain(|free| *free as usize != index);
+        }
+        if self.begin_connect(index).is_err() {
+            self.connect_failed(index, workload);
+        }
+    }
+
+    /// Waits before the next attempt. Where the whole lane is down, what waits for it has its answer.
+    fn connect_failed<W: Workload<Tag = T>>(&mut self, index: usize, workload: &mut W) {
+        let connection = &mut self.connections[index];
+        connection.close();
+        let pause_ns = RECONNECT_NS.checked_shl(connection.failures).unwrap_or(LONGEST_RECONNECT_NS);
+        connection.failures = (connection.failures + 1).min(32);
+        let until_ns = self.latest_ns + pause_ns.min(LONGEST_RECONNECT_NS);
+        connection.phase = Phase::Backoff { until_ns };
+        let lane = connection.lane;
+        self.look_at_ns = self.look_at_ns.min(until_ns);
+        let down = |c: &Connection<T>| c.lane != lane || matches!(c.phase, Phase::Backoff { .. });
+        if self.connections.iter().all(down) {
+            let now_ns = self.latest_ns;
+            for job in std::mem::take(&mut self.queues.pending[usize::from(lane)]) {
+                let flight = Flight { job, free_ns: now_ns, sent_ns: now_ns, written_ns: now_ns };
+                self.report(flight, Failure::Unreachable, workload);
+            }
+        }
+    }
+
+    /// Brings requests and free connections together.
+    #[inline]
+    fn pump<W: Workload<Tag = T>>(&mut self, workload: &mut W) {
+        while let Some(lane) = self.queues.touched.pop() {
+            let lane = usize::from(lane);
+            if !self.sending {
+                self.queues.pending[lane].clear();
+            }
+            while !self.queues.pending[lane].is_empty()
+                && let Some(index) = self.lanes[lane].free.pop_front()
+                && let Some(job) = self.queues.pending[lane].pop_front()
+            {
+                self.send(index as usize, job, workload);
+            }
+        }
+    }
+
+    fn send<W: Workload<Tag = T>>(&mut self, index: usize, job: Job<T>, workload: &mut W) {
+        let connection = &mut self.connections[index];
+        let bytes = workload.request(job.tag);
+        let sent_ns = mono_ns();
+        let written = connection.write(bytes);
+        let written_ns = mono_ns();
+        self.latest_ns = written_ns;
+        connection.flight = Some(Flight { job, free_ns: connection.free_ns, sent_ns, written_ns });
+        connection.phase = Phase::Busy;
+        self.in_flight += 1;
+        let finished = match written {
+            Ok(written) if written == bytes.len() => return,
+            Ok(written) => {
+                connection.unsent.extend_from_slice(&bytes[written..]);
+                connection.watch(&self.epoll, index, true)
+            }
+            Err(errno) => Err(errno),
+        };
+        if finished.is_err() {
+            self.fail(index, Failure::Closed, workload);
+        }
+    }
+
+    /// The coarse look at every deadline.
+    fn look<W: Workload<Tag = T>>(&mut self, workload: &mut W) {
+        let now_ns = self.latest_ns;
+        self.look_at_ns = now_ns + LOOK_NS.min(self.timeout_ns / 8).max(1_000_000);
+        for index in 0..self.connections.len() {
+            let connection = &self.connections[index];
+            let since_ns = connection.flight.map_or(u64::MAX, |flight| flight.sent_ns);
+            match connection.phase {
+                Phase::Busy if since_ns.saturating_add(self.timeout_ns) <= now_ns => {
+                    self.fail(index, Failure::Timeout, workload);
+                }
+                Phase::Connecting { give_up_ns } if give_up_ns <= now_ns => {
+                    self.connect_failed(index, workload);
+                }
+                Phase::Backoff { until_ns } if until_ns <= now_ns => self.reopen(index, workload),
+                Phase::Backoff { until_ns } => self.look_at_ns = self.look_at_ns.min(until_ns),
+                _ => {}
+            }
+        }
+        self.pump(workload);
+    }
+
+    /// What is still under way has no answer; what was never sent is dropped.
+    fn abandon<W: Workload<Tag = T>>(&mut self, workload: &mut W) {
+        self.latest_ns = mono_ns();
+        for index in 0..self.connections.len() {
+            if self.connections[index].flight.is_some() {
+                self.fail(index, Failure::Timeout, workload);
+            }
+        }
+        self.queues.pending.iter_mut().for_each(VecDeque::clear);
+        self.queues.touched.clear();
+    }
+}

@@ -1,0 +1,190 @@
+//! The target's exchanges, filled in for sessions and changes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use revbench_model::{ChangeActor, ScopeKind};
+
+use crate::error::DriverError;
+use crate::plan::{Plan, PlannedScenario};
+use crate::session::Session;
+use crate::template::{Layers, RequestTemplate};
+
+/// Every template of a plan.
+#[derive(Debug)]
+pub(crate) struct Exchanges {
+    sign_in: RequestTemplate,
+    refresh: RequestTemplate,
+    protected: RequestTemplate,
+    /// One for each scenario.
+    changes: Vec<RequestTemplate>,
+    authority: SocketAddr,
+    instances: Vec<SocketAddr>,
+    scenarios: Vec<ScenarioTexts>,
+    subjects: Vec<(String, u16)>,
+    variables: BTreeMap<String, String>,
+}
+
+/// A scenario's values as they stand in requests.
+#[derive(Debug)]
+struct ScenarioTexts {
+    asked: String,
+    asked_json: String,
+    changed: String,
+    changed_json: String,
+    orientation: &'static str,
+    reason: String,
+    scope_kind: &'static str,
+    write: bool,
+}
+
+/// Which answer a token is looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    SignIn,
+    Refresh,
+    Change,
+}
+
+impl Exchanges {
+    /// Takes the target's texts apart.
+    pub(crate) fn new(plan: &Plan) -> Result<Exchanges, DriverError> {
+        let target = &plan.target;
+        let changes = plan.scenarios.iter().map(|scenario| {
+            RequestTemplate::new("the change", target.exchange_for(scenario.actor, scenario.scope))
+        });
+        Ok(Exchanges {
+            sign_in: RequestTemplate::new("the sign-in", &target.sign_in)?,
+            refresh: RequestTemplate::new("the refresh", &target.refresh)?,
+            protected: RequestTemplate::new("the protected call", &target.protected)?,
+            changes: changes.collect::<Result<_, _>>()?,
+            authority: plan.authority,
+            instances: plan.instances.iter().map(|(address, _)| *address).collect(),
+            scenarios: plan.scenarios.iter().map(ScenarioTexts::new).collect(),
+            subjects: plan.subjects.iter().map(|s| (s.id.0.clone(), s.scenario)).collect(),
+            variables: target.variables.clone(),
+        })
+    }
+
+    fn scenario(&self, subject: u32) -> (&str, &ScenarioTexts, usize) {
+        let (id, scenario) = &self.subjects[subject as usize];
+        (id, &self.scenarios[usize::from(*scenario)], usize::from(*scenario))
+    }
+
+    /// The name of a subject.
+    pub(crate) fn subject(&self, subject: u32) -> &str {
+        &self.subjects[subject as usize].0
+    }
+
+    /// The sign-in of a subject.
+    pub(crate) fn sign_in(&self, subject: u32, out: &mut Vec<u8>) -> Result<(), DriverError> {
+        let nothing = BTreeMap::new();
+        let own = [("subject", self.scenario(subject).0)];
+        let layers = Layers { own: &own, maps: [&nothing, &self.variables] };
+        self.sign_in.render(None, self.authority, &layers, out)
+    }
+
+    /// Reads a token out of an answer: `false` where there is none. All requests of the session that carry it
+    /// are written here, so that none is when it is sent.
+    pub(crate) fn take_token(
+        &self,
+        session: &mut Session,
+        body: &[u8],
+        source: Source,
+    ) -> Result<bool, DriverError> {
+        let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else { return Ok(false) };
+        let mut captured = BTreeMap::new();
+        let template = match source {
+            Source::SignIn => &self.sign_in,
+            Source::Refresh => &self.refresh,
+            Source::Change => &self.changes[self.scenario(session.subject).2],
+        };
+        template.capture(&answer, &mut captured);
+        if !captured.contains_key("access_token") {
+            return Ok(false);
+        }
+        let expires_in = captured.get("expires_in").cloned();
+        session.expires_in_ns =
+            expires_in.or_else(|| text(answer.get("expires_in"))).and_then(|s| seconds(&s));
+        session.variables.append(&mut captured);
+        self.write_requests(session)?;
+        Ok(true)
+    }
+
+    fn write_requests(&self, session: &mut Session) -> Result<(), DriverError> {
+        let (subject, texts, _) = self.scenario(session.subject);
+        let own =
+            [("subject", subject), ("permission", &texts.asked), ("permission_json", &texts.asked_json)];
+        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
+        session.requests.resize_with(self.instances.len(), Vec::new);
+        for (out, host) in session.requests.iter_mut().zip(&self.instances) {
+            let method = texts.write.then_some("POST");
+            self.protected.render(method, *host, &layers, out)?;
+        }
+        if session.variables.contains_key("refresh_token") {
+            self.refresh.render(None, self.authority, &layers, &mut session.renewal)?;
+        }
+        Ok(())
+    }
+
+    /// The change of a subject, made with the values of `session`.
+    pub(crate) fn change(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
+        let (subject, texts, number) = self.scenario(session.subject);
+        let value = |name: &str| session.variables.get(name).map_or("", String::as_str);
+        let scope_id = match texts.scope_kind {
+            "session" => value("session"),
+            "token" => value("access_token"),
+            _ => subject,
+        };
+        let own = [
+            ("subject", subject),
+            ("permission", texts.changed.as_str()),
+            ("permission_json", &texts.changed_json),
+            ("orientation", texts.orientation),
+            ("reason", &texts.reason),
+            ("scope_kind", texts.scope_kind),
+            ("scope_id", scope_id),
+        ];
+        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
+        self.changes[number].render(None, self.authority, &layers, out)
+    }
+}
+
+/// Is a scenario's change made with the honest session? The subject's own change is, unless it ends the very
+/// session or token that it is made with.
+pub(crate) fn made_by_honest(scenario: &PlannedScenario) -> bool {
+    scenario.actor == ChangeActor::Subject && scenario.scope == ScopeKind::Subject
+}
+
+impl ScenarioTexts {
+    fn new(scenario: &PlannedScenario) -> ScenarioTexts {
+        let changed = scenario.changed.as_ref().map(|permission| permission.0.clone());
+        ScenarioTexts {
+            asked: scenario.asked.0.clone(),
+            asked_json: serde_json::Value::from(scenario.asked.as_str()).to_string(),
+            changed_json: serde_json::Value::from(changed.clone()).to_string(),
+            changed: changed.unwrap_or_default(),
+            orientation: scenario.orientation.name(),
+            reason: scenario.reason.clone(),
+            scope_kind: match scenario.scope {
+                ScopeKind::Token => "token",
+                ScopeKind::Session => "session",
+                ScopeKind::Subject => "subject",
+            },
+            write: scenario.write,
+        }
+    }
+}
+
+fn text(value: Option<&serde_json::Value>) -> Option<String> {
+    match value? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// RFC 6749 gives `expires_in` in seconds; fractions occur.
+fn seconds(text: &str) -> Option<u64> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0)?;
+    Some((seconds * 1e9) as u64)
+}

@@ -1,0 +1,129 @@
+//! One fleet's measurement: sign in, run the slices, hand back what was seen.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use revbench_model::event::{History, Load};
+
+use crate::agenda::agenda;
+use crate::clock::mono_ns;
+use crate::conductor::{Conductor, Pair, Tag, sessions};
+use crate::engine::{Engine, LanePlan, SPIN_NS};
+use crate::error::DriverError;
+use crate::exchanges::{Exchanges, made_by_honest};
+use crate::http::Expected;
+use crate::plan::{Plan, Progress};
+use crate::record::Record;
+use crate::session::Session;
+use crate::sign_in::SignIn;
+
+/// From the last preparation to the start of the first slice.
+const LEAD_NS: u64 = 1_000_000;
+
+/// What the driver saw.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// The facts about treated and control subjects.
+    pub history: History,
+    /// One per slice of the plan, in its order.
+    pub loads: Vec<Load>,
+    /// CLOCK_MONOTONIC ns at the start of the first slice: the zero of every other instant; 0 where it was
+    /// stopped before.
+    pub start_mono_ns: u64,
+    /// Mean length of the access tokens that the sign-ins gave.
+    pub token_bytes_mean: f64,
+    /// Tokens that renewals and changes gave, per slice; the sign-ins before the first slice not counted.
+    pub tokens_issued: Vec<u64>,
+    /// Was it stopped from outside?
+    pub interrupted: bool,
+}
+
+/// Signs everyone in, then runs the slices; blocks the calling thread, which the caller has pinned.
+pub fn run(plan: &Plan, progress: &Progress) -> Result<Recording, DriverError> {
+    let agenda = agenda(plan)?;
+    let exchanges = Exchanges::new(plan)?;
+    let (sessions, pairs) = sessions(plan);
+    if let Some(first) = sessions.first() {
+        exchanges.sign_in(first.subject, &mut Vec::new())?;
+    }
+    let mut record = Record::new(plan, progress);
+    let mut engine = Engine::<Tag>::open(lanes(plan), plan.request_timeout_ns, SPIN_NS)?;
+    let mut sign_in = SignIn::new(sessions, &exchanges, plan.client, progress, plan.connections.refresh);
+    let interrupted = engine.drive(&mut sign_in, &progress.stop)?;
+    let sessions = sign_in.finish()?;
+    let token_bytes_mean = token_bytes_mean(&sessions);
+    if interrupted {
+        record.finish(engine.spin_cpu_ns());
+        return Ok(recording(record, 0, token_bytes_mean, true));
+    }
+    try_changes(plan, &exchanges, &sessions, &pairs)?;
+    let start_ns = mono_ns() + LEAD_NS;
+    progress.started_mono_ns.store(start_ns, Relaxed);
+    let mut conductor = Conductor::new(plan, &exchanges, record, (sessions, pairs), agenda, start_ns);
+    let interrupted = engine.drive(&mut conductor, &progress.stop)?;
+    let mut record = conductor.record;
+    record.finish(engine.spin_cpu_ns());
+    Ok(recording(record, start_ns, token_bytes_mean, interrupted))
+}
+
+fn recording(record: Record<'_>, start_mono_ns: u64, token_bytes_mean: f64, interrupted: bool) -> Recording {
+    Recording {
+        history: record.history,
+        loads: record.loads,
+        start_mono_ns,
+        token_bytes_mean,
+        tokens_issued: record.tokens_issued,
+        interrupted,
+    }
+}
+
+/// In the order that the conductor counts on: renewals, changes, background of each instance, probes of each.
+fn lanes(plan: &Plan) -> Vec<LanePlan> {
+    let connections = &plan.connections;
+    let authority = |connections| LanePlan {
+        address: plan.authority,
+        connections,
+        expected: Expected { keep_body: true, ..Expected::default() },
+    };
+    let instances = |connections| {
+        plan.instances.iter().map(move |(address, name)| LanePlan {
+            address: *address,
+            connections,
+            expected: Expected {
+                instance: plan.target.instance_header.clone().map(|header| (header, name.clone())),
+                decided_at: plan.target.decided_at_header.clone(),
+                ..Expected::default()
+            },
+        })
+    };
+    [authority(connections.refresh), authority(connections.change)]
+        .into_iter()
+        .chain(instances(connections.background_per_instance))
+        .chain(instances(connections.probe_per_instance))
+        .collect()
+}
+
+/// Writes every change once, so that a text that cannot be filled in is found before the start.
+fn try_changes(
+    plan: &Plan,
+    exchanges: &Exchanges,
+    sessions: &[Session],
+    pairs: &[Pair],
+) -> Result<(), DriverError> {
+    let mut bytes = Vec::new();
+    for (subject, pair) in plan.subjects.iter().zip(pairs) {
+        if subject.change_at_ns.is_some() {
+            let honest = made_by_honest(&plan.scenarios[usize::from(subject.scenario)]);
+            let session = pair.pinned.filter(|_| !honest).unwrap_or(pair.honest);
+            exchanges.change(&sessions[session as usize], &mut bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn token_bytes_mean(sessions: &[Session]) -> f64 {
+    let lengths =
+        sessions.iter().filter_map(|session| session.variables.get("access_token")).map(String::len);
+    let (count, total) =
+        lengths.fold((0_usize, 0_usize), |(count, total), length| (count + 1, total + length));
+    total as f64 / count.max(1) as f64
+}

@@ -1,0 +1,251 @@
+//! One login and its token: when it is renewed, and what a client does when it is refused. Pure; every time is
+//! CLOCK_MONOTONIC ns.
+
+use std::collections::BTreeMap;
+
+use revbench_model::event::SessionRole;
+
+use crate::plan::ClientModel;
+use crate::schedule::{Rng, below};
+
+/// Longest pause of a back-off.
+const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
+
+/// Does the session renew its token?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It holds a token.
+    Holding,
+    /// A renewal is under way.
+    Renewing,
+    /// A renewal was refused; it goes on with the token it has.
+    SignedOut,
+}
+
+/// A background request that was refused and is sent again with the next token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) instance: u16,
+    /// When the refusal came: the retry's latency counts from here.
+    pub(crate) since_ns: u64,
+}
+
+/// What a client does about a 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaction {
+    /// A newer token has come since the request was sent: ask again at once.
+    AskAgain,
+    /// A renewal is under way or planned soon.
+    Await,
+    /// Renew at an instant.
+    RenewAt(u64),
+    /// Nothing: it is an attacker's, or it is signed out.
+    Bear,
+}
+
+/// One login.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) subject: u32,
+    pub(crate) role: SessionRole,
+    /// What sign-in and renewals captured.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// The protected call with the current token, one for each instance.
+    pub(crate) requests: Vec<Vec<u8>>,
+    /// The renewal with the current refresh token.
+    pub(crate) renewal: Vec<u8>,
+    /// When the current token came.
+    pub(crate) token_since_ns: u64,
+    /// How long it lives, as its answer said.
+    pub(crate) expires_in_ns: Option<u64>,
+    pub(crate) state: State,
+    /// It keeps its token from now on.
+    pub(crate) pinned: bool,
+    /// Its change waits for the renewal under way.
+    pub(crate) change_waits: bool,
+    /// Tells the planned renewal from those planned before it.
+    pub(crate) epoch: u32,
+    /// Is the planned renewal one after a 401?
+    hurried: bool,
+    /// Renewals that failed, in a row.
+    failures: u32,
+    /// Retries that were refused like the request before them, in a row.
+    refusals: u32,
+    pub(crate) waiting: Vec<Waiting>,
+    /// What is watched through it, for each instance; empty until its subject's change.
+    pub(crate) watches: Vec<u32>,
+}
+
+impl Session {
+    /// Not signed in yet.
+    pub(crate) fn new(subject: u32, role: SessionRole) -> Session {
+        Session {
+            subject,
+            role,
+            variables: BTreeMap::new(),
+            requests: Vec::new(),
+            renewal: Vec::new(),
+            token_since_ns: 0,
+            expires_in_ns: None,
+            state: State::Holding,
+            pinned: false,
+            change_waits: false,
+            epoch: 0,
+            hurried: false,
+            failures: 0,
+            refusals: 0,
+            waiting: Vec::new(),
+            watches: Vec::new(),
+        }
+    }
+
+    /// A token came: when it is renewed, if ever.
+    pub(crate) fn token_came(&mut self, now_ns: u64, client: &ClientModel) -> Option<u64> {
+        self.token_since_ns = now_ns;
+        self.failures = 0;
+        self.state = State::Holding;
+        self.plan_renewal();
+        self.life_ns(client).map(|life_ns| now_ns + life_ns)
+    }
+
+    /// The first renewal, at a random phase between the start and the instant at which it is due, so that
+    /// sessions do not renew in step.
+    pub(crate) fn first_renewal_ns(&self, start_ns: u64, client: &ClientModel, rng: &mut Rng) -> Option<u64> {
+        let life_ns = self.life_ns(client)?;
+        let due_ns = self.token_since_ns + life_ns;
+        Some(start_ns + below(rng, due_ns.saturating_sub(start_ns)))
+    }
+
+    /// How long a token is used; for ever where it says no end or cannot be renewed.
+    fn life_ns(&self, client: &ClientModel) -> Option<u64> {
+        self.expires_in_ns
+            .filter(|_| !self.renewal.is_empty())
+            .map(|ns| (ns as f64 * client.refresh_at) as u64)
+    }
+
+    fn plan_renewal(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.hurried = false;
+    }
+
+    /// May the renewal planned under `epoch` be sent? It counts as sent then.
+    pub(crate) fn begin_renewal(&mut self, epoch: u32) -> bool {
+        let begins = epoch == self.epoch && self.state == State::Holding && !self.pinned;
+        if begins {
+            self.state = State::Renewing;
+        }
+        begins
+    }
+
+    /// A renewal failed without an answer that says why: when to try again.
+    pub(crate) fn renewal_failed(&mut self, now_ns: u64, client: &ClientModel) -> u64 {
+        self.state = State::Holding;
+        self.plan_renewal();
+        self.hurried = true;
+        self.failures += 1;
+        now_ns + backoff_ns(self.failures, client)
+    }
+
+    /// A renewal was refused.
+    pub(crate) fn renewal_refused(&mut self) {
+        self.state = State::SignedOut;
+    }
+
+    /// A request was answered 401; `again`: it was itself a retry.
+    pub(crate) fn refused(
+        &mut self,
+        sent_ns: u64,
+        now_ns: u64,
+        again: bool,
+        client: &ClientModel,
+        rng: &mut Rng,
+    ) -> Reaction {
+        if self.pinned || self.state == State::SignedOut || self.renewal.is_empty() {
+            return Reaction::Bear;
+        }
+        if sent_ns < self.token_since_ns {
+            return Reaction::AskAgain;
+        }
+        if self.state == State::Renewing || self.hurried {
+            return Reaction::Await;
+        }
+        self.refusals += u32::from(again);
+        self.plan_renewal();
+        self.hurried = true;
+        let jitter_ns = below(rng, client.jitter_ns.saturating_add(1));
+        Reaction::RenewAt(now_ns + jitter_ns + backoff_ns(self.refusals, client))
+    }
+
+    /// A request with the current token was not answered 401.
+    #[inline]
+    pub(crate) fn accepted(&mut self) {
+        self.refusals = 0;
+    }
+}
+
+/// None before the first setback, then doubling.
+fn backoff_ns(setbacks: u32, client: &ClientModel) -> u64 {
+    let Some(doublings) = setbacks.checked_sub(1) else { return 0 };
+    client.backoff_ns.saturating_mul(1 << doublings.min(30)).min(LONGEST_BACKOFF_NS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{Stream, rng};
+
+    const CLIENT: ClientModel = ClientModel { refresh_at: 0.5, jitter_ns: 10, backoff_ns: 1_000 };
+
+    fn session() -> (Session, Rng) {
+        let mut session = Session::new(0, SessionRole::Honest);
+        session.expires_in_ns = Some(10_000);
+        session.renewal = b"renew".to_vec();
+        (session, rng(1, Stream::Running, 0))
+    }
+
+    #[test]
+    fn a_token_is_renewed_at_its_fraction_and_first_at_a_random_phase() {
+        let (mut session, mut rng) = session();
+        assert_eq!(session.token_came(100, &CLIENT), Some(5_100));
+        for _ in 0..100 {
+            let first = session.first_renewal_ns(1_000, &CLIENT, &mut rng).unwrap();
+            assert!((1_000..5_100).contains(&first), "{first}");
+        }
+        session.expires_in_ns = None;
+        assert_eq!(session.token_came(100, &CLIENT), None);
+    }
+
+    #[test]
+    fn one_renewal_at_a_time_and_none_when_pinned() {
+        let (mut session, mut rng) = session();
+        session.token_came(100, &CLIENT);
+        let Reaction::RenewAt(at) = session.refused(200, 300, false, &CLIENT, &mut rng) else { panic!() };
+        assert!((300..=310).contains(&at));
+        assert_eq!(session.refused(210, 305, false, &CLIENT, &mut rng), Reaction::Await);
+        assert!(!session.begin_renewal(0), "the one planned before");
+        assert!(session.begin_renewal(session.epoch));
+        assert!(!session.begin_renewal(session.epoch));
+        session.token_came(400, &CLIENT);
+        assert_eq!(session.refused(350, 410, false, &CLIENT, &mut rng), Reaction::AskAgain);
+        session.pinned = true;
+        assert_eq!(session.refused(500, 510, false, &CLIENT, &mut rng), Reaction::Bear);
+        assert!(!session.begin_renewal(session.epoch));
+    }
+
+    #[test]
+    fn setbacks_double_the_pause_until_they_end() {
+        let (mut session, mut rng) = session();
+        session.token_came(0, &CLIENT);
+        assert_eq!(session.renewal_failed(0, &CLIENT), 1_000);
+        assert_eq!(session.renewal_failed(0, &CLIENT), 2_000);
+        session.token_came(1, &CLIENT);
+        let Reaction::RenewAt(at) = session.refused(5, 10, true, &CLIENT, &mut rng) else { panic!() };
+        assert!((1_010..=1_020).contains(&at), "{at}");
+        session.token_came(5_000, &CLIENT);
+        session.accepted();
+        let Reaction::RenewAt(at) = session.refused(6_000, 6_000, false, &CLIENT, &mut rng) else { panic!() };
+        assert!(at <= 6_010, "{at}");
+        session.renewal_refused();
+        assert_eq!(session.refused(7_000, 7_000, false, &CLIENT, &mut rng), Reaction::Bear);
+    }
+}

@@ -1,0 +1,146 @@
+//! A scripted fleet: an authority and two resource servers that change their minds at a known time.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::http::{Reply, Request, serve};
+
+/// How the fleet behaves.
+#[derive(Clone)]
+pub(crate) struct Script {
+    /// From a change's arrival until each instance's decision turns.
+    pub(crate) delay_ns: [u64; 2],
+    /// How long tokens live.
+    pub(crate) expires_in_ns: u64,
+    /// Does a grant, rather than a revoke, turn the decision?
+    pub(crate) grant: bool,
+    /// Are renewals refused?
+    pub(crate) refuse_renewals: bool,
+    /// What the second instance calls itself.
+    pub(crate) second_name: &'static str,
+}
+
+impl Default for Script {
+    fn default() -> Script {
+        Script {
+            delay_ns: [0, 0],
+            expires_in_ns: 3_600_000_000_000,
+            grant: false,
+            refuse_renewals: false,
+            second_name: "r1",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Truth {
+    /// When each subject's change arrived.
+    changed_ns: HashMap<String, u64>,
+    /// Body and bearer of each change.
+    changes: Vec<(String, String)>,
+    tokens: u64,
+}
+
+/// The running fleet.
+pub(crate) struct Fleet {
+    pub(crate) authority: SocketAddr,
+    pub(crate) instances: Vec<(SocketAddr, String)>,
+    truth: Arc<Mutex<Truth>>,
+    script: Script,
+}
+
+pub(crate) fn mono_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+impl Fleet {
+    pub(crate) fn start(script: Script) -> Fleet {
+        let truth = Arc::new(Mutex::new(Truth::default()));
+        let authority = {
+            let (truth, script) = (Arc::clone(&truth), script.clone());
+            serve(move |request| authority(request, &truth, &script))
+        };
+        let instances = [(0, "r0"), (1, script.second_name)].map(|(index, name)| {
+            let (truth, script) = (Arc::clone(&truth), script.clone());
+            serve(move |request| resource(request, index, name, &truth, &script))
+        });
+        let instances = instances.into_iter().zip(["r0".to_owned(), "r1".to_owned()]).collect();
+        Fleet { authority, instances, truth, script }
+    }
+
+    /// When an instance's decision about a subject turned.
+    pub(crate) fn turned_ns(&self, subject: &str, instance: u16) -> u64 {
+        self.truth.lock().unwrap().changed_ns[subject] + self.script.delay_ns[usize::from(instance)]
+    }
+
+    /// Body and bearer of each change.
+    pub(crate) fn changes(&self) -> Vec<(String, String)> {
+        self.truth.lock().unwrap().changes.clone()
+    }
+}
+
+/// Tokens say what they are: `subject!number!expiry`.
+fn token(subject: &str, truth: &Mutex<Truth>, script: &Script) -> Reply {
+    let mut truth = truth.lock().unwrap();
+    truth.tokens += 1;
+    let (number, expiry) = (truth.tokens, mono_ns() + script.expires_in_ns);
+    Reply::new(
+        200,
+        &format!(
+            r#"{{"access_token":"{subject}!{number}!{expiry}","refresh_token":"{subject}!r","session":"s{number}","expires_in":{}}}"#,
+            script.expires_in_ns as f64 / 1e9
+        ),
+    )
+}
+
+fn authority(request: &Request, truth: &Mutex<Truth>, script: &Script) -> Reply {
+    let form = |name: &str| {
+        let field = request.body.split('&').find_map(|field| field.strip_prefix(name));
+        field.map(|value| value.replace("%21", "!"))
+    };
+    match request.path.as_str() {
+        "/token" => match (form("username="), form("refresh_token=")) {
+            (Some(subject), _) if subject == "stranger" => Reply::new(403, "who is that?"),
+            (Some(subject), _) => token(&subject, truth, script),
+            (_, Some(_)) if script.refuse_renewals => Reply::new(400, "invalid_grant"),
+            (_, Some(refresh)) => token(refresh.split('!').next().unwrap(), truth, script),
+            _ => Reply::new(400, ""),
+        },
+        "/admin/changes" | "/me/changes" => {
+            let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+            let own = request.path == "/me/changes";
+            let scope =
+                body["scope"]["subject"].as_str().or(request.bearer.split('!').next()).unwrap().to_owned();
+            let arrived_ns = mono_ns();
+            let mut locked = truth.lock().unwrap();
+            locked.changed_ns.insert(scope.clone(), arrived_ns);
+            locked.changes.push((request.body.clone(), request.bearer.clone()));
+            drop(locked);
+            if own { token(&scope, truth, script) } else { Reply::new(200, "{}") }
+        }
+        _ => Reply::new(404, ""),
+    }
+}
+
+fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, script: &Script) -> Reply {
+    let mut parts = request.bearer.split('!');
+    let subject = parts.next().unwrap_or_default();
+    let expiry: u64 = parts.nth(1).and_then(|expiry| expiry.parse().ok()).unwrap_or(0);
+    let truth = truth.lock().unwrap();
+    let now_ns = mono_ns();
+    let changed = truth.changed_ns.get(subject);
+    let turned = changed.is_some_and(|at| now_ns >= at + script.delay_ns[index]);
+    let allowed = (turned == script.grant || subject == "allowed") && subject != "denied";
+    let allowed = allowed || subject.starts_with("crowd");
+    let status = match (now_ns < expiry, allowed) {
+        (false, _) => 401,
+        (true, true) => 200,
+        (true, false) => 403,
+    };
+    let headers = format!("x-instance: {name}\r\nx-decided-at: {now_ns}\r\n");
+    Reply::Answer { status, headers, body: String::new() }
+}

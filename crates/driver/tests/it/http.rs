@@ -1,0 +1,103 @@
+//! A server of the simplest kind: one thread for each connection, one closure for the answers.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+
+/// What was asked.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) bearer: String,
+    pub(crate) body: String,
+}
+
+/// What is done about it.
+pub(crate) enum Reply {
+    Answer {
+        status: u16,
+        headers: String,
+        body: String,
+    },
+    /// The same, and the connection is closed without a word.
+    AnswerAndClose {
+        status: u16,
+        body: String,
+    },
+    /// The connection is closed instead of an answer.
+    Close,
+    /// Nothing, ever.
+    Silence,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: &str) -> Reply {
+        Reply::Answer { status, headers: String::new(), body: body.to_owned() }
+    }
+}
+
+/// Serves until the test process ends.
+pub(crate) fn serve(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let handler = Arc::new(handler);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let handler = Arc::clone(&handler);
+            std::thread::spawn(move || drop(talk(stream, &*handler)));
+        }
+    });
+    address
+}
+
+fn talk(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::new();
+    while let Some(request) = read_request(&mut stream, &mut buffer)? {
+        let (status, headers, body, close) = match handler(&request) {
+            Reply::Answer { status, headers, body } => (status, headers, body, false),
+            Reply::AnswerAndClose { status, body } => (status, String::new(), body, true),
+            Reply::Close => return Ok(()),
+            Reply::Silence => loop {
+                std::thread::park();
+            },
+        };
+        let length = body.len();
+        let text = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}");
+        stream.write_all(text.as_bytes())?;
+        if close {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Request>> {
+    loop {
+        let text = String::from_utf8_lossy(buffer).into_owned();
+        if let Some((head, rest)) = text.split_once("\r\n\r\n") {
+            let header = |name: &str| {
+                let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name));
+                line.map_or("", |line| &line[name.len()..]).trim().to_owned()
+            };
+            let length = header("content-length:").parse().unwrap_or(0);
+            if rest.len() >= length {
+                let mut words = head.split(' ');
+                let mut word = || words.next().unwrap_or_default().to_owned();
+                let request = Request {
+                    method: word(),
+                    path: word(),
+                    bearer: header("authorization: bearer"),
+                    body: rest[..length].to_owned(),
+                };
+                buffer.drain(..head.len() + 4 + length);
+                return Ok(Some(request));
+            }
+        }
+        let mut chunk = [0; 4096];
+        match stream.read(&mut chunk)? {
+            0 => return Ok(None),
+            read => buffer.extend_from_slice(&chunk[..read]),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The driver alone against servers whose behaviour is known.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use revbench_driver::DriverError;
+use revbench_driver::load::{LoadPlan, LoadReport, Rate, run};
+use revbench_driver::plan::{Arrivals, Progress};
+
+use crate::http::{Reply, Request, serve};
+
+const MS: u64 = 1_000_000;
+
+fn plan(address: std::net::SocketAddr, rate: Rate, connections: usize, duration_ms: u64) -> LoadPlan {
+    LoadPlan {
+        address,
+        host: address.to_string(),
+        path: "/x?y=1".to_owned(),
+        method: "GET".to_owned(),
+        headers: vec![("authorization".to_owned(), "Bearer t".to_owned())],
+        rate,
+        connections,
+        duration_ns: duration_ms * MS,
+        arrivals: Arrivals::Constant,
+        seed: 1,
+        timeout_ns: 2_000 * MS,
+    }
+}
+
+fn load(
+    rate: Rate,
+    connections: usize,
+    duration_ms: u64,
+    handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+) -> LoadReport {
+    run(&plan(serve(handler), rate, connections, duration_ms), &Progress::default()).unwrap()
+}
+
+#[test]
+fn an_open_loop_sends_what_it_planned() {
+    let report = load(Rate::PerSecond(500.0), 8, 400, |request| {
+        let right = request.method == "GET" && request.path == "/x?y=1" && request.bearer == "t";
+        Reply::new(if right { 200 } else { 400 }, "hello")
+    });
+    assert_eq!((report.requests, report.errors), (200, 0));
+    assert_eq!(report.statuses, [(200, 200)].into());
+    assert!((report.offered_per_s - 500.0).abs() < 1.0);
+    assert_eq!(report.latency_ns.len(), 200);
+    assert!(report.spin_cpu_ns > 0 && report.spin_cpu_ns < report.client_cpu_ns);
+}
+
+#[test]
+fn a_closed_loop_sends_as_answers_come_and_never_spins() {
+    let report = load(Rate::Max, 4, 200, |_| Reply::new(404, ""));
+    assert!(report.requests > 100, "{} requests", report.requests);
+    assert_eq!(report.errors, report.requests);
+    assert_eq!(report.statuses, [(404, report.requests)].into());
+    assert_eq!(report.spin_cpu_ns, 0);
+}
+
+/// Coordinated omission: one stall must show in every request planned during it, as waiting and not as the
+/// driver's lateness.
+#[test]
+fn a_stall_is_seen_by_every_request_planned_in_it() {
+    let served = AtomicU64::new(0);
+    let report = load(Rate::PerSecond(100.0), 1, 500, move |_| {
+        if served.fetch_add(1, Relaxed) == 10 {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Reply::new(200, "")
+    });
+    assert_eq!((report.requests, report.errors), (50, 0));
+    let slower = |ms| report.latency_ns.iter_recorded().filter(|v| v.value_iterated_to() >= ms * MS).count();
+    // Planned 10 ms apart, so that some 18 of those behind the stall waited 20 ms or more.
+    assert!((16..=24).contains(&slower(20)), "{} waited", slower(20));
+    let waited = report.connection_wait_ns.max();
+    assert!(waited > 150 * MS, "{waited} ns");
+    assert!(report.send_lag_ns.value_at_quantile(0.5) < 20 * MS);
+}
+
+#[test]
+fn closed_connections_are_opened_again() {
+    let count = 100;
+    let answered = load(Rate::PerSecond(250.0), 4, 400, |_| Reply::Answer {
+        status: 200,
+        headers: "connection: close\r\n".to_owned(),
+        body: "bye".to_owned(),
+    });
+    assert_eq!((answered.requests, answered.errors), (count, 0));
+    let silent =
+        load(Rate::PerSecond(250.0), 4, 400, |_| Reply::AnswerAndClose { status: 200, body: String::new() });
+    // The close may cross the next request on its way: an error, and the connection is opened again.
+    assert!(silent.statuses[&200] > count / 2, "{:?}", silent.statuses);
+    let refused = load(Rate::PerSecond(250.0), 4, 400, |_| Reply::Close);
+    assert_eq!((refused.requests, refused.errors), (count, count));
+    assert_eq!(refused.statuses, [(0, count)].into());
+}
+
+#[test]
+fn silence_ends_with_the_timeout() {
+    let address = serve(|_| Reply::Silence);
+    let mut plan = plan(address, Rate::PerSecond(50.0), 2, 300);
+    plan.timeout_ns = 100 * MS;
+    let report = run(&plan, &Progress::default()).unwrap();
+    assert_eq!((report.requests, report.errors), (15, 15));
+    assert!(report.statuses[&0] >= 4, "{:?}", report.statuses);
+}
+
+#[test]
+fn nobody_there_is_told_by_address() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = run(&plan(free, Rate::Max, 2, 100), &Progress::default()).unwrap_err();
+    assert!(matches!(&error, DriverError::Connect { address, .. } if *address == free), "{error}");
+}
+
+#[test]
+fn it_stops_when_told() {
+    let progress = Progress::default();
+    let plan = plan(serve(|_| Reply::new(200, "")), Rate::PerSecond(200.0), 2, 60_000);
+    let report = std::thread::scope(|scope| {
+        let running = scope.spawn(|| run(&plan, &progress));
+        while progress.answered.load(Relaxed) < 10 {
+            std::thread::yield_now();
+        }
+        progress.stop.store(true, Relaxed);
+        running.join().unwrap().unwrap()
+    });
+    assert!(report.interrupted && report.requests >= 10 && report.requests < 2_000);
+}

@@ -1,0 +1,7 @@
+//! The driver against servers of the test's own, over loopback.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test that they help")]
+
+mod fleet;
+mod http;
+mod load;
+mod measure;

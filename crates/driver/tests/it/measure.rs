@@ -1,0 +1,270 @@
+//! Whole measurements of a scripted fleet, judged by what the fleet knows to be true.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use revbench_driver::plan::{
+    Arrivals, Background, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Progress,
+};
+use revbench_driver::{DriverError, Recording, run};
+use revbench_model::event::{
+    ChangeOutcome, Purpose, RequestRecord, SessionRole, Slice, SliceKind, SubjectRole,
+};
+use revbench_model::target::Target;
+use revbench_model::{ChangeActor, DecisionClass, Orientation, ScopeKind};
+
+use crate::fleet::{Fleet, Script};
+
+const MS: u64 = 1_000_000;
+
+fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSubject {
+    PlannedSubject {
+        id: id.into(),
+        scenario: 0,
+        role,
+        change_at_ns: change_at_ms.map(|ms| ms * MS),
+        rate_per_s: if role == SubjectRole::Crowd { 0.0 } else { 20.0 },
+        traffic_until_ns: 900 * MS,
+    }
+}
+
+fn plan(fleet: &Fleet) -> Plan {
+    let slice = |kind, from, to| Slice { kind, start_ns: from * MS, end_ns: to * MS };
+    Plan {
+        seed: 9,
+        target: Target::built_in("admin"),
+        authority: fleet.authority,
+        instances: fleet.instances.clone(),
+        scenarios: vec![PlannedScenario {
+            orientation: Orientation::Revoke,
+            scope: ScopeKind::Subject,
+            actor: ChangeActor::Admin,
+            changed: Some("p".into()),
+            reason: "role-demoted".to_owned(),
+            asked: "p".into(),
+            write: false,
+            bound_ns: Some(120 * MS),
+            horizon_ns: 400 * MS,
+        }],
+        subjects: vec![
+            subject("treated", SubjectRole::Treated, Some(300)),
+            subject("unprobed", SubjectRole::Unprobed, Some(350)),
+            subject("allowed", SubjectRole::ControlAllowed, None),
+            subject("denied", SubjectRole::ControlDenied, None),
+            subject("crowd-0", SubjectRole::Crowd, None),
+            subject("crowd-1", SubjectRole::Crowd, None),
+        ],
+        slices: vec![
+            slice(SliceKind::WarmUp, 0, 200),
+            slice(SliceKind::Dense, 200, 600),
+            slice(SliceKind::Drain, 600, 900),
+            slice(SliceKind::Audit, 900, 1_000),
+        ],
+        background: Background { rate_per_s: 300.0, arrivals: Arrivals::Poisson, zipf_exponent: 1.0 },
+        probes: ProbeGrid {
+            ratio: 0.1,
+            min_gap_ns: 2 * MS,
+            settled_gap_ns: 50 * MS,
+            settled_for_ns: 200 * MS,
+        },
+        client: ClientModel { refresh_at: 0.5, jitter_ns: 5 * MS, backoff_ns: 10 * MS },
+        connections: Connections { background_per_instance: 4, probe_per_instance: 4, refresh: 2, change: 2 },
+        request_timeout_ns: 1_000 * MS,
+    }
+}
+
+fn requests(
+    recording: &Recording,
+    subject: u32,
+    session: SessionRole,
+    purpose: Purpose,
+) -> Vec<&RequestRecord> {
+    let of = |r: &&RequestRecord| r.subject == subject && r.session == session && r.purpose == purpose;
+    recording.history.requests.iter().filter(of).collect()
+}
+
+fn errors(recording: &Recording) -> usize {
+    recording.history.requests.iter().filter(|r| r.decision == DecisionClass::Error).count()
+}
+
+#[test]
+fn the_history_brackets_the_truth() {
+    let fleet = Fleet::start(Script { delay_ns: [40 * MS, 120 * MS], ..Script::default() });
+    let progress = Progress::default();
+    let recording = run(&plan(&fleet), &progress).unwrap();
+    let history = &recording.history;
+    assert_eq!((history.clock_violations, errors(&recording), recording.interrupted), (0, 0, false));
+    assert_eq!(history.changes.len(), 2);
+    let change = &history.changes[0];
+    assert_eq!((change.subject, change.outcome, change.intended_ns), (0, ChangeOutcome::Ok, 300 * MS));
+    assert!(change.intended_ns <= change.submitted_ns && change.submitted_ns < change.acknowledged_ns);
+    for instance in 0..2 {
+        let turned_ns = fleet.turned_ns("treated", instance) - recording.start_mono_ns;
+        let seen = |decision: DecisionClass| {
+            let seen = history.requests.iter().filter(move |r| {
+                r.subject == 0
+                    && r.session == SessionRole::Pinned
+                    && r.instance == instance
+                    && r.decision == decision
+            });
+            seen.filter(|r| r.sent_ns > change.acknowledged_ns && r.purpose != Purpose::Refresh)
+        };
+        let last_stale_ns = seen(DecisionClass::Allow).map(|r| r.sent_ns).max().unwrap();
+        let first_fresh_ns = seen(DecisionClass::Deny).map(|r| r.received_ns).min().unwrap();
+        assert!(last_stale_ns <= turned_ns && turned_ns <= first_fresh_ns);
+        // Some of the grid's gaps are 12 ms there; a busy machine adds to it.
+        assert!(first_fresh_ns - last_stale_ns < 60 * MS, "{}", first_fresh_ns - last_stale_ns);
+        let settled = seen(DecisionClass::Deny).filter(|r| r.purpose == Purpose::Probe).count();
+        assert!((3..=8).contains(&settled), "{settled} probes once fresh");
+    }
+    assert_eq!(requests(&recording, 1, SessionRole::Pinned, Purpose::Probe).len(), 0);
+    assert_eq!(requests(&recording, 0, SessionRole::Honest, Purpose::Probe).len(), 0);
+    assert_eq!(requests(&recording, 0, SessionRole::Pinned, Purpose::Audit).len(), 2);
+    assert_eq!(requests(&recording, 2, SessionRole::Honest, Purpose::Audit).len(), 2);
+    assert_eq!(progress.changes.load(Relaxed), 2);
+    let body =
+        r#"{"orientation":"revoke","scope":{"subject":"treated"},"permission":"p","reason":"role-demoted"}"#;
+    assert_eq!(fleet.changes()[0], (body.to_owned(), "admin".to_owned()));
+}
+
+#[test]
+fn loads_count_what_was_planned_and_controls_keep_their_answer() {
+    let fleet = Fleet::start(Script::default());
+    let recording = run(&plan(&fleet), &Progress::default()).unwrap();
+    assert_eq!(recording.loads.len(), 4);
+    for load in &recording.loads[..3] {
+        let planned = load.slice.seconds() * 300.0;
+        assert!(
+            (load.offered as f64 - planned).abs() < 5.0 * planned.sqrt(),
+            "{} of {planned}",
+            load.offered
+        );
+        assert_eq!((load.completed, load.crowd_errors), (load.offered, 0));
+        assert!(load.latency_ns.len() > 0 && load.latency_ns.len() < load.offered);
+        let halves: u64 = load.halves_latency_ns.iter().map(|half| half.len()).sum();
+        assert_eq!(halves, load.latency_ns.len());
+        assert!(load.driver_cpu_ns > load.driver_spin_ns);
+    }
+    let answered: u64 = recording.loads.iter().flat_map(|load| load.statuses.values()).sum();
+    let sent: u64 = recording.loads.iter().map(|load| load.offered + load.probes).sum();
+    assert_eq!(answered, sent);
+    assert_eq!((recording.loads[3].offered, recording.loads[3].probes), (0, 8));
+    for (subject, decision) in [(2, DecisionClass::Allow), (3, DecisionClass::Deny)] {
+        let all = recording.history.requests.iter().filter(|r| r.subject == subject);
+        assert!(all.clone().count() > 10 && all.clone().all(|r| r.decision == decision));
+    }
+    assert!(recording.history.requests.is_sorted_by_key(|r| r.received_ns));
+    assert!(recording.token_bytes_mean > 10.0);
+}
+
+#[test]
+fn tokens_are_renewed_but_for_the_attackers() {
+    let fleet =
+        Fleet::start(Script { expires_in_ns: 200 * MS, delay_ns: [2_000 * MS; 2], ..Script::default() });
+    let recording = run(&plan(&fleet), &Progress::default()).unwrap();
+    let change = &recording.history.changes[0];
+    let pinned = requests(&recording, 0, SessionRole::Pinned, Purpose::Refresh);
+    assert!(!pinned.is_empty() && pinned.iter().all(|r| r.received_ns <= change.submitted_ns));
+    let honest = requests(&recording, 0, SessionRole::Honest, Purpose::Refresh);
+    assert!(honest.iter().any(|r| r.sent_ns > change.acknowledged_ns && r.decision == DecisionClass::Allow));
+    // The attacker's token lives on for at most its life, then 401 ends the old authority.
+    let probes = requests(&recording, 0, SessionRole::Pinned, Purpose::Probe);
+    assert!(probes.iter().any(|r| r.decision == DecisionClass::Reauthenticate));
+    assert!(recording.tokens_issued.iter().sum::<u64>() > 20);
+    assert!(recording.loads[1].refresh_ns.len() > 0);
+    assert_eq!(recording.loads.iter().map(|load| load.crowd_errors).sum::<u64>(), 0);
+}
+
+#[test]
+fn an_expired_token_is_renewed_after_its_401_and_the_request_sent_again() {
+    let fleet = Fleet::start(Script { expires_in_ns: 150 * MS, ..Script::default() });
+    let mut plan = plan(&fleet);
+    plan.client.refresh_at = 100.0; // never planned, so that every renewal follows a 401
+    let recording = run(&plan, &Progress::default()).unwrap();
+    let control = requests(&recording, 2, SessionRole::Honest, Purpose::Background);
+    let refused: Vec<_> = control.iter().filter(|r| r.decision == DecisionClass::Reauthenticate).collect();
+    assert!(!refused.is_empty());
+    for refusal in refused.iter().filter(|r| r.received_ns < 800 * MS) {
+        let again = control.iter().find(|r| r.intended_ns == refusal.received_ns).expect("asked again");
+        assert_eq!((again.decision, again.instance), (DecisionClass::Allow, refusal.instance));
+        let renewals = requests(&recording, 2, SessionRole::Honest, Purpose::Refresh);
+        assert!(
+            renewals.iter().any(|r| r.received_ns <= again.sent_ns && r.received_ns >= refusal.received_ns)
+        );
+    }
+    assert_eq!(recording.loads[..3].iter().map(|load| load.crowd_errors).sum::<u64>(), 0);
+    let lag = recording.loads.iter().map(|load| load.send_lag_ns.value_at_quantile(0.5)).max().unwrap();
+    assert!(lag < 5 * MS, "waiting for a token is no lateness of the driver: {lag}");
+}
+
+#[test]
+fn a_refused_renewal_signs_out() {
+    let script = Script { expires_in_ns: 150 * MS, refuse_renewals: true, ..Script::default() };
+    let recording = run(&plan(&Fleet::start(script)), &Progress::default()).unwrap();
+    let renewals = requests(&recording, 2, SessionRole::Honest, Purpose::Refresh);
+    assert_eq!(renewals.len(), 1);
+    assert_eq!((renewals[0].decision, renewals[0].status), (DecisionClass::Reauthenticate, 400));
+    assert!(recording.loads[1].crowd_errors > 20);
+    assert_eq!(recording.tokens_issued, [0; 4]);
+}
+
+#[test]
+fn a_grant_is_seen_by_the_honest_client_with_the_token_of_its_own_change() {
+    let fleet = Fleet::start(Script { grant: true, delay_ns: [60 * MS; 2], ..Script::default() });
+    let mut plan = plan(&fleet);
+    plan.scenarios[0].orientation = Orientation::Grant;
+    plan.scenarios[0].actor = ChangeActor::Subject;
+    let recording = run(&plan, &Progress::default()).unwrap();
+    assert_eq!(recording.tokens_issued.iter().sum::<u64>(), 2, "one for each of two changes");
+    for session in [SessionRole::Honest, SessionRole::Pinned] {
+        let probes = requests(&recording, 0, session, Purpose::Probe);
+        assert!(probes.iter().any(|r| r.decision == DecisionClass::Deny));
+        assert!(probes.iter().any(|r| r.decision == DecisionClass::Allow));
+    }
+    assert_eq!(requests(&recording, 0, SessionRole::Honest, Purpose::Audit).len(), 2);
+    assert!(fleet.changes()[0].1.starts_with("treated!"), "made with its own token");
+}
+
+#[test]
+fn a_wrong_instance_is_no_evidence() {
+    let fleet = Fleet::start(Script { second_name: "r0", ..Script::default() });
+    let recording = run(&plan(&fleet), &Progress::default()).unwrap();
+    let calls = recording.history.requests.iter().filter(|r| r.purpose != Purpose::Refresh);
+    for call in calls {
+        assert_eq!(call.decision == DecisionClass::Error, call.instance == 1);
+    }
+    assert!(recording.loads[1].crowd_errors > 10);
+}
+
+#[test]
+fn who_cannot_sign_in_is_named() {
+    let fleet = Fleet::start(Script::default());
+    let mut plan = plan(&fleet);
+    plan.subjects.push(subject("stranger", SubjectRole::Crowd, None));
+    let error = run(&plan, &Progress::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot sign in stranger: it was refused; the answer was status 403: who is that?"
+    );
+    plan.target.protected.path = "/{{nothing}}".to_owned();
+    plan.subjects.pop();
+    let error = run(&plan, &Progress::default()).unwrap_err();
+    assert!(matches!(&error, DriverError::Template { .. }), "{error}");
+}
+
+#[test]
+fn a_stopped_measurement_keeps_what_it_has() {
+    let fleet = Fleet::start(Script::default());
+    let (plan, progress) = (plan(&fleet), Progress::default());
+    let recording = std::thread::scope(|scope| {
+        let running = scope.spawn(|| run(&plan, &progress));
+        while progress.changes.load(Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        progress.stop.store(true, Relaxed);
+        running.join().unwrap().unwrap()
+    });
+    assert!(recording.interrupted);
+    assert!(recording.loads[0].completed > 0 && recording.loads[1].driver_cpu_ns > 0);
+    assert_eq!(recording.loads[2].offered, 0);
+}

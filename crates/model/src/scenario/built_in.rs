@@ -1,0 +1,22 @@
+//! The scenarios that come with the program.
+
+/// The six main scenarios, in the order in which they are shown.
+pub const MAIN: [&str; 6] =
+    ["role-demoted", "role-promoted", "employee-departure", "logout", "compromised-token", "plan-upgraded"];
+
+/// Every built-in scenario: file name and text.
+pub fn built_in() -> Vec<(&'static str, &'static str)> {
+    macro_rules! files {
+        ($($name:literal),* $(,)?) => {
+            vec![$((concat!("scenarios/", $name), include_str!(concat!("../../../../scenarios/", $name)))),*]
+        };
+    }
+    files![
+        "role-demoted.toml",
+        "role-promoted.toml",
+        "employee-departure.toml",
+        "logout.toml",
+        "compromised-token.toml",
+        "plan-upgraded.toml",
+    ]
+}

@@ -1,0 +1,107 @@
+//! The format of a scenario file, as `revbench schema scenario` prints it.
+//!
+//! These types are the description that editors and other tools use. Files are read by the parser beside them,
+//! which reports every mistake at once where serde would stop at the first; tests hold the two together.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::summary::ClaimVerdict;
+use crate::{ChangeActor, Orientation, ScopeKind};
+
+/// A scenario: one question about one kind of change.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// Short name in lowercase words joined by hyphens; the `scenario` of a result.
+    #[schemars(regex(pattern = r"^[a-z0-9]+(-[a-z0-9]+)*$"))]
+    pub name: String,
+    /// The question in one sentence.
+    pub question: String,
+    /// What must be revoked, what must survive, the realistic client, the trap.
+    pub prose: String,
+    /// The reason given with each change; the name where left out.
+    #[schemars(regex(pattern = r"^[a-z0-9]+(-[a-z0-9]+)*$"))]
+    pub reason: Option<String>,
+    /// What changes.
+    pub change: ChangeSection,
+    /// Who asks for what meanwhile.
+    pub traffic: TrafficSection,
+    /// How it is measured; the profile decides what is left out.
+    pub measure: Option<MeasureSection>,
+    /// Strategies whose claimed bound is not expected to hold here, by name.
+    pub expect: Option<BTreeMap<String, ExpectSection>>,
+    /// Production settings that the run's short durations stand for, as `--param` takes them.
+    pub stands_for: Option<BTreeMap<String, String>>,
+}
+
+/// `[change]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSection {
+    /// Is authority taken away or given?
+    pub orientation: Orientation,
+    /// To what the change applies.
+    pub scope: ScopeKind,
+    /// Who makes it; `admin` where left out.
+    pub actor: Option<ChangeActor>,
+    /// The permission taken or given; left out: everything that the scope has.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9:._-]+$"))]
+    pub permission: Option<String>,
+    /// Should the honest session still be signed in afterwards?
+    pub honest_survives: bool,
+}
+
+/// `[traffic]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrafficSection {
+    /// The permission that traffic and probes ask for.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9:._-]+$"))]
+    pub asks: String,
+    /// Is it an irreversible write (`POST`)? False where left out.
+    pub write: Option<bool>,
+    /// Background requests per second.
+    pub rate_per_s: Option<f64>,
+    /// Changes per second while latency and cost are measured; 0.5 where left out.
+    pub changes_per_s: Option<f64>,
+    /// `poisson` where left out.
+    pub arrivals: Option<ArrivalsKey>,
+}
+
+/// How the instants of background traffic are drawn.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ArrivalsKey {
+    /// Independent exponential gaps.
+    Poisson,
+    /// Equal gaps.
+    Constant,
+    /// A CSV file of instants, relative to the scenario file.
+    Trace(String),
+}
+
+/// `[measure]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeasureSection {
+    /// How long each change is watched: a number with a unit, such as `20s`.
+    pub watch: Option<String>,
+    /// The percentile of the window that the question is about.
+    #[schemars(range(min = 50, max = 99.99))]
+    pub percentile: Option<f64>,
+    /// How many changes.
+    pub changes: Option<u32>,
+}
+
+/// `[expect.STRATEGY]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectSection {
+    /// The verdict that is expected.
+    pub verdict: ClaimVerdict,
+    /// Why.
+    pub why: String,
+}

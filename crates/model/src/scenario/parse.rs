@@ -1,0 +1,340 @@
+//! From the text of a scenario file to a [`Scenario`], or to all of its mistakes.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::facts::changes_needed;
+use super::read::{At, Problems, Section, unknown_word};
+use super::{ArrivalsChoice, Expectation, Scenario};
+use crate::problem::{self, Problem};
+use crate::settings::{Settings, closest};
+use crate::summary::ClaimVerdict;
+use crate::{ChangeActor, Orientation, Permission, ScopeKind};
+
+pub(super) const ROOT: &[&str] =
+    &["name", "question", "prose", "reason", "change", "traffic", "measure", "expect", "stands_for"];
+pub(super) const CHANGE: &[&str] = &["orientation", "scope", "actor", "permission", "honest_survives"];
+pub(super) const TRAFFIC: &[&str] = &["asks", "write", "rate_per_s", "changes_per_s", "arrivals"];
+pub(super) const MEASURE: &[&str] = &["watch", "percentile", "changes"];
+pub(super) const EXPECT: &[&str] = &["verdict", "why"];
+
+const ORIENTATIONS: &[(&str, Orientation)] =
+    &[("revoke", Orientation::Revoke), ("grant", Orientation::Grant)];
+const SCOPES: &[(&str, ScopeKind)] =
+    &[("token", ScopeKind::Token), ("session", ScopeKind::Session), ("subject", ScopeKind::Subject)];
+const ACTORS: &[(&str, ChangeActor)] = &[("admin", ChangeActor::Admin), ("subject", ChangeActor::Subject)];
+const VERDICTS: &[(&str, ClaimVerdict)] = &[
+    ("holds", ClaimVerdict::Holds),
+    ("broken", ClaimVerdict::Broken),
+    ("undecided", ClaimVerdict::Undecided),
+];
+
+/// Changes per second while latency and cost are measured, where the file does not say.
+const CHANGES_PER_S: f64 = 0.5;
+/// More than any machine that this runs on can send or answer.
+const MAX_RATE_PER_S: f64 = 10_000_000.0;
+
+/// Reads a scenario file. `known_strategies` are the names that `[expect.…]` may use.
+///
+/// # Errors
+/// Every mistake of the file, in its order.
+pub fn parse(file: &str, text: &str, known_strategies: &[&str]) -> Result<Scenario, Vec<Problem>> {
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    let mut problems = Problems::new(file, text);
+    problems.add_syntax(&syntax);
+    let root = Section::root(&document, ROOT, &mut problems);
+    let draft = read(file, &root, known_strategies, &mut problems);
+    match draft {
+        Some(scenario) if problems.is_empty() => Ok(scenario),
+        _ => Err(problems.into_sorted()),
+    }
+}
+
+fn read(
+    file: &str,
+    root: &Section<'_>,
+    known_strategies: &[&str],
+    problems: &mut Problems<'_>,
+) -> Option<Scenario> {
+    let name = root.needed_text("name", problems);
+    check_word(&name, "name", problems);
+    let question = root.needed_text("question", problems);
+    let prose = root.needed_text("prose", problems);
+    let reason = root.text("reason", problems);
+    check_word(&reason, "reason", problems);
+
+    let change = ChangePart::read(root, problems);
+    let traffic = TrafficPart::read(root, problems);
+    check_one_permission(&change.permission, &traffic.asks, problems);
+    let measure = MeasurePart::read(root, problems);
+    let expect = read_expectations(root, known_strategies, problems);
+    let stands_for = read_stands_for(root, problems);
+
+    let (name, _) = name?;
+    Some(Scenario {
+        file: file.to_owned(),
+        name: name.to_owned(),
+        question: question?.0.trim().to_owned(),
+        prose: prose?.0.trim().to_owned(),
+        reason: reason.map_or(name, |(reason, _)| reason).to_owned(),
+        orientation: change.orientation?.0,
+        scope: change.scope?.0,
+        actor: change.actor,
+        changed: change.permission.map(|(permission, _)| permission),
+        asked: traffic.asks?.0,
+        write: traffic.write,
+        honest_survives: change.honest_survives?,
+        watch_ms: measure.watch_ms,
+        percentile: measure.percentile,
+        changes: measure.changes,
+        rate_per_s: traffic.rate_per_s,
+        changes_per_s: traffic.changes_per_s,
+        arrivals: traffic.arrivals,
+        expect,
+        stands_for,
+    })
+}
+
+/// `[change]`
+struct ChangePart {
+    orientation: Option<At<Orientation>>,
+    scope: Option<At<ScopeKind>>,
+    actor: ChangeActor,
+    permission: Option<At<Permission>>,
+    honest_survives: Option<bool>,
+}
+
+impl ChangePart {
+    fn read(root: &Section<'_>, problems: &mut Problems<'_>) -> ChangePart {
+        let section = root.below("change", CHANGE, problems);
+        section.require(root, problems);
+        let part = ChangePart {
+            orientation: section.needed_choice("orientation", ORIENTATIONS, problems),
+            scope: section.needed_choice("scope", SCOPES, problems),
+            actor: section.choice("actor", ACTORS, problems).map(|(actor, _)| actor).unwrap_or_default(),
+            permission: permission(section.text("permission", problems), "permission", problems),
+            honest_survives: section.needed_flag("honest_survives", problems),
+        };
+        part.check(problems);
+        part
+    }
+
+    fn check(&self, problems: &mut Problems<'_>) {
+        let (Some((orientation, at)), Some((scope, scope_at))) = (&self.orientation, &self.scope) else {
+            return;
+        };
+        let mut contradiction = |span: &Range<usize>, message: &str, help: &str| {
+            problems.add(problem::CONTRADICTION, span, message.to_owned(), Some(help.to_owned()));
+        };
+        match (orientation, scope, &self.permission) {
+            (Orientation::Grant, ScopeKind::Token | ScopeKind::Session, _) => contradiction(
+                scope_at,
+                "permissions are given to subjects, not to sessions or tokens",
+                "use scope = \"subject\"",
+            ),
+            (Orientation::Grant, ScopeKind::Subject, None) => contradiction(
+                at,
+                "a grant needs the permission that it gives",
+                "add: permission = \"orders:write\"",
+            ),
+            (Orientation::Revoke, ScopeKind::Token | ScopeKind::Session, Some((_, permission_at))) => {
+                contradiction(
+                    permission_at,
+                    "permissions are held by subjects: a session or token is revoked as a whole",
+                    "leave 'permission' out, or use scope = \"subject\"",
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `[traffic]`
+struct TrafficPart {
+    asks: Option<At<Permission>>,
+    write: bool,
+    rate_per_s: Option<f64>,
+    changes_per_s: f64,
+    arrivals: ArrivalsChoice,
+}
+
+impl TrafficPart {
+    fn read(root: &Section<'_>, problems: &mut Problems<'_>) -> TrafficPart {
+        let section = root.below("traffic", TRAFFIC, problems);
+        section.require(root, problems);
+        let rate = section.number("rate_per_s", 0.1..=MAX_RATE_PER_S, problems);
+        let changes = section.number("changes_per_s", 0.0..=MAX_RATE_PER_S, problems);
+        TrafficPart {
+            asks: permission(section.needed_text("asks", problems), "asks", problems),
+            write: section.flag("write", problems).unwrap_or(false),
+            rate_per_s: rate.map(|(rate, _)| rate),
+            changes_per_s: changes.map_or(CHANGES_PER_S, |(changes, _)| changes),
+            arrivals: read_arrivals(&section, problems),
+        }
+    }
+}
+
+/// A word, or a table `{ trace = "file.csv" }`.
+fn read_arrivals(section: &Section<'_>, problems: &mut Problems<'_>) -> ArrivalsChoice {
+    let is_table = section
+        .entries()
+        .any(|(key, _, value)| key == "arrivals" && matches!(value.get_ref(), DeValue::Table(_)));
+    if is_table {
+        let trace = section.below("arrivals", &["trace"], problems).needed_text("trace", problems);
+        return trace
+            .map_or_else(ArrivalsChoice::default, |(path, _)| ArrivalsChoice::Trace(path.to_owned()));
+    }
+    match section.text("arrivals", problems) {
+        Some(("constant", _)) => ArrivalsChoice::Constant,
+        None | Some(("poisson", _)) => ArrivalsChoice::Poisson,
+        Some((word, span)) => {
+            unknown_word(
+                problems,
+                "arrivals",
+                word,
+                &span,
+                &["poisson", "constant", "{ trace = \"file.csv\" }"],
+            );
+            ArrivalsChoice::default()
+        }
+    }
+}
+
+/// `[measure]`
+struct MeasurePart {
+    watch_ms: Option<f64>,
+    percentile: Option<f64>,
+    changes: Option<u32>,
+}
+
+impl MeasurePart {
+    fn read(root: &Section<'_>, problems: &mut Problems<'_>) -> MeasurePart {
+        let section = root.below("measure", MEASURE, problems);
+        let watch = section.duration_ms("watch", problems);
+        let percentile = section.number("percentile", 50.0..=99.99, problems);
+        let changes = section.number("changes", 1.0..=1_000_000.0, problems).filter(|(changes, span)| {
+            let whole = changes.fract() == 0.0;
+            if !whole {
+                let message = format!("{changes} is no value of 'changes': changes are whole");
+                problems.add(problem::OUT_OF_RANGE, span, message, Some("changes = 80".to_owned()));
+            }
+            whole
+        });
+        if let (Some((percentile, span)), Some((changes, _))) = (&percentile, &changes) {
+            check_percentile(*percentile, *changes as u32, span, problems);
+        }
+        MeasurePart {
+            watch_ms: watch.map(|(ms, _)| ms),
+            percentile: percentile.map(|(percentile, _)| percentile),
+            changes: changes.map(|(changes, _)| changes as u32),
+        }
+    }
+}
+
+/// Says that a percentile needs more changes than there will be.
+pub(super) fn check_percentile(
+    percentile: f64,
+    changes: u32,
+    span: &Range<usize>,
+    problems: &mut Problems<'_>,
+) {
+    let needed = changes_needed(percentile);
+    if changes < needed {
+        let message = format!("p{percentile} needs at least {needed} changes, the plan has {changes}");
+        let help = format!("set changes = {needed} or more, or ask for a lower percentile");
+        problems.add(problem::TOO_FEW_CHANGES, span, message, Some(help));
+    }
+}
+
+fn read_expectations(
+    root: &Section<'_>,
+    known: &[&str],
+    problems: &mut Problems<'_>,
+) -> BTreeMap<String, Expectation> {
+    let mut expectations = BTreeMap::new();
+    for (strategy, key_span, value) in root.open("expect", problems).entries() {
+        if !known.contains(&strategy) {
+            let near = closest(strategy, known).map(|near| format!("did you mean '{near}'? "));
+            let help = format!("{}known strategies: {}", near.unwrap_or_default(), known.join(", "));
+            problems.add(
+                problem::UNKNOWN_STRATEGY,
+                &key_span,
+                format!("unknown strategy '{strategy}'"),
+                Some(help),
+            );
+        }
+        let section = Section::of_entry("expect", strategy, value, EXPECT, problems);
+        let verdict = section.needed_choice("verdict", VERDICTS, problems);
+        let why = section.needed_text("why", problems);
+        if let (Some((verdict, _)), Some((why, _))) = (verdict, why) {
+            expectations.insert(strategy.to_owned(), Expectation { verdict, why: why.to_owned() });
+        }
+    }
+    expectations
+}
+
+fn read_stands_for(root: &Section<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    for (name, key_span, value) in root.open("stands_for", problems).entries() {
+        let Some(text) = value.get_ref().as_str() else {
+            let message = format!("'{name}' takes text in quotes");
+            problems.add(
+                problem::WRONG_TYPE,
+                &value.span(),
+                message,
+                Some(format!("for example: {name} = \"60s\"")),
+            );
+            continue;
+        };
+        match Settings::default().set(name, text) {
+            Ok(()) => drop(settings.insert(name.to_owned(), text.to_owned())),
+            Err(error) => {
+                let unknown = !Settings::NAMES.contains(&name);
+                let span = if unknown { key_span } else { value.span() };
+                problems.add(problem::UNKNOWN_SETTING, &span, error.to_string(), None);
+            }
+        }
+    }
+    settings
+}
+
+/// The change must be visible in the answers that are asked for.
+fn check_one_permission(
+    changed: &Option<At<Permission>>,
+    asked: &Option<At<Permission>>,
+    problems: &mut Problems<'_>,
+) {
+    if let (Some((changed, _)), Some((asked, span))) = (changed, asked)
+        && changed != asked
+    {
+        let message = format!("the traffic asks for '{asked}', but the change is about '{changed}'");
+        let help = format!("write asks = \"{changed}\": otherwise no answer ever shows the change");
+        problems.add(problem::CONTRADICTION, span, message, Some(help));
+    }
+}
+
+fn permission(found: Option<At<&str>>, key: &str, problems: &mut Problems<'_>) -> Option<At<Permission>> {
+    let (text, span) = found?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ":._-".contains(c);
+    if !text.chars().all(allowed) || text.len() > 100 {
+        let message = format!("'{}' is no value of '{key}'", text.escape_debug());
+        let help = "use at most 100 letters, digits and : . _ - because it becomes part of a URL";
+        problems.add(problem::BAD_NAME, &span, message, Some(help.to_owned()));
+        return None;
+    }
+    Some((Permission::from(text), span))
+}
+
+fn check_word(found: &Option<At<&str>>, key: &str, problems: &mut Problems<'_>) {
+    let Some((text, span)) = found else { return };
+    let part =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if text.len() > 60 || !text.split('-').all(part) {
+        let message = format!("'{}' is no value of '{key}'", text.escape_debug());
+        let help =
+            "use at most 60 lowercase letters and digits, words joined by hyphens, such as 'role-demoted'";
+        problems.add(problem::BAD_NAME, span, message, Some(help.to_owned()));
+    }
+}

@@ -1,0 +1,369 @@
+//! Reading a TOML table key by key, remembering every mistake instead of stopping at the first.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::{self, Problem};
+use crate::{duration, settings};
+
+/// The mistakes found so far.
+pub(super) struct Problems<'t> {
+    file: &'t str,
+    text: &'t str,
+    found: Vec<Problem>,
+    /// Start offsets of lines that are not TOML: what was read from them proves nothing.
+    misread: Vec<usize>,
+}
+
+impl<'t> Problems<'t> {
+    pub(super) fn new(file: &'t str, text: &'t str) -> Self {
+        Problems { file, text, found: Vec::new(), misread: Vec::new() }
+    }
+
+    /// Adds the parser's own complaints.
+    pub(super) fn add_syntax(&mut self, errors: &[toml::de::Error]) {
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            self.add(problem::SYNTAX, &span, format!("not valid TOML: {}", error.message()), None);
+        }
+        self.misread = self.found.iter().map(|problem| self.line_start(problem.span.start)).collect();
+    }
+
+    /// Adds a mistake, unless it lies on a line that could not be read anyway.
+    pub(super) fn add(
+        &mut self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: String,
+        help: Option<String>,
+    ) {
+        let start = self.text.floor_char_boundary(span.start);
+        let end = self.text.floor_char_boundary(span.end).max(start);
+        if self.misread.contains(&self.line_start(start)) {
+            return;
+        }
+        self.found.push(Problem { file: self.file.to_owned(), span: start..end, message, help, code });
+    }
+
+    /// Adds a missing key, unless unreadable lines may have held it.
+    fn add_missing(&mut self, section: &Section<'_>, key: &str) {
+        if self.misread.is_empty() {
+            let help = example(section.path, key).map(|line| format!("add: {line}"));
+            let message = format!("missing key '{key}' in {}", section.described());
+            self.add(problem::MISSING_KEY, &section.span, message, help);
+        }
+    }
+
+    fn line_start(&self, byte: usize) -> usize {
+        self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
+    }
+
+    /// All mistakes in the order of the file.
+    pub(super) fn into_sorted(mut self) -> Vec<Problem> {
+        self.found.sort_by_key(|problem| (problem.span.start, problem.code));
+        self.found
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+}
+
+/// A value and where it stands.
+pub(super) type At<T> = (T, Range<usize>);
+
+/// One table of the file.
+pub(super) struct Section<'t> {
+    path: &'static str,
+    table: Option<&'t DeTable<'t>>,
+    span: Range<usize>,
+}
+
+impl<'t> Section<'t> {
+    /// The whole file.
+    pub(super) fn root(table: &'t Spanned<DeTable<'t>>, known: &[&str], problems: &mut Problems<'_>) -> Self {
+        let section = Section { path: "", table: Some(table.get_ref()), span: 0..0 };
+        section.refuse_unknown(known, problems);
+        section
+    }
+
+    /// A table below this one; an empty section where it is absent or no table.
+    pub(super) fn below(
+        &self,
+        path: &'static str,
+        known: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Section<'t> {
+        let section = self.open(path, problems);
+        section.refuse_unknown(known, problems);
+        section
+    }
+
+    /// A table below this one whose keys are names of other things.
+    pub(super) fn open(&self, path: &'static str, problems: &mut Problems<'_>) -> Section<'t> {
+        let Some((value, span)) = self.value(path) else { return Section { path, table: None, span: 0..0 } };
+        let table = match value {
+            DeValue::Table(table) => Some(table),
+            other => {
+                wrong_type(problems, path, other, &span, "a table", None);
+                None
+            }
+        };
+        Section { path, table, span }
+    }
+
+    /// Is the section in the file, and a table?
+    pub(super) fn is_present(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Says that the section itself is missing.
+    pub(super) fn require(&self, parent: &Section<'_>, problems: &mut Problems<'_>) {
+        if parent.value(self.path).is_none() {
+            problems.add_missing(parent, self.path);
+        }
+    }
+
+    /// Key, its span and the value of everything in the table.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, &'t Spanned<DeValue<'t>>)> {
+        self.table
+            .into_iter()
+            .flat_map(|table| table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value)))
+    }
+
+    /// A table that is a value of [`entries`](Self::entries).
+    pub(super) fn of_entry(
+        path: &'static str,
+        key: &str,
+        value: &'t Spanned<DeValue<'t>>,
+        known: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Section<'t> {
+        let span = value.span();
+        let table = match value.get_ref() {
+            DeValue::Table(table) => Some(table),
+            other => {
+                wrong_type(problems, key, other, &span, "a table", example(path, "verdict"));
+                None
+            }
+        };
+        let section = Section { path, table, span };
+        section.refuse_unknown(known, problems);
+        section
+    }
+
+    fn value(&self, key: &str) -> Option<At<&'t DeValue<'t>>> {
+        self.table?.get(key).map(|value| (value.get_ref(), value.span()))
+    }
+
+    fn described(&self) -> String {
+        if self.path.is_empty() { "the scenario".to_owned() } else { format!("[{}]", self.path) }
+    }
+
+    fn refuse_unknown(&self, known: &[&str], problems: &mut Problems<'_>) {
+        for (key, span, _) in self.entries().filter(|(key, ..)| !known.contains(key)) {
+            let near = settings::closest(key, known).map(|near| format!("did you mean '{near}'? "));
+            let help = format!("{}known keys: {}", near.unwrap_or_default(), known.join(", "));
+            let message = format!("unknown key '{key}' in {}", self.described());
+            problems.add(problem::UNKNOWN_KEY, &span, message, Some(help));
+        }
+    }
+
+    /// A text that may be absent.
+    pub(super) fn text(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<At<&'t str>> {
+        let (value, span) = self.value(key)?;
+        match value {
+            DeValue::String(text) if text.trim().is_empty() => {
+                let message = format!("'{key}' is empty");
+                problems.add(problem::OUT_OF_RANGE, &span, message, example(self.path, key));
+                None
+            }
+            DeValue::String(text) => Some((text.as_ref(), span)),
+            other => {
+                wrong_type(problems, key, other, &span, "text in quotes", example(self.path, key));
+                None
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn needed_text(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<At<&'t str>> {
+        self.demand(key, problems);
+        self.text(key, problems)
+    }
+
+    /// True or false.
+    pub(super) fn flag(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
+        let (value, span) = self.value(key)?;
+        if value.as_bool().is_none() {
+            wrong_type(problems, key, value, &span, "true or false", example(self.path, key));
+        }
+        value.as_bool()
+    }
+
+    /// True or false, which must be there.
+    pub(super) fn needed_flag(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
+        self.demand(key, problems);
+        self.flag(key, problems)
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        key: &'static str,
+        words: &[(&str, T)],
+        problems: &mut Problems<'_>,
+    ) -> Option<At<T>> {
+        let (word, span) = self.text(key, problems)?;
+        let found = words.iter().find(|(name, _)| *name == word).map(|(_, value)| (*value, span.clone()));
+        if found.is_none() {
+            unknown_word(
+                problems,
+                key,
+                word,
+                &span,
+                &words.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            );
+        }
+        found
+    }
+
+    /// One of a few words, which must be there.
+    pub(super) fn needed_choice<T: Copy>(
+        &self,
+        key: &'static str,
+        words: &[(&str, T)],
+        problems: &mut Problems<'_>,
+    ) -> Option<At<T>> {
+        self.demand(key, problems);
+        self.choice(key, words, problems)
+    }
+
+    /// A duration with its unit, in milliseconds, above 0.
+    pub(super) fn duration_ms(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<At<f64>> {
+        let (value, span) = self.value(key)?;
+        let help = || example(self.path, key);
+        match value {
+            DeValue::String(text) => match duration::parse_ms(text) {
+                Ok(ms) if ms > 0.0 => return Some((ms, span)),
+                Ok(_) => {
+                    problems.add(problem::OUT_OF_RANGE, &span, format!("'{key}' must be above 0"), help())
+                }
+                Err(error) => problems.add(problem::DURATION, &span, error.to_string(), help()),
+            },
+            DeValue::Integer(_) | DeValue::Float(_) => {
+                let number = describe_number(value);
+                let message = format!("duration {number} of '{key}' has no unit");
+                let help = format!("write it in quotes with a unit: {key} = \"{number}s\"");
+                problems.add(problem::DURATION, &span, message, Some(help));
+            }
+            other => wrong_type(problems, key, other, &span, "a duration in quotes", help()),
+        }
+        None
+    }
+
+    /// A number within a range, both ends included.
+    pub(super) fn number(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<f64>,
+        problems: &mut Problems<'_>,
+    ) -> Option<At<f64>> {
+        let (value, span) = self.value(key)?;
+        let parsed = match value {
+            DeValue::Integer(_) | DeValue::Float(_) => describe_number(value).parse::<f64>().ok(),
+            other => {
+                wrong_type(problems, key, other, &span, "a number", example(self.path, key));
+                return None;
+            }
+        };
+        let within = parsed.filter(|number| range.contains(number));
+        if within.is_none() {
+            let (low, high) = (range.start(), range.end());
+            let message =
+                format!("{} is no value of '{key}': it goes from {low} to {high}", describe_number(value));
+            problems.add(problem::OUT_OF_RANGE, &span, message, example(self.path, key));
+        }
+        within.map(|number| (number, span))
+    }
+
+    fn demand(&self, key: &str, problems: &mut Problems<'_>) {
+        if self.is_present() && self.value(key).is_none() {
+            problems.add_missing(self, key);
+        }
+    }
+}
+
+/// Says that a word is none of those accepted.
+pub(super) fn unknown_word(
+    problems: &mut Problems<'_>,
+    key: &str,
+    word: &str,
+    span: &Range<usize>,
+    accepted: &[&str],
+) {
+    let near = settings::closest(word, accepted).map(|near| format!("did you mean '{near}'? "));
+    let help = format!("{}accepted: {}", near.unwrap_or_default(), accepted.join(", "));
+    problems.add(problem::UNKNOWN_VALUE, span, format!("unknown value '{word}' of '{key}'"), Some(help));
+}
+
+fn wrong_type(
+    problems: &mut Problems<'_>,
+    key: &str,
+    value: &DeValue<'_>,
+    span: &Range<usize>,
+    wanted: &str,
+    help: Option<String>,
+) {
+    let message = format!("'{key}' takes {wanted}, not {}", described_type(value));
+    problems.add(problem::WRONG_TYPE, span, message, help.map(|line| format!("for example: {line}")));
+}
+
+fn described_type(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A number as written, in decimal digits where it was written in another base.
+fn describe_number(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or_else(|_| integer.to_string(), |number| number.to_string()),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// How a key is written, for messages.
+fn example(path: &str, key: &str) -> Option<String> {
+    let value = match (path, key) {
+        ("", "name" | "reason") => "\"role-demoted\"",
+        ("", "question") => "\"How long can a demoted editor go on editing?\"",
+        ("", "prose") => "\"What must be revoked, what must survive, the realistic client, the trap.\"",
+        ("", "change" | "traffic") => return Some(format!("[{key}]")),
+        ("change", "orientation") => "\"revoke\"",
+        ("change", "scope") => "\"subject\"",
+        ("change", "actor") => "\"admin\"",
+        ("change", "permission") | ("traffic", "asks") => "\"orders:write\"",
+        ("change", "honest_survives") => "true",
+        ("traffic", "write") => "false",
+        ("traffic", "rate_per_s") => "2000",
+        ("traffic", "changes_per_s") => "0.5",
+        ("traffic", "arrivals") => "\"poisson\"",
+        ("measure", "watch") => "\"20s\"",
+        ("measure", "percentile") => "95",
+        ("measure", "changes") => "80",
+        ("expect", "verdict") => "\"broken\"",
+        ("expect", "why") => "\"the cache does not know of sessions\"",
+        _ => return None,
+    };
+    Some(format!("{key} = {value}"))
+}

@@ -1,0 +1,379 @@
+//! Wrong files and what is said about them; right files and what is read from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::file::ScenarioFile;
+use super::parse::{CHANGE, EXPECT, MEASURE, ROOT, TRAFFIC};
+use super::*;
+use crate::Problem;
+use crate::problem::line_column;
+
+const STRATEGIES: &[&str] = &["none", "deny-list", "cached-lookup"];
+
+const RIGHT: &str = r#"name = "mine"
+question = "How long?"
+prose = "What, who, how."
+
+[change]
+orientation = "revoke"
+scope = "subject"
+permission = "orders:write"
+honest_survives = true
+
+[traffic]
+asks = "orders:write"
+
+[measure]
+watch = "20s"
+percentile = 95
+changes = 80
+
+[expect.cached-lookup]
+verdict = "broken"
+why = "the cache is asked to be old"
+
+[stands_for]
+cache_ttl = "60s"
+"#;
+
+fn show(problems: &[Problem], text: &str) -> String {
+    let line = |problem: &Problem| {
+        let (line, column) = problem.line_column(text);
+        let help = problem.help.as_ref().map(|help| format!("\n    {help}")).unwrap_or_default();
+        format!("{line}:{column} {} {}{help}", problem.code, problem.message)
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Every problem of a text.
+fn problems_of(text: &str) -> String {
+    match parse("mine.toml", text, STRATEGIES) {
+        Ok(_) => "no problem".to_owned(),
+        Err(problems) => show(&problems, text),
+    }
+}
+
+/// The problems of the right file after some replacements.
+fn after(replacements: &[(&str, &str)]) -> String {
+    let text = replacements.iter().fold(RIGHT.to_owned(), |text, (old, new)| {
+        assert!(text.contains(old), "'{old}' is not in the right file");
+        text.replace(old, new)
+    });
+    problems_of(&text)
+}
+
+#[test]
+fn a_right_file_is_read_whole() {
+    let scenario = parse("mine.toml", RIGHT, STRATEGIES).unwrap();
+    let why = "the cache is asked to be old".to_owned();
+    let expected = Scenario {
+        file: "mine.toml".to_owned(),
+        name: "mine".to_owned(),
+        question: "How long?".to_owned(),
+        prose: "What, who, how.".to_owned(),
+        reason: "mine".to_owned(),
+        orientation: Orientation::Revoke,
+        scope: ScopeKind::Subject,
+        actor: ChangeActor::Admin,
+        changed: Some("orders:write".into()),
+        asked: "orders:write".into(),
+        write: false,
+        honest_survives: true,
+        watch_ms: Some(20_000.0),
+        percentile: Some(95.0),
+        changes: Some(80),
+        rate_per_s: None,
+        changes_per_s: 0.5,
+        arrivals: ArrivalsChoice::Poisson,
+        expect: BTreeMap::from([(
+            "cached-lookup".to_owned(),
+            Expectation { verdict: ClaimVerdict::Broken, why },
+        )]),
+        stands_for: BTreeMap::from([("cache_ttl".to_owned(), "60s".to_owned())]),
+    };
+    assert_eq!(scenario, expected);
+}
+
+#[test]
+fn every_way_to_draw_arrivals_is_read() {
+    let check = |written: &str, expected: ArrivalsChoice| {
+        let text = RIGHT.replace("asks =", &format!("arrivals = {written}\nasks ="));
+        assert_eq!(parse("mine.toml", &text, STRATEGIES).unwrap().arrivals, expected);
+    };
+    check("\"poisson\"", ArrivalsChoice::Poisson);
+    check("\"constant\"", ArrivalsChoice::Constant);
+    check("{ trace = \"friday.csv\" }", ArrivalsChoice::Trace("friday.csv".to_owned()));
+}
+
+#[test]
+fn an_empty_file_lacks_everything() {
+    insta::assert_snapshot!(problems_of(""), @r#"
+    1:1 E003 missing key 'name' in the scenario
+        add: name = "role-demoted"
+    1:1 E003 missing key 'question' in the scenario
+        add: question = "How long can a demoted editor go on editing?"
+    1:1 E003 missing key 'prose' in the scenario
+        add: prose = "What must be revoked, what must survive, the realistic client, the trap."
+    1:1 E003 missing key 'change' in the scenario
+        add: [change]
+    1:1 E003 missing key 'traffic' in the scenario
+        add: [traffic]
+    "#);
+}
+
+#[test]
+fn what_is_not_toml_is_told_without_guessing_at_the_rest() {
+    insta::assert_snapshot!(problems_of("name = \nquestion = \"?\"\nname = 3\nwhatever = 1\n[change\n"), @"
+    1:8 E001 not valid TOML: string values must be quoted, expected literal string
+    3:1 E001 not valid TOML: duplicate key
+    4:1 E002 unknown key 'whatever' in the scenario
+        known keys: name, question, prose, reason, change, traffic, measure, expect, stands_for
+    5:8 E001 not valid TOML: unclosed table, expected `]`
+    ");
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let text = after(&[
+        ("name = \"mine\"", "nam = \"mine\""),
+        ("\"revoke\"", "\"revok\""),
+        ("\"subject\"", "\"tenant\""),
+        ("honest_survives = true", "honest_survives = \"yes\""),
+        ("watch = \"20s\"", "watch = 20"),
+        ("percentile = 95", "percentile = 40"),
+        ("changes = 80", "changes = 2.5"),
+        ("expect.cached-lookup", "expect.cached-lokup"),
+        ("\"broken\"", "\"brocken\""),
+        ("cache_ttl", "cache_til"),
+    ]);
+    insta::assert_snapshot!(text, @r#"
+    1:1 E002 unknown key 'nam' in the scenario
+        did you mean 'name'? known keys: name, question, prose, reason, change, traffic, measure, expect, stands_for
+    1:1 E003 missing key 'name' in the scenario
+        add: name = "role-demoted"
+    6:15 E005 unknown value 'revok' of 'orientation'
+        did you mean 'revoke'? accepted: revoke, grant
+    7:9 E005 unknown value 'tenant' of 'scope'
+        accepted: token, session, subject
+    9:19 E004 'honest_survives' takes true or false, not text
+        for example: honest_survives = true
+    15:9 E006 duration 20 of 'watch' has no unit
+        write it in quotes with a unit: watch = "20s"
+    16:14 E007 40 is no value of 'percentile': it goes from 50 to 99.99
+        percentile = 95
+    17:11 E007 2.5 is no value of 'changes': changes are whole
+        changes = 80
+    19:9 E012 unknown strategy 'cached-lokup'
+        did you mean 'cached-lookup'? known strategies: none, deny-list, cached-lookup
+    20:11 E005 unknown value 'brocken' of 'verdict'
+        did you mean 'broken'? accepted: holds, broken, undecided
+    24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, cache_ttl, store_timeout, on_store_down, refresh_at, refresh_jitter, refresh_timeout, algorithm, extra_permissions, deny_preload
+    "#);
+}
+
+#[test]
+fn values_of_the_wrong_kind() {
+    let text = after(&[
+        ("\"How long?\"", "[1, 2]"),
+        ("\"What, who, how.\"", "\"  \""),
+        ("asks =", "write = 1\nrate_per_s = -5\nchanges_per_s = \"often\"\narrivals = \"bursty\"\nasks ="),
+        ("watch = \"20s\"", "watch = \"20\""),
+        ("changes = 80", "changes = 0"),
+        ("cache_ttl = \"60s\"", "cache_ttl = \"60\"\ntoken_ttl = 15"),
+    ]);
+    insta::assert_snapshot!(text, @r#"
+    2:12 E004 'question' takes text in quotes, not a list
+        for example: question = "How long can a demoted editor go on editing?"
+    3:9 E007 'prose' is empty
+        prose = "What must be revoked, what must survive, the realistic client, the trap."
+    12:9 E004 'write' takes true or false, not a number
+        for example: write = false
+    13:14 E007 -5 is no value of 'rate_per_s': it goes from 0.1 to 10000000
+        rate_per_s = 2000
+    14:17 E004 'changes_per_s' takes a number, not text
+        for example: changes_per_s = 0.5
+    15:12 E005 unknown value 'bursty' of 'arrivals'
+        accepted: poisson, constant, { trace = "file.csv" }
+    19:9 E006 duration '20' is not a number with a unit; write it like '500us', '250ms', '3s', '2m' or '1h'
+        watch = "20s"
+    21:11 E007 0 is no value of 'changes': it goes from 1 to 1000000
+        changes = 80
+    28:13 E013 value '60' of parameter 'cache_ttl' is not a duration like '250ms' or '3s'
+    29:13 E004 'token_ttl' takes text in quotes
+        for example: token_ttl = "60s"
+    "#);
+}
+
+#[test]
+fn sections_that_are_none() {
+    insta::assert_snapshot!(
+        problems_of("name = \"a\"\nquestion = \"b\"\nprose = \"c\"\nchange = 1\ntraffic = []\nexpect = \"x\"\n[stands_for]\n"),
+        @"
+    4:10 E004 'change' takes a table, not a number
+    5:11 E004 'traffic' takes a table, not a list
+    6:10 E004 'expect' takes a table, not text
+    "
+    );
+}
+
+#[test]
+fn names_that_cannot_be_names() {
+    let text = after(&[
+        ("\"mine\"", "\"My Scenario\""),
+        ("permission = \"orders:write\"", "permission = \"orders/write\""),
+        ("asks = \"orders:write\"", "asks = \"\""),
+    ]);
+    insta::assert_snapshot!(text, @r#"
+    1:8 E008 'My Scenario' is no value of 'name'
+        use at most 60 lowercase letters and digits, words joined by hyphens, such as 'role-demoted'
+    8:14 E008 'orders/write' is no value of 'permission'
+        use at most 100 letters, digits and : . _ - because it becomes part of a URL
+    12:8 E007 'asks' is empty
+        asks = "orders:write"
+    "#);
+}
+
+#[test]
+fn keys_that_contradict_each_other() {
+    insta::assert_snapshot!(after(&[("\"revoke\"", "\"grant\""), ("\"subject\"", "\"session\"")]), @r#"
+    7:9 E009 permissions are given to subjects, not to sessions or tokens
+        use scope = "subject"
+    "#);
+    insta::assert_snapshot!(after(&[("\"subject\"", "\"token\"")]), @r#"
+    8:14 E009 permissions are held by subjects: a session or token is revoked as a whole
+        leave 'permission' out, or use scope = "subject"
+    "#);
+    insta::assert_snapshot!(after(&[("\"revoke\"", "\"grant\""), ("permission = \"orders:write\"\n", "")]), @r#"
+    6:15 E009 a grant needs the permission that it gives
+        add: permission = "orders:write"
+    "#);
+    insta::assert_snapshot!(after(&[("asks = \"orders:write\"", "asks = \"orders:read\"")]), @r#"
+    12:8 E009 the traffic asks for 'orders:read', but the change is about 'orders:write'
+        write asks = "orders:write": otherwise no answer ever shows the change
+    "#);
+    insta::assert_snapshot!(after(&[("changes = 80", "changes = 40")]), @"
+    16:14 E022 p95 needs at least 72 changes, the plan has 40
+        set changes = 72 or more, or ask for a lower percentile
+    ");
+}
+
+#[test]
+fn a_plan_that_cannot_answer_is_told_so() {
+    let scenario = parse("mine.toml", RIGHT, STRATEGIES).unwrap();
+    let bound = |strategy: &str, bound_ms| (strategy.to_owned(), bound_ms);
+    let plan =
+        PlanFacts { bounds_ms: vec![bound("deny-list", 0.0), bound("cached-lookup", 60_000.0)], changes: 20 };
+    insta::assert_snapshot!(show(&check_against(&scenario, RIGHT, &plan), RIGHT), @"
+    15:9 E021 watching ends after 20 s, before the bound of 60 s that cached-lookup claims
+        set watch to more than 60 s, or lower the setting that the bound follows from
+    16:14 E022 p95 needs at least 72 changes, the plan has 20
+        set changes = 72 or more, or ask for a lower percentile
+    ");
+    let plan = PlanFacts { bounds_ms: vec![bound("cached-lookup", 1_500.0)], changes: 80 };
+    assert_eq!(check_against(&scenario, RIGHT, &plan), []);
+}
+
+#[test]
+fn percentiles_need_their_changes() {
+    let check = |percentile, expected| assert_eq!(changes_needed(percentile), expected, "p{percentile}");
+    check(50.0, 6);
+    check(90.0, 36);
+    check(95.0, 72);
+    check(99.0, 368);
+    check(99.9, 3_688);
+}
+
+#[test]
+fn every_built_in_scenario_is_right() {
+    let mut names = Vec::new();
+    for (file, text) in built_in() {
+        let scenario =
+            parse(file, text, STRATEGIES).unwrap_or_else(|problems| panic!("{}", show(&problems, text)));
+        assert_eq!(format!("scenarios/{}.toml", scenario.name), file);
+        assert!(scenario.question.ends_with('?'), "{file}");
+        for part in ["Must be revoked:", "Must survive:", "Realistic client:", "Trap:"] {
+            assert!(scenario.prose.contains(part), "{file} lacks '{part}'");
+        }
+        names.push(scenario.name);
+    }
+    assert_eq!(names, MAIN);
+}
+
+/// The keys that the parser knows are those that the schema describes.
+#[test]
+fn parser_and_schema_agree() {
+    let schema = schemars::schema_for!(ScenarioFile).to_value();
+    let keys = |properties: &serde_json::Value| -> BTreeSet<String> {
+        properties.as_object().unwrap().keys().cloned().collect()
+    };
+    let check = |properties: &serde_json::Value, known: &[&str]| {
+        assert_eq!(keys(properties), known.iter().map(|key| (*key).to_owned()).collect());
+    };
+    check(&schema["properties"], ROOT);
+    check(&schema["$defs"]["ChangeSection"]["properties"], CHANGE);
+    check(&schema["$defs"]["TrafficSection"]["properties"], TRAFFIC);
+    check(&schema["$defs"]["MeasureSection"]["properties"], MEASURE);
+    check(&schema["$defs"]["ExpectSection"]["properties"], EXPECT);
+}
+
+/// Serde reads what the parser reads.
+#[test]
+fn right_files_are_right_for_serde_too() {
+    for text in built_in().into_iter().map(|(_, text)| text).chain([RIGHT]) {
+        let file: ScenarioFile = toml::from_str(text).unwrap();
+        let scenario = parse("mine.toml", text, STRATEGIES).unwrap();
+        assert_eq!((file.name, file.change.orientation), (scenario.name, scenario.orientation));
+    }
+}
+
+/// Pieces that files are made of, right and wrong.
+fn pieces() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        Just("name = \"a-b\"".to_owned()),
+        Just("[change]".to_owned()),
+        Just("[traffic]".to_owned()),
+        Just("[measure]".to_owned()),
+        Just("[expect.none]".to_owned()),
+        Just("[stands_for]".to_owned()),
+        Just("watch = 'µµ'".to_owned()),
+        Just("arrivals = { trace = 3 }".to_owned()),
+        Just("scope = \"token\"".to_owned()),
+        "[a-z_]{1,12} ?= ?(\"[a-zµ ]{0,6}\"|[0-9]{1,20}|[0-9.e+]{1,8}|true|\\[\\]|\\{ *\\})",
+        "\\PC{0,30}",
+    ];
+    prop::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))
+}
+
+fn check_spans(text: &str) {
+    let Err(problems) = parse("any.toml", text, STRATEGIES) else { return };
+    assert!(!problems.is_empty());
+    for problem in problems {
+        assert!(problem.span.start <= problem.span.end && problem.span.end <= text.len(), "{problem:?}");
+        assert!(text.get(problem.span.clone()).is_some(), "{problem:?} cuts a character");
+        let (line, column) = line_column(text, problem.span.start);
+        assert!(line >= 1 && column >= 1 && line <= text.lines().count() + 1);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_and_every_place_is_in_the_file(text in "\\PC{0,200}") {
+        check_spans(&text);
+    }
+
+    #[test]
+    fn no_file_panics_and_every_place_is_in_the_file(text in pieces()) {
+        check_spans(&text);
+    }
+
+    #[test]
+    fn no_damaged_file_panics(at in 0..RIGHT.len(), length in 0..40_usize, inserted in "\\PC{0,8}") {
+        let mut text = RIGHT.to_owned();
+        let start = text.floor_char_boundary(at);
+        let end = text.floor_char_boundary((start + length).min(text.len()));
+        text.replace_range(start..end, &inserted);
+        check_spans(&text);
+    }
+}

@@ -1,0 +1,324 @@
+//! The closed forms behind the distributions that strategies predict: a test of the strategy and of the
+//! harness at once.
+
+use revbench_model::Distribution;
+use revbench_model::duration::format_ms;
+use revbench_model::summary::CurvePoint;
+
+use crate::binomial::band_half_width;
+use crate::windows::Observed;
+
+/// Fewer changes than this give no band worth the name.
+pub const FEWEST_FOR_BAND: usize = 20;
+
+/// α of the band test: a gate, so that a right prediction is refused once in a thousand cells.
+const GATE_ALPHA: f64 = 1e-3;
+
+/// A predicted distribution of the fleet's window: the last of `instances`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FleetLaw {
+    law: Distribution,
+    /// Independent copies of the old fact; 1 where the token itself is the cache.
+    copies: i32,
+}
+
+impl FleetLaw {
+    /// The law of a fleet whose instances each obey `law` (`docs/METHODOLOGY.md` §5). A token's remaining life
+    /// is the same at every instance; caches are independent, because each fills on its own traffic.
+    pub fn new(law: Distribution, instances: u16) -> FleetLaw {
+        let copies = match law {
+            Distribution::ExpireAfterWrite { .. } => i32::from(instances.max(1)),
+            Distribution::Zero | Distribution::Uniform { .. } => 1,
+        };
+        FleetLaw { law, copies }
+    }
+
+    /// P(window ≤ t) (`docs/METHODOLOGY.md` §5).
+    pub fn cdf(&self, t_ms: f64) -> f64 {
+        self.of_one(t_ms, t_ms < 0.0).powi(self.copies)
+    }
+
+    /// P(window < t): what the distribution approaches from below.
+    fn cdf_below(&self, t_ms: f64) -> f64 {
+        self.of_one(t_ms, t_ms <= 0.0).powi(self.copies)
+    }
+
+    /// One copy's distribution at `t_ms`; `outside` says whether the instant lies before the whole law, which
+    /// for the mass at 0 depends on the side from which one looks.
+    fn of_one(&self, t_ms: f64, outside: bool) -> f64 {
+        if outside {
+            return 0.0;
+        }
+        match self.law {
+            Distribution::Zero => 1.0,
+            Distribution::Uniform { lower_ms, upper_ms } if upper_ms > lower_ms => {
+                ((t_ms - lower_ms) / (upper_ms - lower_ms)).clamp(0.0, 1.0)
+            }
+            Distribution::Uniform { lower_ms, .. } => f64::from(t_ms >= lower_ms),
+            Distribution::ExpireAfterWrite { ttl_ms, .. } if t_ms >= ttl_ms => 1.0,
+            Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } => {
+                let hot = rate_per_s / 1_000.0;
+                (1.0 + hot * t_ms) / (1.0 + hot * ttl_ms)
+            }
+        }
+    }
+
+    /// The smallest window that a share `p` of changes does not exceed (`docs/METHODOLOGY.md` §5).
+    pub fn quantile(&self, p: f64) -> f64 {
+        let one = p.clamp(0.0, 1.0).powf(1.0 / f64::from(self.copies));
+        match self.law {
+            Distribution::Zero => 0.0,
+            Distribution::Uniform { lower_ms, upper_ms } => lower_ms + one * (upper_ms - lower_ms).max(0.0),
+            Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } if rate_per_s > 0.0 => {
+                let mean_gap_ms = 1_000.0 / rate_per_s;
+                (one * (ttl_ms + mean_gap_ms) - mean_gap_ms).clamp(0.0, ttl_ms)
+            }
+            Distribution::ExpireAfterWrite { .. } => 0.0,
+        }
+    }
+
+    /// Mean window (`docs/METHODOLOGY.md` §5).
+    pub fn mean(&self) -> f64 {
+        match self.law {
+            Distribution::Zero => 0.0,
+            Distribution::Uniform { lower_ms, upper_ms } => f64::midpoint(lower_ms, upper_ms),
+            Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } if rate_per_s > 0.0 => {
+                let mean_gap_ms = 1_000.0 / rate_per_s;
+                let cold = mean_gap_ms / (ttl_ms + mean_gap_ms);
+                let copies = f64::from(self.copies);
+                ttl_ms - (ttl_ms + mean_gap_ms) / (copies + 1.0) * (1.0 - cold.powi(self.copies + 1))
+            }
+            Distribution::ExpireAfterWrite { .. } => 0.0,
+        }
+    }
+
+    /// The law in words.
+    pub fn words(&self) -> String {
+        match self.law {
+            Distribution::Zero => {
+                "no window: only requests already in flight see the old authority".to_owned()
+            }
+            Distribution::Uniform { lower_ms, upper_ms } => format!(
+                "the token's remaining life, uniform between {} and {}, the same at every instance",
+                format_ms(lower_ms),
+                format_ms(upper_ms)
+            ),
+            Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } => {
+                let lambda_t = rate_per_s * ttl_ms / 1_000.0;
+                format!(
+                    "cache kept {} from its write, λT = {}: 0 with probability {}, else uniform up to {}; the last of {}",
+                    format_ms(ttl_ms),
+                    revbench_model::duration::significant(lambda_t),
+                    revbench_model::duration::significant(1.0 / (1.0 + lambda_t)),
+                    format_ms(ttl_ms),
+                    if self.copies == 1 {
+                        "1 instance".to_owned()
+                    } else {
+                        format!("{} instances", self.copies)
+                    },
+                )
+            }
+        }
+    }
+
+    /// The distribution as at most 100 points (`docs/METHODOLOGY.md` §5).
+    pub fn curve(&self) -> Vec<CurvePoint> {
+        const POINTS: u32 = 100;
+        let end_ms = match self.law {
+            Distribution::Zero => return vec![CurvePoint { window_ms: 0.0, share: 1.0 }],
+            Distribution::Uniform { upper_ms, .. } => upper_ms,
+            Distribution::ExpireAfterWrite { ttl_ms, .. } => ttl_ms,
+        };
+        let point = |k: u32| {
+            let window_ms = end_ms * f64::from(k) / f64::from(POINTS - 1);
+            CurvePoint { window_ms, share: self.cdf(window_ms) }
+        };
+        (0..POINTS).map(point).collect()
+    }
+
+    /// Does the predicted curve lie in the band around the measured one? `None` below
+    /// [`FEWEST_FOR_BAND`] changes. A law without a window is deterministic: one certainly stale answer
+    /// refutes it (`docs/METHODOLOGY.md` §5).
+    pub fn inside_band(&self, measured: &[Observed]) -> Option<bool> {
+        if measured.len() < FEWEST_FOR_BAND {
+            return None;
+        }
+        if self.law == Distribution::Zero {
+            return Some(measured.iter().all(|observed| observed.lower_ns == 0));
+        }
+        let n = measured.len() as f64;
+        let half_width = band_half_width(measured.len() as u64, GATE_ALPHA);
+        let mut lowers: Vec<u64> = measured.iter().map(|observed| observed.lower_ns).collect();
+        let mut uppers: Vec<u64> = measured.iter().filter_map(|observed| observed.upper_ns).collect();
+        lowers.sort_unstable();
+        uppers.sort_unstable();
+        // Between two steps of an empirical curve the prediction only rises: against the curve of upper ends
+        // it is lowest at a step, against that of lower ends it is highest just before one.
+        let high_enough = uppers.iter().enumerate().all(|(before, &upper)| {
+            let share = (before + 1) as f64 / n;
+            self.cdf(upper as f64 / 1e6) >= share - half_width
+        });
+        let low_enough = lowers.iter().enumerate().all(|(before, &lower)| {
+            let share = before as f64 / n;
+            self.cdf_below(lower as f64 / 1e6) <= share + half_width
+        });
+        Some(high_enough && low_enough)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use revbench_model::time::ms_to_ns;
+
+    use super::*;
+
+    fn cache(ttl_ms: f64, rate_per_s: f64) -> Distribution {
+        Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }
+    }
+
+    fn exponential(random: &mut Xoshiro256PlusPlus, mean: f64) -> f64 {
+        -mean * (1.0 - random.random::<f64>()).ln()
+    }
+
+    /// A cache read by Poisson traffic until a change at a random phase: what is left of its entry's life.
+    fn simulated_cache(random: &mut Xoshiro256PlusPlus, ttl_ms: f64, rate_per_s: f64) -> f64 {
+        let change_ms = ttl_ms * (20.0 + random.random::<f64>());
+        let (mut now_ms, mut expires_ms) = (0.0, 0.0);
+        loop {
+            now_ms += exponential(random, 1_000.0 / rate_per_s);
+            if now_ms >= change_ms {
+                return f64::max(0.0, expires_ms - change_ms);
+            }
+            if now_ms >= expires_ms {
+                expires_ms = now_ms + ttl_ms;
+            }
+        }
+    }
+
+    fn simulated_fleet(ttl_ms: f64, rate_per_s: f64, instances: u16, changes: usize) -> Vec<f64> {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
+        let mut one =
+            || (0..instances).map(|_| simulated_cache(&mut random, ttl_ms, rate_per_s)).fold(0.0, f64::max);
+        (0..changes).map(|_| one()).collect()
+    }
+
+    /// The truth as probes every 2 ms would bracket it.
+    fn bracketed(truth_ms: &[f64]) -> Vec<Observed> {
+        let bracket = |&truth: &f64| Observed {
+            lower_ns: if truth > 0.0 { ms_to_ns(truth - 1.0) } else { 0 },
+            upper_ns: Some(ms_to_ns(truth + 1.0)),
+        };
+        truth_ms.iter().map(bracket).collect()
+    }
+
+    #[test]
+    fn the_cache_law_is_what_a_simulated_cache_does() {
+        for (rate_per_s, instances) in [(6.0, 1), (6.0, 2), (0.5, 3)] {
+            const CHANGES: usize = 4_000;
+            let mut truth = simulated_fleet(1_000.0, rate_per_s, instances, CHANGES);
+            let law = FleetLaw::new(cache(1_000.0, rate_per_s), instances);
+            truth.sort_by(f64::total_cmp);
+            let tolerance = band_half_width(CHANGES as u64, 1e-6);
+            for t_ms in [0.0, 100.0, 500.0, 900.0, 999.0] {
+                let share = truth.partition_point(|&window| window <= t_ms) as f64 / CHANGES as f64;
+                assert!(
+                    (law.cdf(t_ms) - share).abs() < tolerance,
+                    "P(W ≤ {t_ms}): {}, {share}",
+                    law.cdf(t_ms)
+                );
+            }
+            let mean = truth.iter().sum::<f64>() / CHANGES as f64;
+            assert!((law.mean() - mean).abs() < 25.0, "mean {}, simulated {mean}", law.mean());
+            assert_eq!(law.inside_band(&bracketed(&truth)), Some(true));
+        }
+    }
+
+    #[test]
+    fn the_fleet_law_at_known_values() {
+        // 3 requests a second over a fleet, entries of 10 s.
+        for (instances, mean_ms) in [(1_u16, 4_850.0), (4, 7_730.0), (16, 9_100.0)] {
+            let law = FleetLaw::new(cache(10_000.0, 3.0 / f64::from(instances)), instances);
+            assert!((law.mean() - mean_ms).abs() < 25.0, "{instances} instances: {}", law.mean());
+        }
+        let hot = FleetLaw::new(cache(1_000.0, 1e9), 3);
+        assert!((hot.mean() - 750.0).abs() < 0.01);
+        let never_read = FleetLaw::new(cache(1_000.0, 0.0), 3);
+        assert_eq!((never_read.mean(), never_read.quantile(0.99), never_read.cdf(0.0)), (0.0, 0.0, 1.0));
+    }
+
+    #[test]
+    fn a_token_is_its_own_cache_whatever_the_fleet() {
+        let law = FleetLaw::new(Distribution::Uniform { lower_ms: 600.0, upper_ms: 3_000.0 }, 16);
+        assert_eq!((law.cdf(599.0), law.cdf(1_800.0), law.cdf(3_000.0)), (0.0, 0.5, 1.0));
+        assert_eq!((law.quantile(0.5), law.quantile(1.0), law.mean()), (1_800.0, 3_000.0, 1_800.0));
+        let fixed = FleetLaw::new(Distribution::Uniform { lower_ms: 5.0, upper_ms: 5.0 }, 1);
+        assert_eq!((fixed.cdf(4.9), fixed.cdf(5.0), fixed.quantile(0.3)), (0.0, 1.0, 5.0));
+    }
+
+    #[test]
+    fn quantiles_invert_the_distribution() {
+        let law = FleetLaw::new(cache(1_000.0, 6.0), 2);
+        for p in [0.05, 0.5, 0.95, 0.999] {
+            assert!((law.cdf(law.quantile(p)) - p).abs() < 1e-9, "{p}");
+        }
+        assert_eq!(law.quantile(0.01), 0.0, "less than the mass at 0");
+    }
+
+    #[test]
+    fn a_cache_twice_as_old_as_it_says_is_outside_the_band() {
+        for changes in [80, 400] {
+            let measured = bracketed(&simulated_fleet(2_000.0, 6.0, 2, changes));
+            assert_eq!(FleetLaw::new(cache(2_000.0, 6.0), 2).inside_band(&measured), Some(true));
+            assert_eq!(FleetLaw::new(cache(1_000.0, 6.0), 2).inside_band(&measured), Some(false));
+            // Better than predicted is as wrong as worse.
+            assert_eq!(FleetLaw::new(cache(4_000.0, 6.0), 2).inside_band(&measured), Some(false));
+        }
+    }
+
+    #[test]
+    fn a_band_needs_changes_and_zero_means_never() {
+        let fresh = Observed { lower_ns: 0, upper_ns: Some(2_000_000) };
+        let zero = FleetLaw::new(Distribution::Zero, 2);
+        assert_eq!(zero.inside_band(&[fresh; FEWEST_FOR_BAND - 1]), None);
+        let mut measured = [fresh; FEWEST_FOR_BAND];
+        assert_eq!(zero.inside_band(&measured), Some(true));
+        measured[3].lower_ns = 1;
+        assert_eq!(zero.inside_band(&measured), Some(false));
+    }
+
+    #[test]
+    fn the_band_is_tested_at_every_step_from_the_side_where_it_is_tight() {
+        // 20 changes at α = 10⁻³: ε = 0.436. The predicted share at t ms is t / 1000.
+        let law = FleetLaw::new(Distribution::Uniform { lower_ms: 0.0, upper_ms: 1_000.0 }, 1);
+        let check = |half: (f64, f64), expected: bool| {
+            let loose = Observed { lower_ns: 0, upper_ns: Some(ms_to_ns(1_000.0)) };
+            let tight = Observed { lower_ns: ms_to_ns(half.0), upper_ns: Some(ms_to_ns(half.1)) };
+            let measured = [[loose; 10], [tight; 10]].concat();
+            assert_eq!(law.inside_band(&measured), Some(expected), "{half:?}");
+        };
+        // Half of the windows ended by 50 ms: at least 0.064 must be predicted there.
+        check((0.0, 50.0), false);
+        check((0.0, 65.0), true);
+        // Half of them were longer than 940 ms: at most 0.936 may be predicted below.
+        check((940.0, 1_000.0), false);
+        check((935.0, 1_000.0), true);
+    }
+
+    #[test]
+    fn windows_that_never_closed_refute_a_bounded_law() {
+        let open = Observed { lower_ns: ms_to_ns(5_000.0), upper_ns: None };
+        assert_eq!(FleetLaw::new(cache(1_000.0, 6.0), 1).inside_band(&[open; 40]), Some(false));
+    }
+
+    #[test]
+    fn curves_rise_to_one_within_a_hundred_points() {
+        let uniform = Distribution::Uniform { lower_ms: 0.0, upper_ms: 3_000.0 };
+        for law in [Distribution::Zero, uniform, cache(1_000.0, 6.0)] {
+            let curve = FleetLaw::new(law, 2).curve();
+            assert!(curve.len() <= 100 && curve.is_sorted_by_key(|point| point.share));
+            assert_eq!(curve.last().map(|point| point.share), Some(1.0));
+        }
+    }
+}

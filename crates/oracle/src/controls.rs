@@ -1,0 +1,76 @@
+//! Subjects whose answer is known: they tell a fast strategy from a server that gives everyone one answer.
+
+use revbench_model::event::{History, Purpose, SubjectRole};
+use revbench_model::{DecisionClass, Orientation};
+
+use crate::doubt::Doubt;
+
+/// Largest share of wrong answers to controls.
+const LARGEST_FAILURE_SHARE: f64 = 0.001;
+/// Largest share of demands to sign in again among the answers to always-allowed controls. Short-lived tokens
+/// make some normal.
+const LARGEST_SIGNED_OUT_SHARE: f64 = 0.10;
+
+/// What the controls of a scenario were answered; errors are in none of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Controls {
+    /// Answers to always-allowed subjects.
+    pub allowed_answers: u64,
+    /// Of these, refusals.
+    pub wrongly_denied: u64,
+    /// Of these, demands to sign in again.
+    pub signed_out: u64,
+    /// Answers to always-denied subjects.
+    pub denied_answers: u64,
+    /// Of these, requests that were served.
+    pub wrongly_allowed: u64,
+}
+
+/// Counts the answers to a scenario's controls (`docs/METHODOLOGY.md` §7).
+pub fn count(history: &History, scenario: u16) -> Controls {
+    let mut controls = Controls::default();
+    for request in &history.requests {
+        let subject = &history.subjects[request.subject as usize];
+        let evidence = request.purpose != Purpose::Refresh && request.decision != DecisionClass::Error;
+        if subject.scenario != scenario || !evidence {
+            continue;
+        }
+        match subject.role {
+            SubjectRole::ControlAllowed => {
+                controls.allowed_answers += 1;
+                controls.wrongly_denied += u64::from(request.decision == DecisionClass::Deny);
+                controls.signed_out += u64::from(request.decision == DecisionClass::Reauthenticate);
+            }
+            SubjectRole::ControlDenied => {
+                controls.denied_answers += 1;
+                controls.wrongly_allowed += u64::from(request.decision == DecisionClass::Allow);
+            }
+            SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::Crowd => {}
+        }
+    }
+    controls
+}
+
+impl Controls {
+    /// Why no window of this cell means anything, where that is so (`docs/METHODOLOGY.md` §7).
+    pub fn doubts(&self, orientation: Orientation) -> Vec<Doubt> {
+        let mut doubts = Vec::new();
+        let guards = match orientation {
+            Orientation::Revoke => self.allowed_answers,
+            Orientation::Grant => self.denied_answers,
+        };
+        if guards == 0 {
+            doubts.push(Doubt::ControlsMissing);
+        }
+        let failures = self.wrongly_denied + self.wrongly_allowed;
+        let answers = self.allowed_answers + self.denied_answers;
+        if failures as f64 > LARGEST_FAILURE_SHARE * answers as f64 {
+            let (denied, allowed) = (self.wrongly_denied, self.wrongly_allowed);
+            doubts.push(Doubt::Control { failures, answers, denied, allowed });
+        }
+        if self.signed_out as f64 > LARGEST_SIGNED_OUT_SHARE * self.allowed_answers as f64 {
+            doubts.push(Doubt::ControlSignedOut { demands: self.signed_out, answers: self.allowed_answers });
+        }
+        doubts
+    }
+}

@@ -1,0 +1,21 @@
+//! Writes the page of an invented run: `cargo run -p revbench-report --example sample -- PATH [KIND]`.
+//! KIND is `typical` (default), `hostile`, `tiny`, `censored`, `invalid`, `embedded` or `large`.
+
+#[path = "../tests/it/fixture.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod fixture;
+
+fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().unwrap_or_else(|| "sample.html".to_owned());
+    let docs = match arguments.next().as_deref() {
+        Some("hostile") => fixture::hostile(),
+        Some("tiny") => fixture::tiny(),
+        Some("censored") => fixture::censored(),
+        Some("invalid") => fixture::invalid(),
+        Some("embedded") => fixture::embedded(),
+        Some("large") => fixture::large(),
+        _ => fixture::typical(),
+    };
+    std::fs::write(path, revbench_report::html(&docs))
+}

@@ -1,0 +1,216 @@
+//! Latency by percentile on a log-nines axis: each step right is ten times rarer.
+
+use revbench_model::summary::{CellDetail, Outcome, QuantilePoint, Verdict};
+
+use super::canvas::{Canvas, Layout, LegendLine, Tick, shortened};
+use super::scale::Scale;
+use super::{Chart, MOST_POINTS, Words};
+use crate::RunDocuments;
+use crate::block::{Block, anchor};
+use crate::figures;
+use crate::identity::{Identities, Identity};
+use crate::ink::Ink;
+use crate::number::{count, duration_us, plain};
+use crate::table::{Figure, Table};
+
+/// Fewer samples beyond a point than this do not support it.
+const SUPPORT: u64 = 10;
+
+/// Nines and microseconds.
+type Point = (f64, f64);
+
+/// One cell's curve.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Curve {
+    /// Strategy, with its settings where needed.
+    pub label: String,
+    /// How it looks.
+    pub look: Identity,
+    /// Where enough samples lie beyond.
+    pub supported: Vec<Point>,
+    /// The rest, beginning with the last supported point.
+    pub unsupported: Vec<Point>,
+    /// The largest, microseconds.
+    pub max_us: f64,
+}
+
+/// The series of a block: cells with valid or noisy latency.
+pub(crate) fn series(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Vec<Curve> {
+    let mut curves = Vec::new();
+    for &cell in &block.cells {
+        let usable = cell.outcome == Outcome::Measured && cell.validity.latency != Some(Verdict::Invalid);
+        let (Some(latency), true) = (cell.latency_us, usable) else { continue };
+        let Some(detail) = docs.detail_of(cell).filter(|detail| !detail.latency_curve.is_empty()) else {
+            continue;
+        };
+        let (supported, unsupported) = split(detail);
+        curves.push(Curve {
+            label: block.label(cell),
+            look: looks.get(&cell.strategy),
+            supported,
+            unsupported,
+            max_us: latency.max,
+        });
+    }
+    curves
+}
+
+fn split(detail: &CellDetail) -> (Vec<Point>, Vec<Point>) {
+    let all: Vec<&QuantilePoint> =
+        detail.latency_curve.iter().filter(|point| (0.0..1.0).contains(&point.quantile)).collect();
+    let stride = all.len().div_ceil(MOST_POINTS).max(1);
+    let point = |p: &&QuantilePoint| (nines(p.quantile), p.latency_us);
+    let cut = all.iter().position(|p| p.beyond < SUPPORT).unwrap_or(all.len());
+    let supported: Vec<_> = all[..cut].iter().step_by(stride).map(point).collect();
+    let unsupported =
+        supported.last().copied().into_iter().chain(all[cut..].iter().step_by(stride).map(point));
+    let unsupported: Vec<_> = unsupported.collect();
+    (supported, if unsupported.len() > 1 { unsupported } else { Vec::new() })
+}
+
+/// 0.99 is two nines.
+fn nines(quantile: f64) -> f64 {
+    -(1.0 - quantile).log10()
+}
+
+/// The chart of a block; none where no cell has a curve.
+pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Option<Chart> {
+    let curves = series(docs, block, looks);
+    if curves.is_empty() {
+        return None;
+    }
+    let rate = block.rate_per_s().map_or_else(String::new, |rate| format!(" at {}/s", plain(rate)));
+    let caption = format!(
+        "Open-loop load{rate}. Latency counts from when the request should have left, so that a stalled server is not hidden (coordinated omission). Dotted: fewer than {SUPPORT} samples lie beyond. The lone mark is the maximum."
+    );
+    Some(Chart::drawn(
+        Words {
+            id: format!("latency-{}", block.anchor()),
+            title: format!("Latency by percentile: {}", block.title()),
+            description: description(block),
+            caption,
+        },
+        table(block),
+        |layout| draw(&curves, layout),
+    ))
+}
+
+fn description(block: &Block<'_>) -> String {
+    let usable = block.cells.iter().filter(|cell| cell.validity.latency != Some(Verdict::Invalid));
+    let medians: Vec<_> = usable.filter_map(|cell| Some((block.label(cell), cell.latency_us?.p50))).collect();
+    let low = medians.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let high = medians.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    match (low, high) {
+        (Some(low), Some(high)) => format!(
+            "Medians lie between {} ({}) and {} ({}).",
+            duration_us(low.1),
+            low.0,
+            duration_us(high.1),
+            high.0
+        ),
+        _ => "0 cells have a valid latency.".to_owned(),
+    }
+}
+
+fn table(block: &Block<'_>) -> Table {
+    let columns = [
+        "strategy",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+        "service p50",
+        "send lag p50",
+        "send lag p99",
+        "requests",
+    ];
+    let mut table = Table::new(format!("Latency of {}", block.title()), &columns);
+    for cell in &block.cells {
+        let Some(latency) = cell.latency_us else { continue };
+        let mut row = vec![Figure::plain(block.label(cell))];
+        let points = [Some(latency.p50), Some(latency.p90), latency.p99, latency.p999, Some(latency.max)];
+        let driver = [Some(latency.service_p50), Some(latency.send_lag_p50), Some(latency.send_lag_p99)];
+        row.extend(points.into_iter().chain(driver).map(|us| figures::latency(cell, us)));
+        row.push(Figure::plain(count(latency.requests)));
+        table.rows.push(row);
+    }
+    table
+}
+
+fn draw(curves: &[Curve], layout: Layout) -> Canvas {
+    let points = || curves.iter().flat_map(|curve| curve.supported.iter().chain(&curve.unsupported));
+    let last = points().map(|point| point.0).fold(1.0, f64::max);
+    let x = Scale::Linear { low: 0.0, high: last + 0.45 };
+    let y = Scale::log_around(points().map(|point| point.1).chain(curves.iter().map(|curve| curve.max_us)));
+    let canvas = Canvas::new(layout, 320.0, 0.0, curves.len());
+    let ticks: Vec<Tick> = y.ticks().into_iter().map(|us| (y.place(us), duration_us(us))).collect();
+    canvas.y_axis(&ticks, "Latency from the intended send (log)");
+    let title =
+        if canvas.is_narrow() { "Percentile" } else { "Percentile (each step right is ten times rarer)" };
+    canvas.x_axis(&percentiles(x, last), title);
+    for (index, curve) in curves.iter().enumerate() {
+        canvas.group(&format!("s-{}", anchor(&curve.label)), &curve.label, || {
+            draw_curve(&canvas, curve, x, y, index);
+        });
+    }
+    let legend = |curve: &Curve| LegendLine { label: shortened(&curve.label, 20), look: curve.look };
+    canvas.legend(&curves.iter().map(legend).collect::<Vec<_>>(), true);
+    canvas
+}
+
+fn draw_curve(canvas: &Canvas, curve: &Curve, x: Scale, y: Scale, index: usize) {
+    let ink = Ink::Family(curve.look.family);
+    let at = |&(nines, us): &(f64, f64)| canvas.at(x.place(nines), y.place(us));
+    canvas.line(&curve.supported.iter().map(at).collect::<Vec<_>>(), ink, 2.0, curve.look.dash);
+    if !curve.unsupported.is_empty() {
+        canvas.line(&curve.unsupported.iter().map(at).collect::<Vec<_>>(), ink, 1.25, "1 3");
+    }
+    canvas.mark(canvas.at(0.96 + 0.012 * (index % 4) as f64 - 0.02, y.place(curve.max_us)), curve.look, 3.5);
+    let nth = curve.supported.len() * (2 + index % 4) / 7;
+    if let Some(point) = curve.supported.get(nth) {
+        canvas.mark(at(point), curve.look, 4.5);
+    }
+}
+
+fn percentiles(x: Scale, last: f64) -> Vec<Tick> {
+    let names = [
+        (0.0, "0"),
+        (0.5, "50"),
+        (0.9, "90"),
+        (0.99, "99"),
+        (0.999, "99.9"),
+        (0.9999, "99.99"),
+        (0.99999, "99.999"),
+    ];
+    let shown = names.into_iter().filter(|(quantile, _)| nines(*quantile) <= last + 1e-9);
+    let ticks = shown.map(|(quantile, name)| (x.place(nines(quantile)), format!("{name} %")));
+    ticks.chain([(0.97, "max".to_owned())]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::blocks;
+    use crate::fixture;
+
+    #[test]
+    fn the_curve_is_split_where_support_ends() {
+        let docs = fixture::typical();
+        let looks = Identities::of(&docs);
+        let all = blocks(&docs.summary);
+        for curve in series(&docs, &all[0], &looks) {
+            let beyond = |nines: f64| 20_000.0 * 10f64.powf(-nines);
+            assert!(curve.supported.iter().all(|point| beyond(point.0) >= 9.5), "{}", curve.label);
+            assert_eq!(curve.supported.last(), curve.unsupported.first(), "{}", curve.label);
+            assert!(curve.unsupported[1..].iter().all(|point| beyond(point.0) < 10.5), "{}", curve.label);
+        }
+    }
+
+    #[test]
+    fn nines_count_the_digits() {
+        for (quantile, expected) in [(0.0, 0.0), (0.9, 1.0), (0.99, 2.0), (0.9999, 4.0)] {
+            assert!((nines(quantile) - expected).abs() < 1e-9);
+        }
+    }
+}

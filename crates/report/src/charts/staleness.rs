@@ -1,0 +1,331 @@
+//! The distribution of staleness windows: a step curve with its simultaneous band, the closed form dashed.
+
+use revbench_model::summary::{CellDetail, CellRole};
+
+use super::canvas::{Anchor, Canvas, Layout, LegendLine, Tick, shortened};
+use super::scale::WindowScale;
+use super::{Chart, MOST_POINTS, Words};
+use crate::RunDocuments;
+use crate::block::{Block, anchor};
+use crate::figures;
+use crate::identity::{Identities, Identity};
+use crate::ink::Ink;
+use crate::number::{count, duration_ms, percent};
+use crate::table::{Figure, Table};
+
+/// A point of a curve: window in milliseconds, share of changes in effect.
+type Step = (f64, f64);
+
+/// One strategy's curve.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Curve {
+    /// Strategy, with its settings where needed.
+    pub label: String,
+    /// How it looks.
+    pub look: Identity,
+    /// Changes.
+    pub changes: usize,
+    /// Changes still stale when watching ended.
+    pub never: usize,
+    /// Shares certainly in effect: steps at the upper ends.
+    pub certain: Vec<Step>,
+    /// Shares possibly in effect: steps at the lower ends.
+    pub possible: Vec<Step>,
+    /// Half-width of the simultaneous 95 % band.
+    pub band: Option<f64>,
+    /// The closed form.
+    pub predicted: Vec<Step>,
+    /// The claimed bound, milliseconds.
+    pub bound_ms: Option<f64>,
+}
+
+impl Curve {
+    /// Does it rise right of the resolution? Bands of those that do not would only cover the others.
+    fn has_shape(&self, resolution_ms: f64) -> bool {
+        self.certain.last().is_some_and(|step| step.0 > resolution_ms)
+    }
+}
+
+/// What the chart shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Distribution {
+    /// Below this nothing is claimed, milliseconds.
+    pub resolution_ms: f64,
+    /// One per strategy.
+    pub curves: Vec<Curve>,
+}
+
+/// The series of a block.
+pub(crate) fn series(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Distribution {
+    let mut curves = Vec::new();
+    for (cell, _) in block.with_staleness() {
+        let Some(detail) = docs.detail_of(cell).filter(|detail| !detail.windows.is_empty()) else { continue };
+        let bound_ms =
+            cell.claim.as_ref().map(|claim| claim.bound_ms).filter(|_| cell.role == CellRole::Subject);
+        curves.push(curve(detail, block.label(cell), looks.get(&cell.strategy), bound_ms));
+    }
+    Distribution { resolution_ms: block.resolution_ms().unwrap_or(1.0), curves }
+}
+
+fn curve(detail: &CellDetail, label: String, look: Identity, bound_ms: Option<f64>) -> Curve {
+    let windows = &detail.windows;
+    let upper = windows.iter().filter_map(|window| window.fleet.upper);
+    let lower = windows.iter().filter(|window| window.fleet.upper.is_some()).map(|window| window.fleet.lower);
+    Curve {
+        label,
+        look,
+        changes: windows.len(),
+        never: windows.iter().filter(|window| window.fleet.upper.is_none()).count(),
+        certain: steps(upper, windows.len()),
+        possible: steps(lower, windows.len()),
+        band: detail.band,
+        predicted: detail.predicted_curve.iter().map(|p| (p.window_ms, p.share)).collect(),
+        bound_ms,
+    }
+}
+
+/// The steps of an empirical distribution, reduced to [`MOST_POINTS`] at even shares.
+fn steps(values: impl Iterator<Item = f64>, total: usize) -> Vec<Step> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    let kept = sorted.len().min(MOST_POINTS);
+    let rank = |k: usize| (k * sorted.len()).div_ceil(kept.max(1));
+    (1..=kept).map(|k| (sorted[rank(k) - 1], rank(k) as f64 / total as f64)).collect()
+}
+
+/// The chart of a block; none where no cell has windows.
+pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Option<Chart> {
+    let distribution = series(docs, block, looks);
+    if distribution.curves.is_empty() {
+        return None;
+    }
+    let caption = format!(
+        "Steps show the share of changes in effect on every instance, at the later edge of what is known; the shaded band is the simultaneous 95 % band and begins at the earlier edge (left out where every change took effect within the resolution, or none did; its width stands in the table). Thin dashed grey curves are closed forms computed from the settings; dashed upright lines are claimed bounds. Nothing is claimed left of {}. A curve that stops below 100 % ends in ▷: those changes were still old when watching ended.",
+        duration_ms(distribution.resolution_ms)
+    );
+    Some(Chart::drawn(
+        Words {
+            id: format!("staleness-{}", block.anchor()),
+            title: format!("Staleness: {}", block.title()),
+            description: description(&distribution),
+            caption,
+        },
+        table(docs, block),
+        |layout| draw(&distribution, layout),
+    ))
+}
+
+fn description(distribution: &Distribution) -> String {
+    let sentences = distribution.curves.iter().filter(|curve| curve.never > 0).map(|curve| {
+        format!(
+            "{}: {} of {} changes were still old when watching ended.",
+            curve.label,
+            count(curve.never as u64),
+            count(curve.changes as u64)
+        )
+    });
+    let finite = distribution.curves.iter().filter(|curve| curve.never == 0);
+    let slowest =
+        finite.filter_map(|curve| Some((curve, curve.certain.last()?.0))).max_by(|a, b| a.1.total_cmp(&b.1));
+    let slowest = slowest.map(|(curve, ms)| {
+        format!(
+            "The slowest that always took effect is {}: the last of {} changes at {}.",
+            curve.label,
+            count(curve.changes as u64),
+            duration_ms(ms)
+        )
+    });
+    slowest.into_iter().chain(sentences).collect::<Vec<_>>().join(" ")
+}
+
+fn table(docs: &RunDocuments, block: &Block<'_>) -> Table {
+    let columns = ["strategy", "changes", "p50", "p90", "p95", "p99", "worst", "band ±", "still old"];
+    let mut table = Table::new(format!("Staleness windows of {}", block.title()), &columns);
+    for (cell, staleness) in block.with_staleness() {
+        let band = docs.detail_of(cell).and_then(|detail| detail.band);
+        table.rows.push(vec![
+            Figure::plain(block.label(cell)),
+            Figure::plain(count(staleness.changes)),
+            figures::quantile(cell, |s| s.p50_ms),
+            figures::quantile(cell, |s| s.p90_ms),
+            figures::quantile(cell, |s| s.p95_ms),
+            figures::quantile(cell, |s| s.p99_ms),
+            figures::quantile(cell, |s| s.max_ms),
+            band.map_or_else(Figure::none, |band| Figure::plain(percent(band))),
+            Figure::plain(count(staleness.never_converged)),
+        ]);
+    }
+    table
+}
+
+fn draw(distribution: &Distribution, layout: Layout) -> Canvas {
+    let curves = &distribution.curves;
+    let finite = curves
+        .iter()
+        .flat_map(|curve| curve.certain.last().map(|step| step.0).into_iter().chain(curve.bound_ms));
+    let x =
+        WindowScale::around(distribution.resolution_ms, finite, curves.iter().any(|curve| curve.never > 0));
+    let bounds = bounds(curves, x);
+    let canvas = Canvas::new(layout, 320.0, 16.0 + 15.0 * bounds.len() as f64, curves.len());
+    axes(&canvas, x);
+    draw_bounds(&canvas, &bounds);
+    for (index, curve) in curves.iter().enumerate() {
+        canvas.group(&format!("s-{}", anchor(&curve.label)), &curve.label, || {
+            draw_curve(&canvas, curve, x, (index as f64 + 0.5) / curves.len() as f64);
+        });
+    }
+    let legend = |curve: &Curve| LegendLine { label: shortened(&curve.label, 20), look: curve.look };
+    canvas.legend(&curves.iter().map(legend).collect::<Vec<_>>(), true);
+    canvas
+}
+
+fn axes(canvas: &Canvas, x: WindowScale) {
+    canvas.shade((0.0, WindowScale::LEFT), (0.0, 1.0), Ink::Strip);
+    if x.never {
+        canvas.shade((x.right(), 1.0), (0.0, 1.0), Ink::Strip);
+    }
+    let shares: Vec<Tick> = [0.0, 0.25, 0.5, 0.75, 0.95].map(|share| (share, percent(share))).to_vec();
+    canvas.y_axis(&shares, "Changes fully in effect");
+    let title = if canvas.is_narrow() {
+        "Time since acknowledgement (log)"
+    } else {
+        "Time since the change was acknowledged (log scale)"
+    };
+    canvas.x_axis(&x.ticks(), title);
+    let (top, _) = canvas.vertical();
+    let strip = format!("≤ {}", duration_ms(x.resolution_ms));
+    canvas.text((canvas.at(0.0, 0.0).0, top - 8.0), &strip, Ink::Muted, Anchor::Start);
+    if x.never {
+        canvas.text((canvas.at(1.0, 0.0).0, top - 8.0), "still old", Ink::Muted, Anchor::End);
+    }
+}
+
+/// The bounds that can be drawn: place and label; strategies with the same bound share a line.
+fn bounds(curves: &[Curve], x: WindowScale) -> Vec<(f64, String)> {
+    let mut bounds: Vec<(f64, Vec<&str>)> = Vec::new();
+    for curve in curves {
+        let Some(ms) = curve.bound_ms.filter(|ms| *ms > x.resolution_ms) else { continue };
+        match bounds.iter_mut().find(|(other, _)| *other == ms) {
+            Some((_, names)) => names.push(&curve.label),
+            None => bounds.push((ms, vec![&curve.label])),
+        }
+    }
+    bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let label = |ms: f64, names: &[&str]| {
+        format!("bound of {}: {}", shortened(&names.join(", "), 30), duration_ms(ms))
+    };
+    bounds.into_iter().map(|(ms, names)| (x.place(ms), label(ms, &names))).collect()
+}
+
+fn draw_bounds(canvas: &Canvas, bounds: &[(f64, String)]) {
+    let (top, bottom) = canvas.vertical();
+    for (line, (place, label)) in bounds.iter().enumerate() {
+        let (x, _) = canvas.at(*place, 0.0);
+        let y = top - 23.0 - 15.0 * line as f64;
+        canvas.line(&[(x, y), (x, bottom)], Ink::Text, 1.0, "5 4");
+        canvas.text((x - 4.0, y), label, Ink::Text, Anchor::End);
+    }
+}
+
+fn draw_curve(canvas: &Canvas, curve: &Curve, x: WindowScale, stagger: f64) {
+    let ink = Ink::Family(curve.look.family);
+    if let Some(band) = curve.band.filter(|_| curve.has_shape(x.resolution_ms)) {
+        canvas.polygon(&band_outline(canvas, curve, x, band), ink, 0.13);
+    }
+    if curve.predicted.iter().any(|(ms, _)| *ms > x.resolution_ms) {
+        let points: Vec<_> =
+            curve.predicted.iter().map(|&(ms, share)| canvas.at(x.place(ms), share)).collect();
+        canvas.line(&points, Ink::Muted, 1.25, "3 3");
+    }
+    canvas.line(&staircase(canvas, &curve.certain, x, 0.0), ink, 2.0, curve.look.dash);
+    if curve.never > 0 {
+        draw_open_end(canvas, curve, x);
+    }
+    if let Some(at) = mark_place(curve, x, stagger) {
+        canvas.mark(canvas.at(at.0, at.1), curve.look, 5.0);
+    }
+}
+
+/// Where the curve carries its mark: curves that rise in the strip together carry it at different heights.
+fn mark_place(curve: &Curve, x: WindowScale, stagger: f64) -> Option<(f64, f64)> {
+    let &(longest, top) = curve.certain.last()?;
+    if longest <= x.resolution_ms {
+        return Some((WindowScale::LEFT / 2.0, stagger.min(top)));
+    }
+    let &(ms, share) = curve.certain.get(curve.certain.len() / 2)?;
+    Some((x.place(ms), share))
+}
+
+/// The curve goes on level into the last column and ends in ▷.
+fn draw_open_end(canvas: &Canvas, curve: &Curve, x: WindowScale) {
+    let ink = Ink::Family(curve.look.family);
+    let share = curve.certain.last().map_or(0.0, |step| step.1);
+    let from = curve.certain.last().map_or(0.0, |step| x.place(step.0));
+    let (start, end) = (canvas.at(from, share), canvas.at(x.never_place(), share));
+    canvas.line(&[start, end], ink, 2.0, curve.look.dash);
+    let (cx, cy) = end;
+    canvas.line(&[(cx, cy - 6.0), (cx + 10.0, cy), (cx, cy + 6.0), (cx, cy - 6.0)], ink, 1.75, "");
+    let right = canvas.at(1.0, 0.0).0;
+    canvas.text((right, cy - 15.0), &format!("{} of {}", curve.never, curve.changes), Ink::Text, Anchor::End);
+}
+
+/// A step curve in units, shifted by `shift` in share.
+fn staircase(canvas: &Canvas, steps: &[Step], x: WindowScale, shift: f64) -> Vec<(f64, f64)> {
+    let mut share = shift.clamp(0.0, 1.0);
+    let mut points = vec![canvas.at(0.0, share)];
+    for &(ms, next) in steps {
+        points.push(canvas.at(x.place(ms), share));
+        share = (next + shift).clamp(0.0, 1.0);
+        points.push(canvas.at(x.place(ms), share));
+    }
+    if steps.last().is_some_and(|step| step.1 >= 1.0) {
+        points.push(canvas.at(x.right(), share));
+    }
+    points
+}
+
+/// From the certain curve less the half-width to the possible curve plus it.
+fn band_outline(canvas: &Canvas, curve: &Curve, x: WindowScale, band: f64) -> Vec<(f64, f64)> {
+    let end = if curve.never > 0 { x.never_place() } else { x.right() };
+    let close = |mut edge: Vec<(f64, f64)>| {
+        if let Some(&(_, y)) = edge.last() {
+            edge.push((canvas.at(end, 0.0).0, y));
+        }
+        edge
+    };
+    let mut outline = close(staircase(canvas, &curve.possible, x, band));
+    let mut low = close(staircase(canvas, &curve.certain, x, -band));
+    low.reverse();
+    outline.extend(low);
+    outline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::blocks;
+    use crate::fixture;
+
+    #[test]
+    fn steps_keep_every_value_until_there_are_too_many() {
+        assert_eq!(steps([3.0, 1.0, 2.0].into_iter(), 4), [(1.0, 0.25), (2.0, 0.5), (3.0, 0.75)]);
+        let many = steps((1..=1000).map(f64::from), 1000);
+        assert_eq!(many.len(), MOST_POINTS);
+        assert_eq!(many.last(), Some(&(1000.0, 1.0)));
+        assert!(steps(std::iter::empty(), 3).is_empty());
+    }
+
+    #[test]
+    fn a_censored_curve_stops_below_one() {
+        let docs = fixture::typical();
+        let looks = Identities::of(&docs);
+        let all = blocks(&docs.summary);
+        let distribution = series(&docs, &all[0], &looks);
+        let none = distribution.curves.iter().find(|curve| curve.label == "none").expect("the control");
+        assert_eq!((none.never, none.changes), (80, 80));
+        assert!(none.certain.is_empty());
+        let cached = distribution.curves.iter().find(|curve| curve.label == "cached-lookup").expect("cached");
+        assert_eq!(cached.certain.last().map(|step| step.1), Some(1.0));
+        assert!(cached.predicted.len() > 10 && cached.bound_ms == Some(1500.0));
+    }
+}

@@ -1,0 +1,305 @@
+//! One change, answer by answer: the worst of a cell, so that a figure can be followed back to what was answered.
+
+use revbench_model::summary::{Cell, CellRole, ClaimVerdict, SeenBy, Timeline, TimelineAnswer};
+use revbench_model::{DecisionClass, Orientation};
+
+use super::canvas::{Anchor, Canvas, Layout, Tick};
+use super::scale::Scale;
+use super::{Chart, Words};
+use crate::RunDocuments;
+use crate::block::{Block, anchor};
+use crate::identity::{Identities, Identity};
+use crate::ink::Ink;
+use crate::number::{count, duration_ms, plain};
+use crate::table::Table;
+
+/// At most this many timelines per block.
+const MOST: usize = 4;
+
+/// What an answer says about the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mark {
+    /// The old authority.
+    Old,
+    /// The new authority.
+    New,
+    /// Asked to sign in or refresh: proves neither for this session.
+    Asked,
+    /// No evidence.
+    Error,
+}
+
+/// Answers of one kind by one instance.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event {
+    /// Resource server.
+    pub instance: u16,
+    /// Received, milliseconds since the acknowledgement.
+    pub received_ms: f64,
+    /// What it says.
+    pub mark: Mark,
+    /// Probe, or the scenario's own traffic.
+    pub probe: bool,
+}
+
+/// What the chart shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Series {
+    /// Strategy, with its settings where needed.
+    pub label: String,
+    /// How it looks.
+    pub look: Identity,
+    /// Subject of the change.
+    pub subject: String,
+    /// Submission, milliseconds before the acknowledgement.
+    pub submitted_ms: f64,
+    /// The claimed bound.
+    pub bound_ms: Option<f64>,
+    /// The answers.
+    pub events: Vec<Event>,
+    /// How many there were before the file was cut.
+    pub total: u64,
+}
+
+/// The charts of a block: the strategy with the widest window, and every one that broke its bound.
+pub(crate) fn charts(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Vec<Chart> {
+    let with_timeline = |cell: &&Cell| docs.detail_of(cell).is_some_and(|detail| detail.worst.is_some());
+    let cells: Vec<&Cell> = block.with_staleness().map(|(cell, _)| cell).filter(with_timeline).collect();
+    let widest = |role: CellRole| {
+        let of_role = cells.iter().copied().filter(move |cell| cell.role == role);
+        of_role.max_by(|a, b| widest_ms(a).total_cmp(&widest_ms(b)))
+    };
+    let mut chosen: Vec<&Cell> =
+        widest(CellRole::Subject).or_else(|| widest(CellRole::Control)).into_iter().collect();
+    for cell in &cells {
+        let broken = cell.claim.as_ref().is_some_and(|claim| claim.verdict == Some(ClaimVerdict::Broken));
+        if broken && !chosen.iter().any(|other| std::ptr::eq(*other, *cell)) {
+            chosen.push(cell);
+        }
+    }
+    chosen.truncate(MOST);
+    chosen.into_iter().filter_map(|cell| chart(docs, block, looks, cell)).collect()
+}
+
+fn widest_ms(cell: &Cell) -> f64 {
+    let worst = cell.staleness.as_ref().and_then(|staleness| staleness.max_ms);
+    worst.map_or(0.0, |window| window.upper.unwrap_or(f64::MAX))
+}
+
+/// The series of a cell's worst change.
+pub(crate) fn series(cell: &Cell, label: String, look: Identity, timeline: &Timeline) -> Series {
+    let seen_by = cell.staleness.as_ref().map_or(SeenBy::Pinned, |staleness| staleness.seen_by);
+    let event = |answer: &TimelineAnswer| Event {
+        instance: answer.instance,
+        received_ms: answer.received_ms,
+        mark: mark(cell.orientation, seen_by, answer.decision),
+        probe: answer.probe,
+    };
+    Series {
+        label,
+        look,
+        subject: timeline.subject.clone(),
+        submitted_ms: timeline.submitted_ms,
+        bound_ms: timeline.bound_ms,
+        events: timeline.answers.iter().map(event).collect(),
+        total: timeline.total,
+    }
+}
+
+/// For a revoke seen through a pinned token, being asked to sign in again is the new answer; otherwise it is none.
+fn mark(orientation: Orientation, seen_by: SeenBy, decision: DecisionClass) -> Mark {
+    match (orientation, decision) {
+        (_, DecisionClass::Error) => Mark::Error,
+        (Orientation::Revoke, DecisionClass::Allow) | (Orientation::Grant, DecisionClass::Deny) => Mark::Old,
+        (Orientation::Revoke, DecisionClass::Deny) | (Orientation::Grant, DecisionClass::Allow) => Mark::New,
+        (Orientation::Revoke, DecisionClass::Reauthenticate) if seen_by == SeenBy::Pinned => Mark::New,
+        (_, DecisionClass::Reauthenticate) => Mark::Asked,
+    }
+}
+
+fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities, cell: &Cell) -> Option<Chart> {
+    let timeline = docs.detail_of(cell)?.worst.as_ref()?;
+    let label = block.label(cell);
+    let series = series(cell, label.clone(), looks.get(&cell.strategy), timeline);
+    let mut caption = format!(
+        "Subject {}. ● old answer, ○ new answer, × error, + asked to sign in; large marks are probes, small ones the scenario's own traffic. Old answers right of the solid line (change acknowledged) are the staleness window; a dashed line is the claimed bound.",
+        series.subject
+    );
+    if series.total > series.events.len() as u64 {
+        let shown = count(series.events.len() as u64);
+        caption.push_str(&format!(
+            " Showing {shown} of {} answers; all are in the raw history.",
+            count(series.total)
+        ));
+    }
+    Some(Chart::drawn(
+        Words {
+            id: format!("timeline-{}-{}", block.anchor(), anchor(&label)),
+            title: format!("Worst change of {label}: {}", block.title()),
+            description: description(&series),
+            caption,
+        },
+        table(&series),
+        |layout| draw(&series, layout),
+    ))
+}
+
+fn last_old_ms(series: &Series, instance: Option<u16>) -> Option<f64> {
+    let old = series.events.iter().filter(|event| event.mark == Mark::Old);
+    old.filter(|event| instance.is_none_or(|i| event.instance == i))
+        .map(|event| event.received_ms)
+        .reduce(f64::max)
+}
+
+fn description(series: &Series) -> String {
+    let old = series.events.iter().filter(|e| e.mark == Mark::Old && e.received_ms > 0.0).count();
+    match last_old_ms(series, None).filter(|ms| *ms > 0.0) {
+        Some(last) => format!(
+            "{} of the answers shown were still old after the acknowledgement; the last came {} after it.",
+            count(old as u64),
+            duration_ms(last)
+        ),
+        None => "0 answers were old after the acknowledgement.".to_owned(),
+    }
+}
+
+fn instances(series: &Series) -> Vec<u16> {
+    let mut instances: Vec<u16> = series.events.iter().map(|event| event.instance).collect();
+    instances.sort_unstable();
+    instances.dedup();
+    instances
+}
+
+fn table(series: &Series) -> Table {
+    let columns = [
+        "instance",
+        "old",
+        "new",
+        "asked to sign in",
+        "errors",
+        "last old answer, ms",
+        "first new answer, ms",
+    ];
+    let mut table = Table::new(format!("Answers to the worst change of {}", series.label), &columns);
+    for instance in instances(series) {
+        let of = |mark: Mark| series.events.iter().filter(move |e| e.instance == instance && e.mark == mark);
+        let first_new = of(Mark::New).filter(|e| e.received_ms > 0.0).map(|e| e.received_ms).reduce(f64::min);
+        let mut row = vec![format!("instance {instance}")];
+        row.extend(
+            [Mark::Old, Mark::New, Mark::Asked, Mark::Error].map(|mark| count(of(mark).count() as u64)),
+        );
+        row.extend(
+            [last_old_ms(series, Some(instance)), first_new].map(|ms| ms.map_or_else(|| "–".into(), plain)),
+        );
+        table.push_plain(row);
+    }
+    table
+}
+
+fn draw(series: &Series, layout: Layout) -> Canvas {
+    let lanes = instances(series);
+    let canvas = Canvas::new(layout, 22.0 + 46.0 * lanes.len() as f64, 34.0, 0);
+    let times = series.events.iter().map(|event| event.received_ms).chain(series.bound_ms);
+    let (low, high) =
+        times.fold((series.submitted_ms.min(0.0), 1.0f64), |(low, high), t| (low.min(t), high.max(t)));
+    let margin = (high - low) * 0.02;
+    let x = Scale::Linear { low: low - margin, high: high + margin };
+    let ticks: Vec<Tick> = x.ticks().into_iter().map(|ms| (x.place(ms), plain(ms))).collect();
+    let title = if canvas.is_narrow() {
+        "ms since acknowledgement"
+    } else {
+        "Milliseconds since the change was acknowledged"
+    };
+    let lane_ticks: Vec<Tick> =
+        lanes.iter().enumerate().map(|(lane, i)| (lane_place(lane, lanes.len()), format!("{i}"))).collect();
+    canvas.y_axis(&lane_ticks, "Instance");
+    canvas.x_axis(&ticks, title);
+    draw_instants(&canvas, series, x);
+    for (lane, &instance) in lanes.iter().enumerate() {
+        canvas.group("lane", &format!("instance {instance}"), || {
+            draw_lane(&canvas, series, instance, lane_place(lane, lanes.len()), x);
+        });
+    }
+    canvas
+}
+
+fn lane_place(lane: usize, lanes: usize) -> f64 {
+    1.0 - (lane as f64 + 0.5) / lanes as f64
+}
+
+/// Submission, acknowledgement and bound.
+fn draw_instants(canvas: &Canvas, series: &Series, x: Scale) {
+    let (top, bottom) = canvas.vertical();
+    let instant = |ms: f64, raised: f64, width: f64, dash: &'static str, label: &str| {
+        let (at, _) = canvas.at(x.place(ms), 0.0);
+        canvas.line(&[(at, top - raised + 4.0), (at, bottom)], Ink::Text, width, dash);
+        let (left, right) = (canvas.at(0.0, 0.0).0, canvas.at(1.0, 0.0).0);
+        let anchor = if at > left.midpoint(right) { Anchor::End } else { Anchor::Start };
+        let shift = if anchor == Anchor::End { -4.0 } else { 4.0 };
+        canvas.text((at + shift, top - raised + 4.0), label, Ink::Text, anchor);
+    };
+    if series.submitted_ms < 0.0 {
+        let (at, _) = canvas.at(x.place(series.submitted_ms), 0.0);
+        canvas.line(&[(at, top), (at, bottom)], Ink::Muted, 1.0, "1 3");
+    }
+    instant(0.0, 14.0, 1.75, "", "acknowledged");
+    if let Some(bound_ms) = series.bound_ms.filter(|ms| *ms > 0.0) {
+        instant(bound_ms, 30.0, 1.25, "5 4", &format!("claimed bound {}", duration_ms(bound_ms)));
+    }
+}
+
+/// The answers of one instance; marks that would cover each other are drawn once.
+fn draw_lane(canvas: &Canvas, series: &Series, instance: u16, place: f64, x: Scale) {
+    let ink = Ink::Family(series.look.family);
+    let mut drawn: Vec<(i64, Mark, bool)> = Vec::new();
+    for event in series.events.iter().filter(|event| event.instance == instance) {
+        let (at, middle) = canvas.at(x.place(event.received_ms), place);
+        let key = ((at / 1.5).round() as i64, event.mark, event.probe);
+        if drawn.contains(&key) {
+            continue;
+        }
+        drawn.push(key);
+        let (radius, down) = if event.probe { (3.5, -7.0) } else { (2.25, 8.0) };
+        let y = middle + down;
+        match event.mark {
+            Mark::Old => canvas.dot((at, y), radius, ink, true),
+            Mark::New => canvas.dot((at, y), radius, ink, false),
+            Mark::Asked => {
+                canvas.line(&[(at, y - radius), (at, y + radius)], Ink::Text, 1.25, "");
+                canvas.line(&[(at - radius, y), (at + radius, y)], Ink::Text, 1.25, "");
+            }
+            Mark::Error => {
+                let r = radius;
+                canvas.line(&[(at - r, y - r), (at + r, y + r)], Ink::Text, 1.5, "");
+                canvas.line(&[(at - r, y + r), (at + r, y - r)], Ink::Text, 1.5, "");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_proves_depends_on_the_change_and_the_session() {
+        use DecisionClass::{Allow, Deny, Error, Reauthenticate};
+        use Orientation::{Grant, Revoke};
+        use SeenBy::{Honest, Pinned};
+        let check = |orientation, seen_by, decision, expected| {
+            assert_eq!(
+                mark(orientation, seen_by, decision),
+                expected,
+                "{orientation:?} {seen_by:?} {decision:?}"
+            );
+        };
+        check(Revoke, Pinned, Allow, Mark::Old);
+        check(Revoke, Pinned, Deny, Mark::New);
+        check(Revoke, Pinned, Reauthenticate, Mark::New);
+        check(Revoke, Honest, Reauthenticate, Mark::Asked);
+        check(Grant, Honest, Deny, Mark::Old);
+        check(Grant, Honest, Allow, Mark::New);
+        check(Grant, Pinned, Reauthenticate, Mark::Asked);
+        check(Grant, Honest, Error, Mark::Error);
+    }
+}

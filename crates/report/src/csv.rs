@@ -1,0 +1,134 @@
+//! `summary.csv`: one line per cell, unrounded, for spreadsheets and scripts.
+
+use revbench_model::summary::{Cell, IntervalMs, Summary};
+use serde::Serialize;
+
+type Column = (&'static str, fn(&Cell) -> String);
+
+/// Name and value of every column; new ones are added at the end.
+const COLUMNS: &[Column] = &[
+    ("scenario", |c| c.scenario.clone()),
+    ("strategy", |c| c.strategy.clone()),
+    ("role", |c| word(&c.role)),
+    ("orientation", |c| c.orientation.name().to_owned()),
+    ("outcome", |c| word(&c.outcome)),
+    ("why", |c| c.why.clone().unwrap_or_default()),
+    ("params", |c| word(&c.params)),
+    ("instances", |c| c.instances.to_string()),
+    ("validity_staleness", |c| word(&c.validity.staleness)),
+    ("validity_latency", |c| word(&c.validity.latency)),
+    ("validity_throughput", |c| word(&c.validity.throughput)),
+    ("validity_cost", |c| word(&c.validity.cost)),
+    ("changes", |c| number(c.staleness.as_ref().map(|s| s.changes as f64))),
+    ("never_converged", |c| number(c.staleness.as_ref().map(|s| s.never_converged as f64))),
+    ("staleness_p50_lower_ms", |c| lower(c.staleness.as_ref().and_then(|s| s.p50_ms))),
+    ("staleness_p50_upper_ms", |c| upper(c.staleness.as_ref().and_then(|s| s.p50_ms))),
+    ("staleness_p95_lower_ms", |c| lower(c.staleness.as_ref().and_then(|s| s.p95_ms))),
+    ("staleness_p95_upper_ms", |c| upper(c.staleness.as_ref().and_then(|s| s.p95_ms))),
+    ("staleness_p99_lower_ms", |c| lower(c.staleness.as_ref().and_then(|s| s.p99_ms))),
+    ("staleness_p99_upper_ms", |c| upper(c.staleness.as_ref().and_then(|s| s.p99_ms))),
+    ("staleness_max_lower_ms", |c| lower(c.staleness.as_ref().and_then(|s| s.max_ms))),
+    ("staleness_max_upper_ms", |c| upper(c.staleness.as_ref().and_then(|s| s.max_ms))),
+    ("resolution_ms", |c| number(c.staleness.as_ref().map(|s| s.resolution_ms))),
+    ("claim_formula", |c| c.claim.as_ref().map(|k| k.formula.clone()).unwrap_or_default()),
+    ("claim_bound_ms", |c| number(c.claim.as_ref().map(|k| k.bound_ms))),
+    ("claim_verdict", |c| word(&c.claim.as_ref().and_then(|k| k.verdict))),
+    ("claim_violating_share_upper95", |c| {
+        number(c.claim.as_ref().map(|k| k.evidence.violating_share_upper95))
+    }),
+    ("predicted_p50_ms", |c| number(c.predicted.as_ref().map(|p| p.p50_ms))),
+    ("predicted_p95_ms", |c| number(c.predicted.as_ref().map(|p| p.p95_ms))),
+    ("predicted_inside_band", |c| word(&c.predicted.as_ref().and_then(|p| p.inside_band))),
+    ("exposure_stale_allowed", |c| number(c.exposure.map(|e| e.stale_allowed as f64))),
+    ("exposure_wrongly_denied", |c| number(c.exposure.map(|e| e.wrongly_denied as f64))),
+    ("latency_p50_us", |c| number(c.latency_us.map(|l| l.p50))),
+    ("latency_p99_us", |c| number(c.latency_us.and_then(|l| l.p99))),
+    ("latency_max_us", |c| number(c.latency_us.map(|l| l.max))),
+    ("added_latency_p50_us", |c| number(c.added_latency_us.map(|a| a.p50))),
+    ("added_latency_p99_us", |c| number(c.added_latency_us.and_then(|a| a.p99))),
+    ("offered_per_s", |c| number(c.rate_per_s.map(|r| r.offered))),
+    ("achieved_per_s", |c| number(c.rate_per_s.map(|r| r.achieved))),
+    ("store_ops_per_1k", |c| number(c.cost.as_ref().map(|k| k.store_ops_per_1k))),
+    ("round_trips_on_path", |c| number(c.cost.as_ref().map(|k| k.round_trips_on_path))),
+    ("token_bytes", |c| number(c.cost.as_ref().map(|k| k.token_bytes))),
+    ("tokens_issued_per_1k", |c| number(c.cost.as_ref().map(|k| k.tokens_issued_per_1k))),
+    ("resource_cpu_us_per_request", |c| number(c.cost.as_ref().map(|k| k.resource_cpu_us_per_request))),
+    ("authority_cpu_us_per_request", |c| number(c.cost.as_ref().map(|k| k.authority_cpu_us_per_request))),
+    ("store_cpu_us_per_request", |c| number(c.cost.as_ref().map(|k| k.store_cpu_us_per_request))),
+];
+
+/// The cells as comma-separated values, RFC 4180.
+pub fn csv(summary: &Summary) -> String {
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let mut text = names.join(",") + "\r\n";
+    for cell in &summary.cells {
+        let values: Vec<String> = COLUMNS.iter().map(|(_, value)| quoted(&value(cell))).collect();
+        text.push_str(&(values.join(",") + "\r\n"));
+    }
+    text
+}
+
+/// The serialised word without its quotes; nothing for `null`.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(serde_json::Value::Null) | Err(_) => String::new(),
+        Ok(other) => other.to_string(),
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn lower(window: Option<IntervalMs>) -> String {
+    number(window.map(|w| w.lower))
+}
+
+fn upper(window: Option<IntervalMs>) -> String {
+    number(window.and_then(|w| w.upper))
+}
+
+/// Quoted where needed. A leading formula sign is defused: spreadsheets run what starts with one.
+fn quoted(value: &str) -> String {
+    let risky = value.starts_with(['=', '@', '\t', '\r'])
+        || (value.starts_with(['+', '-']) && value.parse::<f64>().is_err());
+    let value = if risky { format!("'{value}") } else { value.to_owned() };
+    if value.contains([',', '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn every_line_has_every_column() {
+        let summary = fixture::typical().summary;
+        let text = csv(&summary);
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), 1 + summary.cells.len());
+        assert!(lines[0].starts_with("scenario,strategy,role"));
+    }
+
+    #[test]
+    fn texts_are_quoted_and_formulas_defused() {
+        let check = |value: &str, expected: &str| assert_eq!(quoted(value), expected);
+        check("plain", "plain");
+        check("-1.5", "-1.5");
+        check("a,b", "\"a,b\"");
+        check("say \"no\"", "\"say \"\"no\"\"\"");
+        check("=cmd()", "'=cmd()");
+        check("-cmd()", "'-cmd()");
+    }
+
+    #[test]
+    fn figures_are_unrounded_and_missing_ones_empty() {
+        let mut summary = fixture::typical().summary;
+        summary.cells.truncate(1);
+        summary.cells[0].added_latency_us =
+            Some(revbench_model::summary::AddedLatency { p50: 12.3456789, p99: None });
+        let text = csv(&summary);
+        assert!(text.contains(",12.3456789,,"), "{text}");
+    }
+}

@@ -1,0 +1,118 @@
+//! From a fleet's recording to its cells: the question that the oracle is asked, and the document that its
+//! answer goes into.
+
+use std::collections::BTreeMap;
+
+use revbench_driver::Recording;
+use revbench_model::ScopeKind;
+use revbench_model::event::Usage;
+use revbench_model::scenario::Scenario;
+use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
+use revbench_model::time::NS_PER_MS;
+use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
+use revbench_strategies::StrategyKind;
+
+use crate::assemble::empty_cell;
+use crate::plan::{CellPlan, FleetPlan, RunPlan};
+
+/// Judges one question of a fleet.
+pub(crate) fn judge(
+    plan: &RunPlan,
+    fleet: &FleetPlan,
+    number: usize,
+    recording: &Recording,
+    usages: &[Usage],
+) -> CellDetail {
+    let cell = &fleet.cells[number];
+    let scenario = &plan.scenarios[cell.scenario];
+    let expectation = scenario.expect.get(fleet.strategy.name());
+    let judged = revbench_oracle::judge(&CellQuestion {
+        history: &recording.history,
+        scenario: number as u16,
+        orientation: scenario.orientation,
+        loads: &recording.loads,
+        usages,
+        claim: claimed(cell),
+        predicted: cell.bound.as_ref().and_then(|bound| bound.predicted),
+        expected: expectation.map_or(ClaimVerdict::Holds, |expectation| expectation.verdict),
+        expected_why: expectation.map(|expectation| expectation.why.clone()),
+        horizon_ns: cell.horizon_ns,
+        // The random stretch of the grid is part of the planned gap.
+        planned_gap_ns: (NS_PER_MS as f64 * (1.0 + fleet.sizes.grid_ratio)) as u64,
+        token_bytes: recording.token_bytes_mean,
+        exact_costs: fleet.strategy.card().exact_costs.iter().map(|&key| key.to_owned()).collect(),
+        honest: honest_fate(scenario),
+        driver_cores: 1,
+    });
+    document(plan, fleet, cell, judged)
+}
+
+/// A session or token scope means the pinned session alone; a subject scope means both.
+fn honest_fate(scenario: &Scenario) -> HonestFate {
+    match scenario.scope {
+        ScopeKind::Token | ScopeKind::Session => HonestFate::Untouched,
+        ScopeKind::Subject if scenario.honest_survives => HonestFate::Changed,
+        ScopeKind::Subject => HonestFate::Ended,
+    }
+}
+
+fn claimed(cell: &CellPlan) -> Option<ClaimedBound> {
+    cell.bound.as_ref().map(|bound| ClaimedBound { formula: bound.formula.clone(), bound_ms: bound.ms })
+}
+
+fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) -> CellDetail {
+    let named = empty_cell(plan, cell.scenario, fleet.strategy, Outcome::Measured, None);
+    CellDetail {
+        cell: Cell {
+            stands_for: stands_for(plan, fleet, cell),
+            lambda_t: fleet.lambda_t,
+            validity: judged.validity,
+            staleness: judged.staleness,
+            claim: judged.claim,
+            predicted: judged.predicted,
+            exposure: judged.exposure,
+            latency_us: judged.latency_us,
+            rate_per_s: judged.rate_per_s,
+            cost: judged.cost,
+            ..named
+        },
+        windows: judged.windows,
+        band: judged.band,
+        predicted_curve: judged.predicted_curve,
+        latency_curve: judged.latency_curve,
+        worst: judged.worst,
+    }
+}
+
+/// The production settings that the run's short durations stand for: the scenario's, as far as they are the
+/// strategy's, else the fleet's own.
+fn stands_for(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan) -> BTreeMap<String, serde_json::Value> {
+    let scenario = &plan.scenarios[cell.scenario];
+    let mut production = fleet.settings.clone();
+    for (name, value) in &scenario.stands_for {
+        production.set(name, value).expect("the scenario's settings were checked when it was parsed");
+    }
+    let differs = |strategy: StrategyKind| {
+        let (short, long) = (
+            revbench_strategies::params(strategy, &fleet.settings),
+            revbench_strategies::params(strategy, &production),
+        );
+        long.into_iter().filter(|(name, value)| short.get(name) != Some(value)).collect::<BTreeMap<_, _>>()
+    };
+    let of_scenario = differs(fleet.strategy);
+    if of_scenario.is_empty() { fleet.stands_for() } else { of_scenario }
+}
+
+/// A cell of a fleet that could not be measured.
+pub(crate) fn failed(plan: &RunPlan, fleet: &FleetPlan, number: usize, why: &str) -> CellDetail {
+    let scenario = fleet.cells[number].scenario;
+    let cell = empty_cell(plan, scenario, fleet.strategy, Outcome::Failed, Some(why.to_owned()));
+    CellDetail {
+        cell,
+        windows: Vec::new(),
+        band: None,
+        predicted_curve: Vec::new(),
+        latency_curve: Vec::new(),
+        worst: None,
+    }
+}

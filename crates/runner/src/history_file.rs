@@ -1,0 +1,104 @@
+//! The raw history on disk: plain tables, compressed, that any standard library reads.
+//!
+//! `history/<strategy>/subjects.csv`, `changes.csv` and `requests.csv.gz`. Times are nanoseconds since the
+//! fleet's zero, whose CLOCK_MONOTONIC instant is in the manifest.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use revbench_model::event::{ChangeOutcome, History, Purpose, SessionRole, SubjectRole};
+
+/// Writes a fleet's history below `folder`.
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn write(folder: &Path, history: &History, scenario_names: &[String]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    write_subjects(BufWriter::new(File::create(folder.join("subjects.csv"))?), history, scenario_names)?;
+    write_changes(BufWriter::new(File::create(folder.join("changes.csv"))?), history)?;
+    let packed = GzEncoder::new(File::create(folder.join("requests.csv.gz"))?, Compression::default());
+    let mut requests = BufWriter::new(packed);
+    write_requests(&mut requests, history)?;
+    requests.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
+    Ok(())
+}
+
+fn write_subjects(mut out: impl Write, history: &History, scenario_names: &[String]) -> io::Result<()> {
+    writeln!(out, "subject,id,scenario,role")?;
+    for (number, subject) in history.subjects.iter().enumerate() {
+        let scenario = &scenario_names[usize::from(subject.scenario)];
+        writeln!(out, "{number},{},{scenario},{}", subject.id, role(subject.role))?;
+    }
+    out.flush()
+}
+
+fn write_changes(mut out: impl Write, history: &History) -> io::Result<()> {
+    writeln!(out, "subject,orientation,intended_ns,submitted_ns,acknowledged_ns,outcome")?;
+    for change in &history.changes {
+        let outcome = match change.outcome {
+            ChangeOutcome::Ok => "ok",
+            ChangeOutcome::Fail => "fail",
+            ChangeOutcome::Info => "info",
+        };
+        let orientation = change.orientation.name();
+        let (intended, submitted) = (change.intended_ns, change.submitted_ns);
+        writeln!(
+            out,
+            "{},{orientation},{intended},{submitted},{},{outcome}",
+            change.subject, change.acknowledged_ns
+        )?;
+    }
+    out.flush()
+}
+
+fn write_requests(mut out: impl Write, history: &History) -> io::Result<()> {
+    writeln!(out, "subject,session,purpose,instance,intended_ns,sent_ns,received_ns,status,decision,write")?;
+    for request in &history.requests {
+        let session = match request.session {
+            SessionRole::Pinned => "pinned",
+            SessionRole::Honest => "honest",
+        };
+        let purpose = match request.purpose {
+            Purpose::Background => "background",
+            Purpose::Probe => "probe",
+            Purpose::Audit => "audit",
+            Purpose::Refresh => "refresh",
+        };
+        writeln!(
+            out,
+            "{},{session},{purpose},{},{},{},{},{},{},{}",
+            request.subject,
+            request.instance,
+            request.intended_ns,
+            request.sent_ns,
+            request.received_ns,
+            request.status,
+            decision(request.decision),
+            u8::from(request.write),
+        )?;
+    }
+    out.flush()
+}
+
+fn decision(class: revbench_model::DecisionClass) -> &'static str {
+    use revbench_model::DecisionClass::{Allow, Deny, Error, Reauthenticate};
+    match class {
+        Allow => "allow",
+        Deny => "deny",
+        Reauthenticate => "reauthenticate",
+        Error => "error",
+    }
+}
+
+fn role(role: SubjectRole) -> &'static str {
+    match role {
+        SubjectRole::Treated => "treated",
+        SubjectRole::Unprobed => "unprobed",
+        SubjectRole::ControlAllowed => "control_allowed",
+        SubjectRole::ControlDenied => "control_denied",
+        SubjectRole::Crowd => "crowd",
+    }
+}

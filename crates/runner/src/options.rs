@@ -1,0 +1,74 @@
+//! What was asked for: everything that a run follows from, kept in its manifest so that it can be resumed.
+
+use revbench_strategies::StrategyKind;
+use serde::{Deserialize, Serialize};
+
+use crate::profile::Profile;
+
+/// A run as asked for. Scenario files are kept whole: a later edit does not change what is resumed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// How much is measured.
+    pub profile: Profile,
+    /// The questions, in order.
+    pub scenarios: Vec<ScenarioSource>,
+    /// The strategies, in the order of the registry.
+    pub strategies: Vec<StrategyKind>,
+    /// `--param NAME=VALUE`, checked already.
+    pub params: Vec<(String, String)>,
+    /// Which store.
+    pub store: StoreChoice,
+    /// Round trip to the store, µs; 0 leaves the link out.
+    pub store_rtt_us: f64,
+    /// Background requests per second, where the profile's is overridden.
+    pub rate_per_s: Option<f64>,
+    /// Changes per scenario, where the profile's number is overridden.
+    pub changes: Option<u32>,
+    /// Resource servers of a fleet.
+    pub instances: u16,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// A fault built into the resource servers behind the harness's back, to show that it is noticed.
+    pub mutant: Option<String>,
+    /// The command as typed, programs without folders.
+    pub command: String,
+    /// Version and commit.
+    pub version: String,
+}
+
+/// A scenario file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioSource {
+    /// Its name, without folders.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// The recorded trace that it names, as text; checked already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+/// Which store a run uses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreChoice {
+    /// A private redis-server or valkey-server from PATH, else the embedded one.
+    #[default]
+    Auto,
+    /// The embedded one.
+    Embedded,
+    /// A private redis-server; not found is an error.
+    RedisServer,
+    /// A private valkey-server; not found is an error.
+    ValkeyServer,
+    /// Somebody's server on this machine: host and port. The password is not kept.
+    Url {
+        /// Host.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Password; not saved.
+        #[serde(skip)]
+        password: Option<String>,
+    },
+}

@@ -1,0 +1,300 @@
+//! From what was asked to what will be done: fleets, cells, sizes and the expected time, all before anything
+//! is started.
+
+use std::collections::BTreeMap;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use revbench_driver::plan::Arrivals;
+use revbench_driver::trace;
+use revbench_model::problem::Problem;
+use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
+use revbench_model::settings::SettingError;
+use revbench_model::time::ms_to_ns;
+use revbench_model::{Distribution, Orientation, Settings};
+use revbench_strategies::{Claimed, Question, StrategyKind, claim, time_scale_ms};
+
+use crate::options::Options;
+use crate::profile::{Sizes, seconds_ns};
+
+/// Everything that one invocation will measure.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// What was asked for.
+    pub options: Options,
+    /// The questions, parsed.
+    pub scenarios: Vec<Scenario>,
+    /// The fleets, in the random order in which they will run.
+    pub fleets: Vec<FleetPlan>,
+    /// Pairs that cannot be expressed: scenario index, strategy, why.
+    pub cannot: Vec<(usize, StrategyKind, String)>,
+    /// When background requests are sent; scenarios that share fleets share it, and the first one decides.
+    pub traffic: Traffic,
+}
+
+/// The instants of background requests, and of changes where a trace records them.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// Of requests.
+    pub arrivals: Arrivals,
+    /// Of changes, ns since the start of the dense slice; empty: drawn uniformly.
+    pub changes_ns: Vec<u64>,
+}
+
+/// One fleet of fresh processes with one strategy, shared by the scenarios that it can express.
+#[derive(Clone, Debug)]
+pub struct FleetPlan {
+    /// What it runs.
+    pub strategy: StrategyKind,
+    /// With which settings.
+    pub settings: Settings,
+    /// Its sizes.
+    pub sizes: Sizes,
+    /// Rate of a treated subject per instance.
+    pub rate_per_s: f64,
+    /// λT, where the strategy has a lifetime T.
+    pub lambda_t: Option<f64>,
+    /// The questions asked of it.
+    pub cells: Vec<CellPlan>,
+}
+
+/// One question asked of a fleet.
+#[derive(Clone, Debug)]
+pub struct CellPlan {
+    /// Index in [`RunPlan::scenarios`].
+    pub scenario: usize,
+    /// How many changes are watched; none for the floor.
+    pub changes: u32,
+    /// The claimed bound.
+    pub bound: Option<Bound>,
+    /// How long a change is watched, ns.
+    pub horizon_ns: u64,
+}
+
+/// A claimed bound.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// In the names of the settings.
+    pub formula: String,
+    /// Milliseconds.
+    pub ms: f64,
+    /// The predicted distribution.
+    pub predicted: Option<Distribution>,
+}
+
+impl RunPlan {
+    /// Plans a run.
+    ///
+    /// # Errors
+    /// All problems of all scenario files at once, those of form and those of meaning.
+    pub fn new(options: Options) -> Result<RunPlan, Vec<Problem>> {
+        let scenarios = parse_all(&options)?;
+        let traffic = traffic(&options, &scenarios);
+        let mut plan = RunPlan { options, scenarios, fleets: Vec::new(), cannot: Vec::new(), traffic };
+        for strategy in plan.options.strategies.clone() {
+            plan.add_fleet(strategy);
+        }
+        let problems = plan.semantic_problems();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        plan.fleets.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(plan.options.seed));
+        Ok(plan)
+    }
+
+    /// Expected time of the whole run, seconds.
+    pub fn expected_s(&self) -> f64 {
+        self.fleets.iter().map(FleetPlan::expected_s).sum()
+    }
+
+    fn add_fleet(&mut self, strategy: StrategyKind) {
+        let settings = settings(&self.options, strategy).expect("parameters were checked with the flags");
+        let sizes = self.sizes();
+        let time_scale_ms = time_scale_ms(strategy, &settings);
+        let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
+        let lambda_t = time_scale_ms.map(|t_ms| rate_per_s * t_ms / 1_000.0);
+        let mut fleet = FleetPlan { strategy, settings, sizes, rate_per_s, lambda_t, cells: Vec::new() };
+        for (index, scenario) in self.scenarios.iter().enumerate() {
+            match fleet.cell(index, scenario, self.options.changes) {
+                Ok(cell) => fleet.cells.push(cell),
+                Err(why) => self.cannot.push((index, strategy, why)),
+            }
+        }
+        if !fleet.cells.is_empty() {
+            self.fleets.push(fleet);
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        let mut sizes = self.options.profile.sizes();
+        let asked = self.scenarios.iter().find_map(|scenario| scenario.rate_per_s);
+        sizes.rate_per_s = self.options.rate_per_s.or(asked).unwrap_or(sizes.rate_per_s);
+        sizes
+    }
+
+    /// Watches that end before a bound, percentiles that the changes cannot support.
+    fn semantic_problems(&self) -> Vec<Problem> {
+        let check = |(index, scenario): (usize, &Scenario)| {
+            let cells = self.fleets.iter().flat_map(|fleet| {
+                fleet.cells.iter().filter(|cell| cell.scenario == index).map(move |cell| (fleet, cell))
+            });
+            let mut facts = PlanFacts::default();
+            for (fleet, cell) in cells {
+                facts.changes = facts.changes.max(cell.changes);
+                if let Some(bound) = &cell.bound {
+                    facts.bounds_ms.push((fleet.strategy.name().to_owned(), bound.ms));
+                }
+            }
+            let source = &self.options.scenarios[index];
+            scenario::check_against(scenario, &source.text, &facts)
+        };
+        self.scenarios.iter().enumerate().flat_map(check).collect()
+    }
+}
+
+fn traffic(options: &Options, scenarios: &[Scenario]) -> Traffic {
+    let recorded = options.scenarios.iter().find_map(|source| source.trace.as_deref());
+    if let Some(entries) = recorded.and_then(|text| trace::parse_trace(text).ok()) {
+        let is_change = |entry: &&trace::TraceEntry| entry.what.as_deref() == Some("change");
+        let changes_ns = entries.iter().filter(is_change).map(|entry| entry.at_ns).collect();
+        return Traffic { arrivals: trace::arrivals(&entries), changes_ns };
+    }
+    let constant = scenarios.first().is_some_and(|first| first.arrivals == ArrivalsChoice::Constant);
+    let arrivals = if constant { Arrivals::Constant } else { Arrivals::Poisson };
+    Traffic { arrivals, changes_ns: Vec::new() }
+}
+
+/// Parses every scenario file; all problems of all files at once.
+fn parse_all(options: &Options) -> Result<Vec<Scenario>, Vec<Problem>> {
+    let known: Vec<&str> = StrategyKind::ALL.iter().map(|kind| kind.name()).collect();
+    let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
+    for source in &options.scenarios {
+        match scenario::parse(&source.file, &source.text, &known) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
+    if problems.is_empty() { Ok(scenarios) } else { Err(problems) }
+}
+
+/// A strategy's settings: the profile's, then every `--param`. A time to live that the strategy does not use
+/// is left alone, so that `token_ttl` shortens the tokens of `short-ttl` and nobody else's.
+///
+/// # Errors
+/// The first parameter that is unknown or of the wrong form.
+pub fn settings(options: &Options, strategy: StrategyKind) -> Result<Settings, SettingError> {
+    let mut settings = options.profile.settings(strategy);
+    for (name, value) in &options.params {
+        let its_own = matches!(name.as_str(), "token_ttl" | "cache_ttl");
+        if !its_own || strategy.card().params.contains(&name.as_str()) {
+            settings.set(name, value)?;
+        }
+    }
+    Ok(settings)
+}
+
+impl FleetPlan {
+    fn cell(&self, index: usize, scenario: &Scenario, changes: Option<u32>) -> Result<CellPlan, String> {
+        let changes = changes.or(scenario.changes).unwrap_or(match scenario.orientation {
+            Orientation::Revoke => self.sizes.revoke_changes,
+            Orientation::Grant => self.sizes.grant_changes,
+        });
+        let bound = self.bound(scenario)?;
+        let watch_ms = scenario.watch_ms.unwrap_or_else(|| self.watch_ms(bound.as_ref()));
+        let changes = if self.strategy == StrategyKind::Floor { 0 } else { changes };
+        Ok(CellPlan { scenario: index, changes, bound, horizon_ns: ms_to_ns(watch_ms) })
+    }
+
+    fn bound(&self, scenario: &Scenario) -> Result<Option<Bound>, String> {
+        let question = Question {
+            orientation: scenario.orientation,
+            scope: scenario.scope,
+            everything: scenario.changed.is_none(),
+            rate_per_s: self.rate_per_s,
+        };
+        match claim(self.strategy, &self.settings, &question) {
+            Claimed::Bound { formula, bound_ms, predicted } => {
+                Ok(Some(Bound { formula, ms: bound_ms, predicted }))
+            }
+            Claimed::NoClaim => Ok(None),
+            Claimed::Cannot { why } => Err(why),
+        }
+    }
+
+    /// Three times the predicted maximum, and a second beyond the bound; never under a second and a half,
+    /// which the settled probes need.
+    fn watch_ms(&self, bound: Option<&Bound>) -> f64 {
+        let Some(bound) = bound else { return self.sizes.unbounded_watch_s * 1_000.0 };
+        let predicted_max_ms = match bound.predicted {
+            Some(Distribution::Uniform { upper_ms, .. }) => upper_ms,
+            Some(Distribution::ExpireAfterWrite { ttl_ms, .. }) => ttl_ms,
+            Some(Distribution::Zero) | None => 0.0,
+        };
+        (3.0 * predicted_max_ms).max(bound.ms + 1_000.0).max(1_500.0)
+    }
+
+    /// Changes of all its cells.
+    pub fn changes(&self) -> u32 {
+        self.cells.iter().map(|cell| cell.changes).sum()
+    }
+
+    /// Changes per second in the dense slice: the profile's, or as many as keep the probes under their limit.
+    pub fn dense_changes_per_s(&self, scenarios: &[Scenario], instances: u16) -> f64 {
+        if self.changes() == 0 {
+            return self.sizes.changes_per_s;
+        }
+        let probes_of = |cell: &CellPlan| {
+            let sessions = match scenarios[cell.scenario].orientation {
+                Orientation::Revoke => 1.0,
+                Orientation::Grant => 2.0,
+            };
+            let stale_ns = match &cell.bound {
+                Some(bound) if bound.ms == 0.0 => 2e6,
+                Some(bound) => ms_to_ns(bound.ms) as f64,
+                None => cell.horizon_ns as f64,
+            };
+            let grid = 10.0 + (stale_ns / 1e7).max(1.0).ln() / (1.0 + self.sizes.grid_ratio).ln();
+            f64::from(cell.changes) * sessions * f64::from(instances) * (grid + 10.0)
+        };
+        let per_change = self.cells.iter().map(probes_of).sum::<f64>() / f64::from(self.changes());
+        self.sizes.changes_per_s.min(self.sizes.probes_per_s / per_change)
+    }
+
+    /// Warm-up: caches need three times T + 1/λ to reach equilibrium.
+    pub fn warm_up_s(&self) -> f64 {
+        let t_s = time_scale_ms(self.strategy, &self.settings).unwrap_or(0.0) / 1_000.0;
+        // A token's age is in equilibrium from the start, because first renewals are staggered over its life.
+        let cache_s = if self.strategy == StrategyKind::ShortTtl { 0.0 } else { t_s };
+        self.sizes.warm_up_s.max(if cache_s > 0.0 { 3.0 * (cache_s + 1.0 / self.rate_per_s) } else { 0.0 })
+    }
+
+    /// Longest watch of its cells, ns.
+    pub fn drain_ns(&self) -> u64 {
+        let watched = self.cells.iter().filter(|cell| cell.changes > 0);
+        watched.map(|cell| cell.horizon_ns).max().unwrap_or(0)
+    }
+
+    /// Expected time with start-up and signing in, seconds.
+    pub fn expected_s(&self) -> f64 {
+        let dense_s = f64::from(self.changes()) / self.sizes.changes_per_s;
+        let start_up_s = 2.0;
+        let slices_s = self.warm_up_s() + self.sizes.plain_s + dense_s + self.drain_ns() as f64 / 1e9;
+        start_up_s + slices_s + self.sizes.background_s + self.sizes.audit_s
+    }
+
+    /// Settings of production that these short durations stand for, at equal λT.
+    pub fn stands_for(&self) -> BTreeMap<String, serde_json::Value> {
+        let production = |name: &str, ms: u64| BTreeMap::from([(name.to_owned(), ms.into())]);
+        match self.strategy {
+            StrategyKind::CachedLookup => production("cache_ttl_ms", self.settings.cache_ttl_ms * 60),
+            StrategyKind::ShortTtl => production("token_ttl_ms", self.settings.token_ttl_ms * 100),
+            _ => BTreeMap::new(),
+        }
+    }
+}
+
+/// The dense slice's length, ns.
+pub fn dense_ns(fleet: &FleetPlan, scenarios: &[Scenario], instances: u16) -> u64 {
+    seconds_ns(f64::from(fleet.changes()) / fleet.dense_changes_per_s(scenarios, instances))
+}

@@ -1,0 +1,122 @@
+//! Profiles: how much is measured, and what that supports.
+
+use revbench_model::Settings;
+use revbench_model::time::NS_PER_S;
+use revbench_strategies::StrategyKind;
+use serde::{Deserialize, Serialize};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Does it work? No percentile.
+    Smoke,
+    /// p50, p90, p95 and the worst, in one run of at most three minutes.
+    #[default]
+    Quick,
+}
+
+/// The sizes of a profile. Times are seconds of the run, not of what it stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sizes {
+    /// Changes of a scenario that revokes.
+    pub revoke_changes: u32,
+    /// Changes of a scenario that grants.
+    pub grant_changes: u32,
+    /// Changes per second in the dense slice, all scenarios together; fewer where probes would pass
+    /// `probes_per_s`.
+    pub changes_per_s: f64,
+    /// Most probes per second.
+    pub probes_per_s: f64,
+    /// Probe gap as a share of the time since the acknowledgement.
+    pub grid_ratio: f64,
+    /// Requests of a treated subject per instance in one lifetime of the fact.
+    pub lambda_t: f64,
+    /// Crowd subjects.
+    pub crowd: u32,
+    /// Background requests per second.
+    pub rate_per_s: f64,
+    /// Warm-up at least this long; longer where a cache needs it.
+    pub warm_up_s: f64,
+    /// Traffic without changes.
+    pub plain_s: f64,
+    /// Changes at the scenario's rate, no probes.
+    pub background_s: f64,
+    /// The audit sweep.
+    pub audit_s: f64,
+    /// Control subjects of each kind and scenario.
+    pub controls: u32,
+    /// How long a change is watched where no bound is claimed.
+    pub unbounded_watch_s: f64,
+    /// Life of a cache entry.
+    pub cache_ttl_ms: u64,
+    /// Life of a token of `short-ttl`; every other strategy's outlives the run.
+    pub short_ttl_ms: u64,
+}
+
+impl Profile {
+    /// Every profile.
+    pub const ALL: [Profile; 2] = [Profile::Smoke, Profile::Quick];
+
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Smoke => "smoke",
+            Profile::Quick => "quick",
+        }
+    }
+
+    /// Its sizes.
+    pub fn sizes(self) -> Sizes {
+        let quick = Sizes {
+            revoke_changes: 80,
+            grant_changes: 40,
+            changes_per_s: 12.0,
+            probes_per_s: 2_500.0,
+            grid_ratio: 0.1,
+            lambda_t: 6.0,
+            crowd: 200,
+            rate_per_s: 2_000.0,
+            warm_up_s: 4.0,
+            plain_s: 1.0,
+            background_s: 4.0,
+            audit_s: 0.5,
+            controls: 2,
+            unbounded_watch_s: 5.0,
+            cache_ttl_ms: 1_000,
+            short_ttl_ms: 3_000,
+        };
+        match self {
+            Profile::Quick => quick,
+            Profile::Smoke => Sizes {
+                revoke_changes: 20,
+                grant_changes: 20,
+                crowd: 50,
+                rate_per_s: 500.0,
+                warm_up_s: 1.0,
+                plain_s: 0.5,
+                background_s: 1.0,
+                audit_s: 0.3,
+                unbounded_watch_s: 1.5,
+                cache_ttl_ms: 300,
+                short_ttl_ms: 1_000,
+                ..quick
+            },
+        }
+    }
+
+    /// The settings of a strategy under this profile, before `--param`.
+    pub fn settings(self, strategy: StrategyKind) -> Settings {
+        let sizes = self.sizes();
+        let mut settings = Settings { cache_ttl_ms: sizes.cache_ttl_ms, ..Settings::default() };
+        if strategy == StrategyKind::ShortTtl {
+            settings.token_ttl_ms = sizes.short_ttl_ms;
+        }
+        settings
+    }
+}
+
+/// Seconds as nanoseconds.
+pub fn seconds_ns(seconds: f64) -> u64 {
+    (seconds * NS_PER_S as f64).round() as u64
+}

@@ -1,0 +1,136 @@
+//! What a fleet's processes have used, read at the boundaries of slices from the operating system and from
+//! their own `/metrics`.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use revbench_driver::plan::Progress;
+use revbench_model::counters::Counters;
+use revbench_model::event::{Slice, Usage};
+
+use crate::{clock, machine};
+
+/// What a process is to the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Issues tokens, owns the truth.
+    Authority,
+    /// Decides.
+    Resource,
+    /// Keeps the state.
+    Store,
+    /// Adds distance.
+    Link,
+}
+
+impl Role {
+    /// The word used in messages and tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::Authority => "authority",
+            Role::Resource => "resource server",
+            Role::Store => "store",
+            Role::Link => "link",
+        }
+    }
+}
+
+/// A process to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    /// What it is.
+    pub(crate) role: Role,
+    /// Its process number.
+    pub(crate) pid: u32,
+    /// Where it prints its counters, if it does.
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// One reading of all processes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    processes: Vec<(u64, u64, Counters)>,
+    jiffies: (u64, u64),
+}
+
+impl Reading {
+    /// Reads every process now.
+    pub(crate) fn take(processes: &[Process], agent: &ureq::Agent) -> Reading {
+        let read = |process: &Process| {
+            let counters = process.metrics.map(|address| scrape(agent, address)).unwrap_or_default();
+            let cpu_ns = clock::process_cpu_ns(process.pid).unwrap_or(0);
+            (cpu_ns, machine::resident_bytes(process.pid), counters)
+        };
+        Reading { processes: processes.iter().map(read).collect(), jiffies: machine::steal_jiffies() }
+    }
+}
+
+/// A page that cannot be read counts nothing; the fleet's liveness has its own check.
+fn scrape(agent: &ureq::Agent, address: SocketAddr) -> Counters {
+    let page = agent.get(format!("http://{address}/metrics")).call();
+    let text = page.and_then(|mut answer| answer.body_mut().read_to_string());
+    text.map(|text| Counters::parse(&text)).unwrap_or_default()
+}
+
+/// What was used between two readings.
+pub(crate) fn usage(processes: &[Process], from: &Reading, to: &Reading) -> Usage {
+    let mut usage = Usage::default();
+    for ((process, before), after) in processes.iter().zip(&from.processes).zip(&to.processes) {
+        let cpu_ns = after.0.saturating_sub(before.0);
+        let counted = after.2.since(&before.2);
+        match process.role {
+            Role::Authority => {
+                usage.authority_cpu_ns += cpu_ns;
+                usage.authority_memory_bytes += after.1;
+                usage.authority = counted;
+            }
+            Role::Resource => {
+                usage.resource_cpu_ns += cpu_ns;
+                usage.resource_memory_bytes += after.1;
+                usage.resource = Counters::sum([&usage.resource, &counted]);
+            }
+            Role::Store => {
+                usage.store_cpu_ns += cpu_ns;
+                usage.store_memory_bytes += after.1;
+            }
+            Role::Link => usage.link_cpu_ns += cpu_ns,
+        }
+    }
+    let jiffies = to.jiffies.0.saturating_sub(from.jiffies.0).max(1);
+    usage.steal_share = to.jiffies.1.saturating_sub(from.jiffies.1) as f64 / jiffies as f64;
+    usage
+}
+
+/// Reads at every slice boundary, from the moment the driver starts its clock until the last slice ends or
+/// the driver is done. Runs beside the driver, on another thread and another core.
+pub(crate) fn sample(
+    processes: &[Process],
+    slices: &[Slice],
+    progress: &Progress,
+    done: &AtomicBool,
+    mut each_turn: impl FnMut(),
+) -> Vec<Usage> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).build().into();
+    let mut wait_until = |at_ns: u64| {
+        while clock::mono_ns() < at_ns && !done.load(Ordering::Relaxed) {
+            each_turn();
+            let left_ns = at_ns.saturating_sub(clock::mono_ns());
+            std::thread::sleep(Duration::from_nanos(left_ns.min(100_000_000)));
+        }
+    };
+    while progress.started_mono_ns.load(Ordering::Acquire) == 0 && !done.load(Ordering::Relaxed) {
+        wait_until(clock::mono_ns() + 5_000_000);
+    }
+    let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);
+    let mut before = Reading::take(processes, &agent);
+    let mut usages = Vec::with_capacity(slices.len());
+    for slice in slices {
+        wait_until(zero_ns + slice.end_ns);
+        let after = Reading::take(processes, &agent);
+        usages.push(usage(processes, &before, &after));
+        before = after;
+    }
+    usages
+}

@@ -1,0 +1,294 @@
+//! The main sequence: one fleet after another, each cell written as soon as it is judged.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use revbench_driver::Recording;
+use revbench_driver::plan::{Plan, Progress};
+use revbench_model::event::Usage;
+use revbench_model::summary::{Cell, CellDetail, Summary};
+use thiserror::Error;
+
+use crate::fleet::{Fleet, FleetError};
+use crate::machine::{Placement, pin_this_thread};
+use crate::plan::{FleetPlan, RunPlan};
+use crate::run_dir::{FleetEntry, Manifest, RunDir, RunDirError};
+use crate::store_setup::LinkCalibration;
+use crate::{assemble, cells, history_file, readings, subjects};
+
+/// What happens while a run goes on; whoever shows it decides how.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A fleet is being started: its number from 1, how many there are, and the seconds left in all.
+    FleetStarting {
+        /// From 1.
+        number: usize,
+        /// In all.
+        total: usize,
+        /// Its plan.
+        fleet: &'a FleetPlan,
+        /// Expected seconds from here to the end of the run.
+        left_s: f64,
+    },
+    /// The store is known: its kind, version and distance.
+    StoreReady(&'a revbench_model::summary::Store),
+    /// The driver's counters, several times a second.
+    Progress {
+        /// The counters.
+        progress: &'a Progress,
+        /// Changes planned for this fleet.
+        changes: u32,
+        /// Seconds left of this fleet's run.
+        left_s: f64,
+    },
+    /// A cell is judged and written.
+    CellDone(&'a Cell),
+    /// Something went wrong that the run survives.
+    Warning(String),
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The document that `summary.json` holds.
+    pub summary: Summary,
+    /// Somebody asked to stop.
+    pub interrupted: bool,
+    /// The environment was lost midway (a store or a server died): what died.
+    pub lost: Option<String>,
+}
+
+/// Why a run could not go on at all.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Its directory cannot be written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// What it needs could not be started; nothing was measured yet.
+    #[error("environment not ready: {0}")]
+    Environment(String),
+}
+
+/// What a run needs beside its plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// This binary, which serves as every child.
+    pub program: &'a Path,
+    /// Set from outside to stop.
+    pub interrupt: &'a AtomicBool,
+}
+
+/// A run under way.
+struct Run<'a> {
+    plan: &'a RunPlan,
+    dir: &'a RunDir,
+    manifest: Manifest,
+    context: Context<'a>,
+    placement: Placement,
+    watcher: &'a mut dyn FnMut(Event<'_>),
+    details: Vec<CellDetail>,
+    calibration: LinkCalibration,
+}
+
+/// Measures every fleet of the plan that has no checkpoint yet.
+///
+/// # Errors
+/// A directory that cannot be written, or an environment that was not ready from the start. What is lost
+/// later is in [`Finished`], beside all that was measured.
+pub fn run(
+    plan: &RunPlan,
+    dir: &RunDir,
+    manifest: Manifest,
+    context: Context<'_>,
+    watcher: &mut dyn FnMut(Event<'_>),
+) -> Result<Finished, RunError> {
+    let details = dir.read_cells()?;
+    let placement = Placement::of_this_process();
+    let calibration = LinkCalibration::default();
+    let mut run = Run { plan, dir, manifest, context, placement, watcher, details, calibration };
+    run.dir.write_manifest(&run.manifest)?;
+    let todo = run.fleets_to_do();
+    let mut lost = None;
+    for (number, fleet) in todo.iter().enumerate() {
+        if context.interrupt.load(Ordering::Relaxed) {
+            break;
+        }
+        let left_s = todo[number..].iter().map(|fleet| fleet.expected_s()).sum();
+        (run.watcher)(Event::FleetStarting { number: number + 1, total: todo.len(), fleet, left_s });
+        match run.fleet(fleet) {
+            Ok(()) => {}
+            Err(Fault::Interrupted) => break,
+            Err(Fault::Lost(what)) if run.details.is_empty() => return Err(RunError::Environment(what)),
+            Err(Fault::Lost(what)) => {
+                lost = Some(what);
+                break;
+            }
+            Err(Fault::Measurement(why)) => run.record_failure(fleet, &why)?,
+            Err(Fault::RunDir(error)) => return Err(error.into()),
+        }
+        run.save()?;
+    }
+    let summary = run.save()?;
+    let interrupted = context.interrupt.load(Ordering::Relaxed);
+    Ok(Finished { summary, interrupted, lost })
+}
+
+/// Why a fleet gave no cells.
+enum Fault {
+    Interrupted,
+    Lost(String),
+    Measurement(String),
+    RunDir(RunDirError),
+}
+
+impl From<RunDirError> for Fault {
+    fn from(error: RunDirError) -> Fault {
+        Fault::RunDir(error)
+    }
+}
+
+impl From<FleetError> for Fault {
+    fn from(error: FleetError) -> Fault {
+        Fault::Lost(error.to_string())
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Fleets of which a cell is missing.
+    fn fleets_to_do(&self) -> Vec<&'a FleetPlan> {
+        let plan = self.plan;
+        let done = |fleet: &FleetPlan, scenario: usize| {
+            let name = &plan.scenarios[scenario].name;
+            let is_it = |cell: &Cell| cell.strategy == fleet.strategy.name() && &cell.scenario == name;
+            self.details.iter().any(|detail| is_it(&detail.cell))
+        };
+        let missing = |fleet: &&FleetPlan| fleet.cells.iter().any(|cell| !done(fleet, cell.scenario));
+        plan.fleets.iter().filter(missing).collect()
+    }
+
+    /// Fresh processes, one recording, a judged cell for each question.
+    fn fleet(&mut self, fleet: &FleetPlan) -> Result<(), Fault> {
+        let options = &self.plan.options;
+        let program = self.context.program;
+        let mut running = Fleet::start(fleet, options, &self.placement, program, &mut self.calibration)?;
+        if self.manifest.store.kind.is_empty() {
+            self.manifest.store = running.store().clone();
+            (self.watcher)(Event::StoreReady(&self.manifest.store));
+        }
+        let target = running.target();
+        let seed = options.seed ^ fleet.strategy as u64;
+        let (plan, seeds) = subjects::driver_plan(
+            fleet,
+            &self.plan.scenarios,
+            running.addresses(),
+            target,
+            &self.plan.traffic,
+            seed,
+        );
+        running.seed(&seeds)?;
+        let (recording, usages) = self.measure(&plan, &mut running, fleet)?;
+        self.keep(fleet, &running, &recording, &usages)
+    }
+
+    /// Drives the plan on the driver's core, and reads the processes from this thread meanwhile.
+    fn measure(
+        &mut self,
+        plan: &Plan,
+        running: &mut Fleet,
+        fleet: &FleetPlan,
+    ) -> Result<(Recording, Vec<Usage>), Fault> {
+        let (progress, done) = (Progress::default(), AtomicBool::new(false));
+        let core = self.placement.driver;
+        let processes = running.processes();
+        let interrupt = self.context.interrupt;
+        let (recorded, usages, died) = std::thread::scope(|scope| {
+            let driver = scope.spawn(|| {
+                pin_this_thread(core);
+                let recorded = revbench_driver::run(plan, &progress);
+                done.store(true, Ordering::Relaxed);
+                recorded
+            });
+            let mut died = None;
+            let usages = readings::sample(&processes, &plan.slices, &progress, &done, || {
+                died = died.take().or_else(|| running.dead());
+                if died.is_some() || interrupt.load(Ordering::Relaxed) {
+                    progress.stop.store(true, Ordering::Relaxed);
+                }
+                let left_s = left_s(plan, &progress);
+                (self.watcher)(Event::Progress { progress: &progress, changes: fleet.changes(), left_s });
+            });
+            (driver.join().expect("the driver does not panic"), usages, died)
+        });
+        if let Some(died) = died.or_else(|| running.dead()) {
+            return Err(Fault::Lost(died));
+        }
+        if interrupt.load(Ordering::Relaxed) {
+            return Err(Fault::Interrupted);
+        }
+        let recording = recorded.map_err(|error| Fault::Measurement(error.to_string()))?;
+        Ok((recording, usages))
+    }
+
+    /// Judges and writes everything that a fleet's recording supports.
+    fn keep(
+        &mut self,
+        fleet: &FleetPlan,
+        running: &Fleet,
+        recording: &Recording,
+        usages: &[Usage],
+    ) -> Result<(), Fault> {
+        let names: Vec<String> =
+            fleet.cells.iter().map(|cell| self.plan.scenarios[cell.scenario].name.clone()).collect();
+        let folder = self.dir.path().join("history").join(fleet.strategy.name());
+        history_file::write(&folder, &recording.history, &names)
+            .map_err(|source| RunDirError::Io { path: folder.display().to_string(), source })?;
+        self.dir.write_histograms(fleet.strategy.name(), &recording.loads)?;
+        self.manifest.fleets.push(FleetEntry {
+            strategy: fleet.strategy.name().to_owned(),
+            zero_mono_ns: recording.start_mono_ns,
+            rtt_us: running.store().rtt_us,
+        });
+        self.dir.write_manifest(&self.manifest)?;
+        for number in 0..fleet.cells.len() {
+            let detail = cells::judge(self.plan, fleet, number, recording, usages);
+            self.dir.write_cell(&detail)?;
+            (self.watcher)(Event::CellDone(&detail.cell));
+            self.add(detail);
+        }
+        Ok(())
+    }
+
+    /// A fleet that could not be measured leaves cells that say so.
+    fn record_failure(&mut self, fleet: &FleetPlan, why: &str) -> Result<(), RunDirError> {
+        (self.watcher)(Event::Warning(format!("{} failed: {why}", fleet.strategy.name())));
+        for number in 0..fleet.cells.len() {
+            self.add(cells::failed(self.plan, fleet, number, why));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, detail: CellDetail) {
+        let same = |other: &CellDetail| {
+            other.cell.scenario == detail.cell.scenario && other.cell.strategy == detail.cell.strategy
+        };
+        self.details.retain(|other| !same(other));
+        self.details.push(detail);
+    }
+
+    fn save(&mut self) -> Result<Summary, RunDirError> {
+        let summary = assemble::summary(self.plan, &self.manifest, &self.details);
+        self.dir.write_summary(&summary, &self.details)?;
+        Ok(summary)
+    }
+}
+
+/// Seconds left of the slices; all of them before the clock starts.
+fn left_s(plan: &Plan, progress: &Progress) -> f64 {
+    let end_ns = plan.slices.last().map_or(0, |slice| slice.end_ns);
+    let left_ns = match progress.started_mono_ns.load(Ordering::Acquire) {
+        0 => end_ns,
+        started_ns => (started_ns + end_ns).saturating_sub(crate::clock::mono_ns()),
+    };
+    Duration::from_nanos(left_ns).as_secs_f64()
+}

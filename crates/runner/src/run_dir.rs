@@ -1,0 +1,262 @@
+//! The run's directory: what is written when, so that a fault or an interrupt loses nothing measured.
+//!
+//! A cell is written when its fleet ends, under a temporary name first; `summary.json` is made from the
+//! cells, again after every fleet. A run that stopped is resumed from its manifest and its cells.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use revbench_model::event::{Load, SliceKind};
+use revbench_model::summary::{CellDetail, IntervalMs, Machine, RoundTrip, Store, Summary};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::hgrm;
+use crate::options::Options;
+
+/// A run's directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// Why a run's directory could not be used.
+#[derive(Debug, Error)]
+pub enum RunDirError {
+    /// The file system refused.
+    #[error("cannot use '{path}': {source}")]
+    Io {
+        /// What was touched.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of a run does not parse.
+    #[error("'{path}' is not a file of a run: {source}")]
+    Format {
+        /// Which.
+        path: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// `manifest.json`: what was asked for and where it ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// `revbench.manifest/1`.
+    pub schema: String,
+    /// Name of the directory.
+    pub run: String,
+    /// When it started, UTC.
+    pub started: String,
+    /// What was asked for, scenario files included.
+    pub options: Options,
+    /// The machine.
+    pub machine: Machine,
+    /// The store, once it is known.
+    pub store: Store,
+    /// The questions and their prose, for the page.
+    pub scenarios: Vec<ScenarioEntry>,
+    /// The strategies' cards, for the page.
+    pub strategies: Vec<StrategyEntry>,
+    /// The fleets that have run.
+    pub fleets: Vec<FleetEntry>,
+}
+
+/// A question in the manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioEntry {
+    /// Its name.
+    pub name: String,
+    /// The question.
+    pub question: String,
+    /// What must be revoked, what must survive, the client, the trap.
+    pub prose: String,
+}
+
+/// A strategy's card in the manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StrategyEntry {
+    /// Its name.
+    pub name: String,
+    /// Its family.
+    pub family: String,
+    /// How it works.
+    pub summary: String,
+    /// What it promises.
+    pub promises: String,
+    /// What it costs.
+    pub costs: String,
+    /// How it fails.
+    pub fails: String,
+    /// What one must run.
+    pub needs: String,
+    /// Where that is written.
+    pub source: String,
+}
+
+/// A fleet that has run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FleetEntry {
+    /// Its strategy.
+    pub strategy: String,
+    /// The zero of its history on CLOCK_MONOTONIC, ns.
+    pub zero_mono_ns: u64,
+    /// The distance to its store, measured before its run.
+    pub rtt_us: RoundTrip,
+}
+
+impl RunDir {
+    /// Creates `path` with its folders.
+    ///
+    /// # Errors
+    /// What the file system says; a directory that holds a run already is refused.
+    pub fn create(path: &Path) -> Result<RunDir, RunDirError> {
+        if path.join("manifest.json").exists() {
+            let taken = io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "it holds a run already; use --resume or another --out",
+            );
+            return Err(io_error(path)(taken));
+        }
+        for folder in ["cells", "history", "histograms"] {
+            fs::create_dir_all(path.join(folder)).map_err(io_error(path))?;
+        }
+        Ok(RunDir { path: path.to_owned() })
+    }
+
+    /// Opens an existing run.
+    ///
+    /// # Errors
+    /// No manifest there, or one that does not parse.
+    pub fn open(path: &Path) -> Result<(RunDir, Manifest), RunDirError> {
+        let manifest = read_json(&path.join("manifest.json"))?;
+        Ok((RunDir { path: path.to_owned() }, manifest))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name: the last part of its path.
+    pub fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Writes the manifest.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RunDirError> {
+        self.write_json("manifest.json", manifest)
+    }
+
+    /// Writes a cell's checkpoint.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_cell(&self, detail: &CellDetail) -> Result<(), RunDirError> {
+        self.write_json(&format!("cells/{}", cell_file(&detail.cell.scenario, &detail.cell.strategy)), detail)
+    }
+
+    /// The checkpoints, by scenario and strategy.
+    ///
+    /// # Errors
+    /// One that cannot be read or does not parse.
+    pub fn read_cells(&self) -> Result<Vec<CellDetail>, RunDirError> {
+        let folder = self.path.join("cells");
+        let entries = fs::read_dir(&folder).map_err(io_error(&folder))?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        paths.iter().map(|path| read_json(path)).collect()
+    }
+
+    /// Writes the latency histograms of a fleet's background slice.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_histograms(&self, strategy: &str, loads: &[Load]) -> Result<(), RunDirError> {
+        for load in loads.iter().filter(|load| load.slice.kind == SliceKind::Background) {
+            let kinds = [
+                ("latency", &load.latency_ns),
+                ("service", &load.service_ns),
+                ("send-lag", &load.send_lag_ns),
+                ("connection-wait", &load.connection_wait_ns),
+            ];
+            for (kind, histogram) in kinds {
+                let path = self.path.join(format!("histograms/{strategy}-{kind}.hgrm"));
+                let file = File::create(&path).map_err(io_error(&path))?;
+                hgrm::write(BufWriter::new(file), histogram).map_err(io_error(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes `summary.json` and `changes.csv`.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_summary(&self, summary: &Summary, details: &[CellDetail]) -> Result<(), RunDirError> {
+        let path = self.path.join("changes.csv");
+        let file = File::create(&path).map_err(io_error(&path))?;
+        write_changes(BufWriter::new(file), details).map_err(io_error(&path))?;
+        self.write_json("summary.json", summary)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunDirError> {
+        let (path, unfinished) = (self.path.join(name), self.path.join(format!("{name}.unfinished")));
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|source| RunDirError::Format { path: shown(&path), source })?;
+        fs::write(&unfinished, text + "\n").map_err(io_error(&unfinished))?;
+        fs::rename(&unfinished, &path).map_err(io_error(&path))
+    }
+}
+
+/// The checkpoint's file of a pair.
+fn cell_file(scenario: &str, strategy: &str) -> String {
+    format!("{scenario}.{strategy}.json")
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn io_error(path: &Path) -> impl Fn(io::Error) -> RunDirError + '_ {
+    |source| RunDirError::Io { path: shown(path), source }
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RunDirError> {
+    let text = fs::read_to_string(path).map_err(io_error(path))?;
+    serde_json::from_str(&text).map_err(|source| RunDirError::Format { path: shown(path), source })
+}
+
+/// Every change's interval; an empty upper end was still open when watching ended.
+fn write_changes(mut out: impl Write, details: &[CellDetail]) -> io::Result<()> {
+    writeln!(
+        out,
+        "scenario,strategy,orientation,subject,submitted_ms,acknowledged_ms,instance,lower_ms,upper_ms,resolution_ms"
+    )?;
+    for detail in details {
+        let cell = &detail.cell;
+        let head = format!("{},{},{}", cell.scenario, cell.strategy, cell.orientation.name());
+        for window in &detail.windows {
+            let at = format!("{},{:.6},{:.6}", window.subject, window.submitted_ms, window.acknowledged_ms);
+            let mut line = |instance: &str, interval: &IntervalMs| {
+                let upper = interval.upper.map(|upper| format!("{upper:.6}")).unwrap_or_default();
+                let (lower, resolution) = (interval.lower, window.resolution_ms);
+                writeln!(out, "{head},{at},{instance},{lower:.6},{upper},{resolution:.6}")
+            };
+            line("fleet", &window.fleet)?;
+            for (instance, interval) in window.instances.iter().enumerate() {
+                if let Some(interval) = interval {
+                    line(&instance.to_string(), interval)?;
+                }
+            }
+        }
+    }
+    out.flush()
+}

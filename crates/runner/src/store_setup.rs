@@ -1,0 +1,257 @@
+//! A fleet's store: which one, where it runs, and the distance in front of it.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
+
+use revbench_model::summary::{RoundTrip, Store};
+use revbench_store::private::{describe_url, random_password};
+use revbench_store::{
+    PrivateServer, PrivateServerError, RoundTripStats, ServerKind, StoreAddress, StoreError,
+    measure_round_trip, overhead_from,
+};
+use thiserror::Error;
+
+use crate::child::{Child, ChildConfig, SpawnError};
+use crate::options::StoreChoice;
+use crate::readings::Role;
+
+/// Pings per measurement of the distance.
+const SAMPLES: usize = 200;
+/// How long before a chunk is due the link stops sleeping. It shares its core with the servers, which a
+/// longer spin would rob.
+const LINK_SPIN_NS: u64 = 20_000;
+
+/// Why there is no store.
+#[derive(Debug, Error)]
+pub(crate) enum StoreSetupError {
+    /// A private server.
+    #[error(transparent)]
+    Private(#[from] PrivateServerError),
+    /// The embedded one, or the link.
+    #[error("{role} did not start: {source}")]
+    Spawn {
+        /// Which.
+        role: &'static str,
+        /// Why.
+        source: SpawnError,
+    },
+    /// It does not answer.
+    #[error("the store at {address} cannot be used: {source}")]
+    Unusable {
+        /// Where.
+        address: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// A host that has no address.
+    #[error("the store's host '{host}' has no address: {reason}")]
+    Host {
+        /// As given.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the link takes by itself, measured once in a run for a distance.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LinkCalibration {
+    overhead_ns: Option<u64>,
+}
+
+/// A store that runs for one fleet, with the link in front of it.
+pub(crate) struct RunningStore {
+    server: Server,
+    link: Option<Child>,
+    address: StoreAddress,
+    /// What a result says about it.
+    pub(crate) described: Store,
+}
+
+enum Server {
+    Private(PrivateServer),
+    Embedded { child: Child, address: StoreAddress },
+    Elsewhere(StoreAddress),
+}
+
+impl RunningStore {
+    /// Starts the chosen store and, unless the asked distance is 0, a calibrated link; then measures the
+    /// distance that servers will see.
+    ///
+    /// # Errors
+    /// The store or the link does not come up, or does not answer.
+    pub(crate) fn start(
+        choice: &StoreChoice,
+        rtt_us: f64,
+        cores: &[usize],
+        program: &Path,
+        calibration: &mut LinkCalibration,
+    ) -> Result<RunningStore, StoreSetupError> {
+        let (server, mut described) = start_server(choice, cores, program)?;
+        let direct = server.address();
+        let link = match rtt_us {
+            0.0 => None,
+            rtt_us => Some(start_link(direct, rtt_us, cores, program, calibration)?),
+        };
+        let address = match &link {
+            Some(link) => behind(link, direct),
+            None => direct.clone(),
+        };
+        let measured = ping(&address, SAMPLES)?;
+        described.rtt_us =
+            RoundTrip { asked: rtt_us, p50: Some(measured.p50_us), p99: Some(measured.p99_us) };
+        Ok(RunningStore { server, link, address, described })
+    }
+
+    /// Where servers find it.
+    pub(crate) fn address(&self) -> StoreAddress {
+        self.address.clone()
+    }
+
+    /// Its processes, as far as they are ours.
+    pub(crate) fn processes(&self) -> Vec<(Role, u32)> {
+        let server = match &self.server {
+            Server::Private(server) => Some((Role::Store, server.pid())),
+            Server::Embedded { child, .. } => Some((Role::Store, child.pid)),
+            Server::Elsewhere(_) => None,
+        };
+        server.into_iter().chain(self.link.as_ref().map(|link| (Role::Link, link.pid))).collect()
+    }
+
+    /// What is gone, in words; `None` while all of it lives.
+    pub(crate) fn dead(&mut self) -> Option<String> {
+        let store = match &mut self.server {
+            Server::Private(server) => (!server.is_running()).then(|| "the store died".to_owned()),
+            Server::Embedded { child, .. } => child.exited().map(|how| format!("the store died: {how}")),
+            Server::Elsewhere(_) => None,
+        };
+        store.or_else(|| Some(format!("the link died: {}", self.link.as_mut()?.exited()?)))
+    }
+}
+
+impl Server {
+    fn address(&self) -> &StoreAddress {
+        match self {
+            Server::Private(server) => server.address(),
+            Server::Embedded { address, .. } | Server::Elsewhere(address) => address,
+        }
+    }
+}
+
+/// A private server where one is installed or demanded, else the embedded store.
+fn start_server(
+    choice: &StoreChoice,
+    cores: &[usize],
+    program: &Path,
+) -> Result<(Server, Store), StoreSetupError> {
+    let kind = match choice {
+        StoreChoice::Auto => ServerKind::Auto,
+        StoreChoice::RedisServer => ServerKind::RedisServer,
+        StoreChoice::ValkeyServer => ServerKind::ValkeyServer,
+        StoreChoice::Embedded => return start_embedded(cores, program),
+        StoreChoice::Url { host, port, password } => {
+            let address = StoreAddress { host: host.clone(), port: *port, password: password.clone() };
+            return use_elsewhere(address);
+        }
+    };
+    match PrivateServer::start(kind, cores) {
+        Err(PrivateServerError::NotInstalled { .. }) if *choice == StoreChoice::Auto => {
+            start_embedded(cores, program)
+        }
+        started => {
+            let server = started?;
+            let found = server.description();
+            let described = Store {
+                kind: found.kind.clone(),
+                version: found.version.clone(),
+                settings: found.settings.clone(),
+                rtt_us: RoundTrip::default(),
+            };
+            Ok((Server::Private(server), described))
+        }
+    }
+}
+
+fn start_embedded(cores: &[usize], program: &Path) -> Result<(Server, Store), StoreSetupError> {
+    let password = random_password().ok();
+    let config = ChildConfig::EmbeddedStore { password: password.clone() };
+    let child = spawn("the embedded store", &config, cores, program)?;
+    let address = StoreAddress { host: child.address.ip().to_string(), port: child.address.port(), password };
+    let described = Store {
+        kind: "embedded".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        settings: "revbench's own store in a process of its own; not Redis".to_owned(),
+        rtt_us: RoundTrip::default(),
+    };
+    Ok((Server::Embedded { child, address }, described))
+}
+
+fn use_elsewhere(address: StoreAddress) -> Result<(Server, Store), StoreSetupError> {
+    let found = describe_url(&address).map_err(|source| unusable(&address, source))?;
+    let described = Store {
+        kind: found.kind,
+        version: found.version,
+        settings: found.settings,
+        rtt_us: RoundTrip::default(),
+    };
+    Ok((Server::Elsewhere(address), described))
+}
+
+/// A link that gives the asked round trip: the first one of a run is calibrated by its own excess.
+fn start_link(
+    store: &StoreAddress,
+    rtt_us: f64,
+    cores: &[usize],
+    program: &Path,
+    calibration: &mut LinkCalibration,
+) -> Result<Child, StoreSetupError> {
+    let upstream = resolve(store)?;
+    let link = |overhead_ns| {
+        let one_way_delay_ns = (rtt_us * 1_000.0 / 2.0) as u64;
+        let config = ChildConfig::Link { upstream, one_way_delay_ns, overhead_ns, spin_ns: LINK_SPIN_NS };
+        spawn(Role::Link.name(), &config, cores, program)
+    };
+    if calibration.overhead_ns.is_none() {
+        let direct = ping(store, SAMPLES)?;
+        let uncompensated = link(0)?;
+        let linked = ping(&behind(&uncompensated, store), SAMPLES)?;
+        calibration.overhead_ns = Some(overhead_from(rtt_us, &direct, &linked));
+    }
+    link(calibration.overhead_ns.unwrap_or(0))
+}
+
+fn spawn(
+    role: &'static str,
+    config: &ChildConfig,
+    cores: &[usize],
+    program: &Path,
+) -> Result<Child, StoreSetupError> {
+    Child::spawn(program, config, cores).map_err(|source| StoreSetupError::Spawn { role, source })
+}
+
+/// The store as seen through a link.
+fn behind(link: &Child, store: &StoreAddress) -> StoreAddress {
+    StoreAddress {
+        host: link.address.ip().to_string(),
+        port: link.address.port(),
+        password: store.password.clone(),
+    }
+}
+
+fn ping(address: &StoreAddress, samples: usize) -> Result<RoundTripStats, StoreSetupError> {
+    measure_round_trip(address, samples).map_err(|source| unusable(address, source))
+}
+
+fn unusable(address: &StoreAddress, source: StoreError) -> StoreSetupError {
+    StoreSetupError::Unusable { address: address.to_string(), source }
+}
+
+fn resolve(address: &StoreAddress) -> Result<SocketAddr, StoreSetupError> {
+    if let Ok(ip) = address.host.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, address.port));
+    }
+    let fail = |reason: String| StoreSetupError::Host { host: address.host.clone(), reason };
+    let mut found =
+        (address.host.as_str(), address.port).to_socket_addrs().map_err(|e| fail(e.to_string()))?;
+    found.next().ok_or_else(|| fail("the resolver gave none".to_owned()))
+}

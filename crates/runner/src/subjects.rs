@@ -1,0 +1,227 @@
+//! A fleet's measurement as values for the driver: subjects, change instants, slices, probes.
+
+use std::net::SocketAddr;
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use revbench_driver::plan::{
+    Background, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+};
+use revbench_model::event::{Slice, SliceKind, SubjectRole};
+use revbench_model::scenario::Scenario;
+use revbench_model::target::Target;
+use revbench_model::time::{NS_PER_MS, NS_PER_S, ms_to_ns};
+use revbench_model::{Orientation, Permission};
+use serde::Serialize;
+
+use crate::plan::{CellPlan, FleetPlan, Traffic, dense_ns};
+use crate::profile::seconds_ns;
+
+/// Where a fleet listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    /// The authority.
+    pub(crate) authority: SocketAddr,
+    /// The resource servers and their names.
+    pub(crate) instances: Vec<(SocketAddr, String)>,
+}
+
+/// A subject as the authority is told of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Seed {
+    /// Its name.
+    pub(crate) id: String,
+    /// What it may do at first.
+    pub(crate) permissions: Vec<Permission>,
+}
+
+/// What the driver is to do with a fleet, and the subjects that the authority must know first.
+pub(crate) fn driver_plan(
+    fleet: &FleetPlan,
+    scenarios: &[Scenario],
+    addresses: &Addresses,
+    target: Target,
+    traffic: &Traffic,
+    seed: u64,
+) -> (Plan, Vec<Seed>) {
+    let instances = addresses.instances.len() as u16;
+    let slices = slices(fleet, dense_ns(fleet, scenarios, instances));
+    let mut casting = Casting {
+        fleet,
+        scenarios,
+        slices: &slices,
+        recorded_ns: traffic.changes_ns.iter().cycle(),
+        rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+        subjects: Vec::new(),
+        seeds: Vec::new(),
+    };
+    casting.cast();
+    let (subjects, seeds) = (casting.subjects, casting.seeds);
+    let plan = Plan {
+        seed,
+        target,
+        authority: addresses.authority,
+        instances: addresses.instances.clone(),
+        scenarios: fleet.cells.iter().map(|cell| planned(cell, &scenarios[cell.scenario])).collect(),
+        subjects,
+        background: Background {
+            rate_per_s: fleet.sizes.rate_per_s,
+            arrivals: traffic.arrivals.clone(),
+            zipf_exponent: 1.0,
+        },
+        slices,
+        probes: ProbeGrid {
+            ratio: fleet.sizes.grid_ratio,
+            min_gap_ns: NS_PER_MS,
+            settled_gap_ns: 100 * NS_PER_MS,
+            settled_for_ns: NS_PER_S,
+        },
+        client: ClientModel {
+            refresh_at: fleet.settings.refresh_at,
+            jitter_ns: fleet.settings.refresh_jitter_ms * NS_PER_MS,
+            backoff_ns: 50 * NS_PER_MS,
+        },
+        connections: Connections {
+            background_per_instance: 32,
+            probe_per_instance: 24,
+            refresh: 8,
+            change: 8,
+        },
+        request_timeout_ns: 2 * NS_PER_S,
+    };
+    (plan, seeds)
+}
+
+fn planned(cell: &CellPlan, scenario: &Scenario) -> PlannedScenario {
+    PlannedScenario {
+        orientation: scenario.orientation,
+        scope: scenario.scope,
+        actor: scenario.actor,
+        changed: scenario.changed.clone(),
+        reason: scenario.reason.clone(),
+        asked: scenario.asked.clone(),
+        write: scenario.write,
+        bound_ns: cell.bound.as_ref().map(|bound| ms_to_ns(bound.ms)),
+        horizon_ns: cell.horizon_ns,
+    }
+}
+
+/// The stretches of a fleet's run. A fleet without changes has no dense, drain and audit slices.
+fn slices(fleet: &FleetPlan, dense_ns: u64) -> Vec<Slice> {
+    let sizes = &fleet.sizes;
+    let mut lengths = vec![
+        (SliceKind::WarmUp, seconds_ns(fleet.warm_up_s())),
+        (SliceKind::Plain, seconds_ns(sizes.plain_s)),
+    ];
+    if fleet.changes() > 0 {
+        lengths.push((SliceKind::Dense, dense_ns));
+        lengths.push((SliceKind::Drain, fleet.drain_ns()));
+    }
+    lengths.push((SliceKind::Background, seconds_ns(sizes.background_s)));
+    if fleet.changes() > 0 {
+        lengths.push((SliceKind::Audit, seconds_ns(sizes.audit_s)));
+    }
+    let mut start_ns = 0;
+    let at = |(kind, length_ns)| {
+        let slice = Slice { kind, start_ns, end_ns: start_ns + length_ns };
+        start_ns = slice.end_ns;
+        slice
+    };
+    lengths.into_iter().map(at).collect()
+}
+
+/// Casts the subjects of a fleet: who is treated when, who is a control, who is the crowd.
+struct Casting<'a> {
+    fleet: &'a FleetPlan,
+    scenarios: &'a [Scenario],
+    slices: &'a [Slice],
+    /// Instants of recorded changes, again and again; none where they are drawn.
+    recorded_ns: std::iter::Cycle<std::slice::Iter<'a, u64>>,
+    rng: Xoshiro256PlusPlus,
+    subjects: Vec<PlannedSubject>,
+    seeds: Vec<Seed>,
+}
+
+impl Casting<'_> {
+    fn cast(&mut self) {
+        for (number, cell) in self.fleet.cells.iter().enumerate() {
+            let treated = cell.changes;
+            let unprobed = self.unprobed(cell);
+            self.add(number, SubjectRole::Treated, treated);
+            self.add(number, SubjectRole::Unprobed, unprobed);
+            self.add(number, SubjectRole::ControlAllowed, self.fleet.sizes.controls);
+            self.add(number, SubjectRole::ControlDenied, self.fleet.sizes.controls);
+        }
+        self.add(0, SubjectRole::Crowd, self.fleet.sizes.crowd);
+    }
+
+    /// Changes in the background slice at the scenario's own rate: at least two, so that a cost per change
+    /// can be told at all.
+    fn unprobed(&self, cell: &CellPlan) -> u32 {
+        if cell.changes == 0 {
+            return 0;
+        }
+        let per_s = self.scenarios[cell.scenario].changes_per_s;
+        (per_s * self.fleet.sizes.background_s).round().max(2.0) as u32
+    }
+
+    fn add(&mut self, number: usize, role: SubjectRole, count: u32) {
+        let cell = &self.fleet.cells[number];
+        let scenario = &self.scenarios[cell.scenario];
+        for index in 0..count {
+            let id = format!("{}-{}-{index}", scenario.name, word(role));
+            let change_at_ns = self.change_instant(role);
+            let ends_ns = self.slices.last().map_or(0, |slice| slice.end_ns);
+            let traffic_until_ns = match change_at_ns {
+                Some(at_ns) => (at_ns + cell.horizon_ns).min(ends_ns),
+                None => ends_ns,
+            };
+            let rate_per_s = if role == SubjectRole::Crowd { 0.0 } else { self.fleet.rate_per_s };
+            self.seeds.push(Seed { id: id.clone(), permissions: held(scenario, role) });
+            self.subjects.push(PlannedSubject {
+                id: id.into(),
+                scenario: number as u16,
+                role,
+                change_at_ns,
+                rate_per_s,
+                traffic_until_ns,
+            });
+        }
+    }
+
+    /// Uniform over the slice in which the role is changed, so that there is no phase lock with any timer; or
+    /// as a trace recorded it.
+    fn change_instant(&mut self, role: SubjectRole) -> Option<u64> {
+        let kind = match role {
+            SubjectRole::Treated => SliceKind::Dense,
+            SubjectRole::Unprobed => SliceKind::Background,
+            _ => return None,
+        };
+        let slice = self.slices.iter().find(|slice| slice.kind == kind)?;
+        match self.recorded_ns.next() {
+            Some(at_ns) => Some(slice.start_ns + at_ns % (slice.end_ns - slice.start_ns)),
+            None => Some(self.rng.random_range(slice.start_ns..slice.end_ns)),
+        }
+    }
+}
+
+fn word(role: SubjectRole) -> &'static str {
+    match role {
+        SubjectRole::Treated => "treated",
+        SubjectRole::Unprobed => "unprobed",
+        SubjectRole::ControlAllowed => "allowed",
+        SubjectRole::ControlDenied => "denied",
+        SubjectRole::Crowd => "crowd",
+    }
+}
+
+/// What a subject may do before any change: the permission asked for, unless it is yet to be granted.
+fn held(scenario: &Scenario, role: SubjectRole) -> Vec<Permission> {
+    let granted_later = scenario.orientation == Orientation::Grant
+        && matches!(role, SubjectRole::Treated | SubjectRole::Unprobed);
+    let mut permissions = vec![Permission::from("profile:read")];
+    if !(granted_later || role == SubjectRole::ControlDenied) {
+        permissions.push(scenario.asked.clone());
+    }
+    permissions
+}

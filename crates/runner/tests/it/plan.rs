@@ -1,0 +1,92 @@
+use revbench_model::scenario::built_in;
+use revbench_runner::options::{Options, ScenarioSource, StoreChoice};
+use revbench_runner::plan::{RunPlan, settings};
+use revbench_runner::profile::Profile;
+use revbench_strategies::StrategyKind;
+
+/// The options of a plain `run` with these scenarios and parameters.
+pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &str)]) -> Options {
+    let source = |name: &&str| {
+        let (file, text) = built_in().into_iter().find(|(file, _)| file.contains(*name)).expect("it is built in");
+        ScenarioSource { file: file.to_owned(), text: text.to_owned(), trace: None }
+    };
+    Options {
+        profile,
+        scenarios: scenarios.iter().map(source).collect(),
+        strategies: StrategyKind::ALL.to_vec(),
+        params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        store: StoreChoice::Embedded,
+        store_rtt_us: 500.0,
+        rate_per_s: None,
+        changes: None,
+        instances: 2,
+        seed: 42,
+        mutant: None,
+        command: "revbench run".to_owned(),
+        version: "0".to_owned(),
+    }
+}
+
+fn plan(options: Options) -> RunPlan {
+    RunPlan::new(options).expect("the built-in scenarios are sound")
+}
+
+const BOTH_ROLES: &[&str] = &["role-demoted", "role-promoted"];
+
+#[test]
+fn quick_fits_into_three_minutes_with_one_fleet_each() {
+    let plan = plan(options(Profile::Quick, BOTH_ROLES, &[]));
+    assert_eq!(plan.fleets.len(), StrategyKind::ALL.len());
+    assert!(plan.expected_s() < 175.0, "expected {} s", plan.expected_s());
+}
+
+#[test]
+fn what_cannot_be_expressed_is_a_result_and_not_a_cell() {
+    let plan = plan(options(Profile::Quick, BOTH_ROLES, &[]));
+    let pairs: Vec<(usize, &str)> = plan.cannot.iter().map(|(s, kind, _)| (*s, kind.name())).collect();
+    assert_eq!(pairs, [(1, "deny-list")]);
+    let deny_list = plan.fleets.iter().find(|fleet| fleet.strategy == StrategyKind::DenyList);
+    assert_eq!(deny_list.expect("it has a fleet").cells.len(), 1);
+}
+
+#[test]
+fn the_order_of_fleets_follows_the_seed_and_nothing_else() {
+    let order = |seed| {
+        let plan = plan(Options { seed, ..options(Profile::Quick, BOTH_ROLES, &[]) });
+        plan.fleets.iter().map(|fleet| fleet.strategy).collect::<Vec<_>>()
+    };
+    assert_eq!(order(1), order(1));
+    assert!((2..30).any(|seed| order(seed) != order(1)));
+}
+
+#[test]
+fn a_time_to_live_shortens_only_what_lives_by_it() {
+    let options = options(Profile::Quick, BOTH_ROLES, &[("token_ttl", "2s"), ("cache_ttl", "700ms"), ("leeway", "1s")]);
+    let of = |strategy| settings(&options, strategy).expect("the parameters are sound");
+    assert_eq!(of(StrategyKind::ShortTtl).token_ttl_ms, 2_000);
+    assert_eq!(of(StrategyKind::Lookup).token_ttl_ms, 900_000);
+    assert_eq!(of(StrategyKind::CachedLookup).cache_ttl_ms, 700);
+    assert_eq!(of(StrategyKind::Lookup).leeway_ms, 1_000);
+}
+
+#[test]
+fn every_watch_outlasts_the_bound_and_the_prediction() {
+    for profile in Profile::ALL {
+        let plan = plan(options(profile, BOTH_ROLES, &[]));
+        for cell in plan.fleets.iter().flat_map(|fleet| &fleet.cells) {
+            if let Some(bound) = &cell.bound {
+                assert!(cell.horizon_ns as f64 / 1e6 >= bound.ms + 1_000.0, "{cell:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn dense_slices_keep_probes_under_their_limit() {
+    let plan = plan(Options { instances: 8, ..options(Profile::Quick, BOTH_ROLES, &[]) });
+    for fleet in &plan.fleets {
+        let two = fleet.dense_changes_per_s(&plan.scenarios, 2);
+        let eight = fleet.dense_changes_per_s(&plan.scenarios, 8);
+        assert!(eight <= two && eight > 0.0, "{}: {two} and {eight}", fleet.strategy.name());
+    }
+}

@@ -1,0 +1,296 @@
+//! Where a strategy is plugged in: one `match` at the start, below it everything is of one type.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use revbench_model::settings::Algorithm;
+use revbench_store::{Client, Limits, StoreAddress};
+use revbench_strategies::cached_lookup::FactCache;
+use revbench_strategies::{
+    CachedLookup, DenyAllAfterChange, DenyList, Floor, Lookup, NoCheck, ShortTtl, Strategy, StrategyKind,
+    TokenVersion,
+};
+use tokio::sync::OnceCell;
+
+use crate::authority::{self, Authority};
+use crate::clock;
+use crate::config::{
+    AUDIENCE, AuthorityConfig, ISSUER, KeySource, Mutant, ResourceConfig, ServerError, authority_limits,
+    issuer, reads_store, resource_limits,
+};
+use crate::keys::{KeySet, SigningKey};
+use crate::process::Process;
+use crate::resource::{self, Resource};
+use crate::serve::{Worker, serve};
+use crate::stop::Stop;
+use crate::verify::Verifier;
+
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves an authority until SIGTERM, SIGINT or the end of a piped standard input.
+///
+/// # Errors
+/// The configuration, the store or the system does not do.
+pub fn run_authority(
+    listener: TcpListener,
+    config: AuthorityConfig,
+    threads: usize,
+) -> Result<(), ServerError> {
+    run_authority_until(listener, config, threads, Stop::with_process())
+}
+
+/// Serves an authority until told to stop.
+///
+/// # Errors
+/// The configuration, the store or the system does not do.
+pub fn run_authority_until(
+    listener: TcpListener,
+    config: AuthorityConfig,
+    threads: usize,
+    stop: Stop,
+) -> Result<(), ServerError> {
+    let plan = Arc::new(AuthorityPlan::new(config)?);
+    serve(listener, threads, stop, move || {
+        let plan = plan.clone();
+        async move { plan.worker().await }
+    })
+}
+
+/// Serves a resource server until SIGTERM, SIGINT or the end of a piped standard input.
+///
+/// # Errors
+/// The configuration, the store, the keys or the system do not do.
+pub fn run_resource(
+    listener: TcpListener,
+    config: ResourceConfig,
+    threads: usize,
+) -> Result<(), ServerError> {
+    run_resource_until(listener, config, threads, Stop::with_process())
+}
+
+/// Serves a resource server until told to stop.
+///
+/// # Errors
+/// The configuration, the store, the keys or the system do not do.
+pub fn run_resource_until(
+    listener: TcpListener,
+    config: ResourceConfig,
+    threads: usize,
+    stop: Stop,
+) -> Result<(), ServerError> {
+    let plan = Arc::new(ResourcePlan::new(config)?);
+    serve(listener, threads, stop, move || {
+        let plan = plan.clone();
+        async move { plan.worker().await }
+    })
+}
+
+/// The routes of an authority without a socket, on the present runtime.
+///
+/// # Errors
+/// The configuration or the store does not do.
+pub async fn authority_app(config: AuthorityConfig) -> Result<Router, ServerError> {
+    Ok(AuthorityPlan::new(config)?.worker().await?.router)
+}
+
+/// The routes of a resource server without a socket, on the present runtime. A key set is not fetched over
+/// the network here: give it as text.
+///
+/// # Errors
+/// The configuration, the store or the keys do not do.
+pub async fn resource_app(config: ResourceConfig) -> Result<Router, ServerError> {
+    Ok(ResourcePlan::new(config)?.worker().await?.router)
+}
+
+fn name_value(name: &str) -> Result<HeaderValue, ServerError> {
+    let unusable = |_| std::io::Error::other(format!("'{name}' cannot stand in a header"));
+    HeaderValue::from_str(name).map_err(unusable).map_err(ServerError::io("naming the server"))
+}
+
+async fn connect(address: &StoreAddress, limits: Limits, process: &Process) -> Result<Client, ServerError> {
+    let client = Client::connect(address, limits).await?;
+    process.register(&client);
+    Ok(client)
+}
+
+/// What all threads of an authority are made from.
+struct AuthorityPlan {
+    kind: StrategyKind,
+    store: StoreAddress,
+    shared: Arc<authority::Shared>,
+    prepared: OnceCell<()>,
+}
+
+impl AuthorityPlan {
+    fn new(config: AuthorityConfig) -> Result<Self, ServerError> {
+        let AuthorityConfig { strategy: kind, settings, store, admin_token, name, hs256_secret } = config;
+        let store = store.ok_or(ServerError::StoreNeeded { who: "the authority", strategy: kind })?;
+        if settings.algorithm == Algorithm::HS256 && hs256_secret.is_none() {
+            return Err(ServerError::SecretNeeded);
+        }
+        let key = SigningKey::generate(settings.algorithm, hs256_secret.as_deref())?;
+        let verifier = Verifier::new(key.key_set()?, ISSUER, AUDIENCE, settings.leeway_ms);
+        let name = name_value(&name)?;
+        let shared = Arc::new(authority::Shared::new(settings, admin_token, name, key, verifier));
+        Ok(AuthorityPlan { kind, store, shared, prepared: OnceCell::new() })
+    }
+
+    async fn worker(&self) -> Result<Worker, ServerError> {
+        let client = connect(&self.store, authority_limits(), &self.shared.process).await?;
+        let (settings, meters) = (&self.shared.settings, self.shared.process.meters.clone());
+        match self.kind {
+            StrategyKind::Floor => self.with(client, Floor).await,
+            StrategyKind::None => self.with(client, NoCheck).await,
+            StrategyKind::ShortTtl => self.with(client, ShortTtl).await,
+            StrategyKind::DenyList => {
+                let strategy = DenyList::new(client.clone(), meters, settings, issuer());
+                self.with(client, strategy).await
+            }
+            StrategyKind::TokenVersion => {
+                let strategy = TokenVersion::new(client.clone(), meters, settings);
+                self.with(client, strategy).await
+            }
+            StrategyKind::Lookup => {
+                let strategy = Lookup::new(client.clone(), meters, settings);
+                self.with(client, strategy).await
+            }
+            StrategyKind::CachedLookup => {
+                let cache = Arc::new(FactCache::new(settings.cache_ttl_ms));
+                let strategy = CachedLookup::new(client.clone(), meters, settings, cache);
+                self.with(client, strategy).await
+            }
+        }
+    }
+
+    async fn with<S: Strategy + Clone>(&self, client: Client, strategy: S) -> Result<Worker, ServerError> {
+        self.prepared.get_or_try_init(|| strategy.prepare(clock::now())).await?;
+        let background = background(strategy.clone());
+        let authority = Authority { shared: self.shared.clone(), client, strategy };
+        Ok(Worker { router: authority::routes(Arc::new(authority)), background: Box::pin(background) })
+    }
+}
+
+/// The strategy's own work, owning what it works with.
+fn background<S: Strategy>(strategy: S) -> impl Future<Output = ()> + Send {
+    async move { strategy.background().await }
+}
+
+/// What all threads of a resource server are made from.
+struct ResourcePlan {
+    config: ResourceConfig,
+    process: Arc<Process>,
+    cache: Arc<FactCache>,
+    verifier: Option<Arc<Verifier>>,
+    instance: HeaderValue,
+}
+
+impl ResourcePlan {
+    fn new(config: ResourceConfig) -> Result<Self, ServerError> {
+        let kind = config.strategy;
+        if config.store.is_none() && needs_store(&config) {
+            return Err(ServerError::StoreNeeded { who: "a resource server", strategy: kind });
+        }
+        let cache_ttl_ms = match config.mutant {
+            Some(mutant @ Mutant::CacheAgeDoubled) if kind != StrategyKind::CachedLookup => {
+                return Err(ServerError::MutantOfAnother { mutant, strategy: kind });
+            }
+            Some(Mutant::CacheAgeDoubled) => 2 * config.settings.cache_ttl_ms,
+            _ => config.settings.cache_ttl_ms,
+        };
+        let verifier = match kind {
+            StrategyKind::Floor => None,
+            _ => Some(Arc::new(verifier(&config)?)),
+        };
+        let instance = name_value(&config.instance)?;
+        let cache = Arc::new(FactCache::new(cache_ttl_ms));
+        Ok(ResourcePlan { config, process: Arc::default(), cache, verifier, instance })
+    }
+
+    /// The thread's own store connection, where the strategy reads the store.
+    async fn client(&self) -> Result<Option<Client>, ServerError> {
+        match &self.config.store {
+            Some(store) if needs_store(&self.config) => {
+                let limits = resource_limits(&self.config.settings);
+                connect(store, limits, &self.process).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn worker(&self) -> Result<Worker, ServerError> {
+        let client = self.client().await?;
+        let (settings, meters) = (&self.config.settings, self.process.meters.clone());
+        let store = || client.clone().expect("checked when the plan was made");
+        match self.config.strategy {
+            StrategyKind::Floor => self.with(client, Floor),
+            StrategyKind::None => self.with(client, NoCheck),
+            StrategyKind::ShortTtl => self.with(client, ShortTtl),
+            StrategyKind::DenyList => {
+                let strategy = DenyList::new(store(), meters, settings, issuer());
+                self.with(client, strategy)
+            }
+            StrategyKind::TokenVersion => {
+                let strategy = TokenVersion::new(store(), meters, settings);
+                self.with(client, strategy)
+            }
+            StrategyKind::Lookup => {
+                let strategy = Lookup::new(store(), meters, settings);
+                self.with(client, strategy)
+            }
+            StrategyKind::CachedLookup => {
+                let strategy = CachedLookup::new(store(), meters, settings, self.cache.clone());
+                self.with(client, strategy)
+            }
+        }
+    }
+
+    fn with<S: Strategy + Clone>(&self, client: Option<Client>, strategy: S) -> Result<Worker, ServerError> {
+        match (self.config.mutant, client) {
+            (Some(Mutant::DenyAllAfterChange), Some(client)) => {
+                Ok(self.plain(DenyAllAfterChange::new(strategy, client)))
+            }
+            _ => Ok(self.plain(strategy)),
+        }
+    }
+
+    fn plain<S: Strategy + Clone>(&self, strategy: S) -> Worker {
+        let background = background(strategy.clone());
+        let resource = Resource {
+            strategy,
+            process: self.process.clone(),
+            verifier: self.verifier.clone(),
+            instance: self.instance.clone(),
+        };
+        Worker { router: resource::routes(Arc::new(resource)), background: Box::pin(background) }
+    }
+}
+
+fn needs_store(config: &ResourceConfig) -> bool {
+    reads_store(config.strategy) || config.mutant == Some(Mutant::DenyAllAfterChange)
+}
+
+fn verifier(config: &ResourceConfig) -> Result<Verifier, ServerError> {
+    let algorithm = config.settings.algorithm;
+    let keys = match (&config.keys, algorithm) {
+        (KeySource::Secret(secret), Algorithm::HS256) => KeySet::from_secret(secret)?,
+        (_, Algorithm::HS256) => return Err(ServerError::SecretNeeded),
+        (KeySource::JwksUrl(url), _) => KeySet::from_json(&fetch(url)?, algorithm)?,
+        (KeySource::Jwks(text), _) => KeySet::from_json(text, algorithm)?,
+        (KeySource::Secret(_) | KeySource::Unneeded, _) => KeySet::from_json(r#"{"keys":[]}"#, algorithm)?,
+    };
+    Ok(Verifier::new(keys, ISSUER, AUDIENCE, config.settings.leeway_ms))
+}
+
+fn fetch(url: &str) -> Result<String, ServerError> {
+    let failed =
+        |error: ureq::Error| ServerError::FetchKeys { url: url.to_owned(), reason: error.to_string() };
+    // The authority is on this machine: no proxy of the environment is asked.
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().proxy(None).timeout_global(Some(FETCH_TIMEOUT)).build().into();
+    let mut response = agent.get(url).call().map_err(failed)?;
+    response.body_mut().read_to_string().map_err(failed)
+}

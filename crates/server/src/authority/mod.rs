@@ -1,0 +1,97 @@
+//! The authority: keys, the source of truth, tokens, changes.
+//!
+//! Everything that reads the truth and then acts on it holds the subject's lock: a token never carries roles
+//! of one version and the number of another, and a change never overlooks a token that is being issued.
+
+mod changes;
+mod inspect;
+mod seed;
+mod tokens;
+mod truth;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::HeaderValue;
+use axum::http::{Response, StatusCode};
+use axum::routing::{get, post};
+use revbench_model::Settings;
+use revbench_store::Client;
+use revbench_strategies::Strategy;
+
+use crate::http::{json, text};
+use crate::keys::SigningKey;
+use crate::process::Process;
+use crate::verify::Verifier;
+use truth::Locks;
+
+/// Subjects come in bulk.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// What the threads of an authority share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) admin_token: String,
+    pub(crate) name: HeaderValue,
+    pub(crate) key: SigningKey,
+    pub(crate) verifier: Verifier,
+    pub(crate) process: Arc<Process>,
+    locks: Locks,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        settings: Settings,
+        admin_token: String,
+        name: HeaderValue,
+        key: SigningKey,
+        verifier: Verifier,
+    ) -> Self {
+        let (process, locks) = (Arc::default(), Locks::default());
+        Shared { settings, admin_token, name, key, verifier, process, locks }
+    }
+
+    /// When the last token issued up to now is dead for every verifier.
+    fn tokens_dead_at_ms(&self, now_ms: u64) -> u64 {
+        now_ms + self.settings.token_ttl_ms + self.settings.leeway_ms + 1_000
+    }
+}
+
+/// One thread's part of an authority.
+pub(crate) struct Authority<S> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) client: Client,
+    pub(crate) strategy: S,
+}
+
+/// The routes.
+pub(crate) fn routes<S: Strategy>(authority: Arc<Authority<S>>) -> Router {
+    Router::new()
+        .route("/token", post(tokens::token::<S>))
+        .route("/revoke", post(inspect::revoke::<S>))
+        .route("/introspect", post(inspect::introspect::<S>))
+        .route("/.well-known/jwks.json", get(jwks::<S>))
+        .route("/admin/changes", post(changes::by_admin::<S>))
+        .route("/me/changes", post(changes::by_subject::<S>))
+        .route("/admin/subjects", post(seed::subjects::<S>))
+        .route("/healthz", get(health::<S>))
+        .route("/metrics", get(metrics::<S>))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(authority)
+}
+
+async fn jwks<S: Strategy>(State(authority): State<Arc<Authority<S>>>) -> Response<Body> {
+    json(StatusCode::OK, &authority.shared.key.jwks())
+}
+
+async fn health<S: Strategy>(State(authority): State<Arc<Authority<S>>>) -> Response<Body> {
+    let mut response = json(StatusCode::OK, &serde_json::json!({ "status": "ready" }));
+    response.headers_mut().insert("x-instance", authority.shared.name.clone());
+    response
+}
+
+async fn metrics<S: Strategy>(State(authority): State<Arc<Authority<S>>>) -> Response<Body> {
+    text(authority.shared.process.metrics(authority.strategy.state_bytes()))
+}

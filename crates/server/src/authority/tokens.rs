@@ -1,0 +1,148 @@
+//! `POST /token`: the password and refresh grants of RFC 6749.
+//!
+//! A mint reads the truth once and writes once, under the subject's lock; the signature, which costs most, is
+//! made after the lock is gone. A change in between finds the token registered, or its version outdated.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use revbench_model::{Claims, Now, SessionId, SubjectId};
+use revbench_store::Command;
+use revbench_strategies::truth::{read_subject, session_key, subject_key};
+use revbench_strategies::{Status, Strategy, SubjectRecord};
+use serde::Serialize;
+
+use super::Authority;
+use super::truth::{RefreshToken, SessionRecord, parse_pair};
+use crate::clock;
+use crate::config::{AUDIENCE, CLIENT_ID, issuer};
+use crate::form::Form;
+use crate::http::{Problem, json};
+use crate::keys::random_id;
+use crate::token::{numeric_date, sign};
+
+/// The answer of RFC 6749 §5.1, with the name of the session.
+#[derive(Debug, Serialize)]
+pub(super) struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: f64,
+    refresh_token: String,
+    session: SessionId,
+}
+
+pub(super) async fn token<S: Strategy>(
+    State(authority): State<Arc<Authority<S>>>,
+    body: Bytes,
+) -> Response<Body> {
+    match authority.grant(&body).await {
+        Ok(tokens) => json(StatusCode::OK, &tokens),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn invalid_grant(description: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
+}
+
+impl<S: Strategy> Authority<S> {
+    async fn grant(&self, body: &[u8]) -> Result<Tokens, Problem> {
+        let form = Form::parse(body)?;
+        match form.required("grant_type")? {
+            "password" => {
+                let (username, password) = (form.required("username")?, form.required("password")?);
+                // The reference servers know no secrets of their subjects: a password is the name again.
+                if username != password {
+                    return Err(invalid_grant("username and password do not match"));
+                }
+                self.sign_in(username.into()).await
+            }
+            "refresh_token" => self.refresh(form.required("refresh_token")?).await,
+            other => {
+                let description = format!("grant type '{other}' is not 'password' or 'refresh_token'");
+                Err(Problem::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description))
+            }
+        }
+    }
+
+    /// A new session.
+    async fn sign_in(&self, subject: SubjectId) -> Result<Tokens, Problem> {
+        let alone = self.shared.locks.alone_with(&subject).await;
+        let record = read_subject(&self.client, &subject).await?;
+        let record = active(record).ok_or_else(|| invalid_grant("username and password do not match"))?;
+        let session = SessionId(random_id());
+        let refresh = RefreshToken::new(subject.clone(), session.clone());
+        let now = clock::now();
+        let (claims, mut commands) = self.claims(&refresh, &record, now).await?;
+        commands.push(SessionRecord { sub: subject, live: true }.write(&session));
+        commands.push(refresh.write());
+        self.client.transaction(commands).await?;
+        drop(alone);
+        self.tokens(&claims, &refresh)
+    }
+
+    /// A new access token for a session that goes on, with the authority of now. The refresh token stays.
+    async fn refresh(&self, text: &str) -> Result<Tokens, Problem> {
+        let refused = || invalid_grant("the refresh token is not good");
+        let refresh = RefreshToken::parse(text).ok_or_else(refused)?;
+        let alone = self.shared.locks.alone_with(&refresh.subject).await;
+        let keys = [subject_key(&refresh.subject), session_key(&refresh.session), refresh.key()];
+        let read = self.client.get_many(&keys.each_ref().map(String::as_str)).await?;
+        let [subject, session, known] = read.as_slice() else { return Err(refused()) };
+        let (subject, session) = parse_pair(subject.as_ref(), session.as_ref())?;
+        let is_known = known.as_deref() == Some(refresh.session.as_str().as_bytes());
+        let goes_on = session.is_some_and(|session| session.live && session.sub == refresh.subject);
+        let record = active(subject).filter(|_| is_known && goes_on).ok_or_else(refused)?;
+        let now = clock::now();
+        let (claims, commands) = self.claims(&refresh, &record, now).await?;
+        if !commands.is_empty() {
+            self.client.transaction(commands).await?;
+        }
+        drop(alone);
+        self.tokens(&claims, &refresh)
+    }
+
+    async fn claims(
+        &self,
+        refresh: &RefreshToken,
+        record: &SubjectRecord,
+        now: Now,
+    ) -> Result<(Claims, Vec<Command>), Problem> {
+        let mut claims = Claims {
+            iss: issuer(),
+            aud: AUDIENCE.to_owned(),
+            sub: refresh.subject.clone(),
+            sid: refresh.session.clone(),
+            jti: random_id().into(),
+            client_id: CLIENT_ID.to_owned(),
+            iat: numeric_date(now.wall_ms),
+            exp: numeric_date(now.wall_ms + self.shared.settings.token_ttl_ms),
+            permissions: record.permissions.clone(),
+            ver: None,
+        };
+        let commands = self.strategy.issued(&mut claims, record, now).await?;
+        Ok((claims, commands))
+    }
+
+    fn tokens(&self, claims: &Claims, refresh: &RefreshToken) -> Result<Tokens, Problem> {
+        let failed = |error: crate::keys::KeyError| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string())
+        };
+        let access_token = sign(&self.shared.key, claims).map_err(failed)?;
+        self.shared.process.tokens_issued.fetch_add(1, Relaxed);
+        Ok(Tokens {
+            access_token,
+            token_type: "Bearer",
+            expires_in: numeric_date(self.shared.settings.token_ttl_ms),
+            refresh_token: refresh.text(),
+            session: refresh.session.clone(),
+        })
+    }
+}
+
+fn active(record: Option<SubjectRecord>) -> Option<SubjectRecord> {
+    record.filter(|record| record.status == Status::Active)
+}

@@ -1,0 +1,208 @@
+//! What a server is started with.
+
+use revbench_model::settings::Algorithm;
+use revbench_model::{Issuer, Settings};
+use revbench_store::{Limits, StoreAddress};
+use revbench_strategies::StrategyKind;
+use serde::{Deserialize, Serialize};
+
+/// The issuer of every token of the reference servers.
+pub const ISSUER: &str = "https://authority.revbench.test";
+/// The audience of every access token: the resource servers.
+pub const AUDIENCE: &str = "https://resources.revbench.test";
+/// The client that every token is issued to.
+pub const CLIENT_ID: &str = "revbench";
+
+/// The issuer as a claim.
+pub fn issuer() -> Issuer {
+    ISSUER.into()
+}
+
+/// An authority: keys, source of truth, tokens, changes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthorityConfig {
+    /// The strategy whose half runs here.
+    pub strategy: StrategyKind,
+    /// Settings, the same in the whole fleet.
+    pub settings: Settings,
+    /// Where the truth is kept; an authority cannot do without.
+    pub store: Option<StoreAddress>,
+    /// Bearer token of `/admin/…` and `/introspect`.
+    pub admin_token: String,
+    /// Its name in `x-instance`.
+    pub name: String,
+    /// The key of HS256, base64url, at least 256 bits; shared with the resource servers by hand.
+    #[serde(default)]
+    pub hs256_secret: Option<String>,
+}
+
+/// A resource server: verification and decisions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResourceConfig {
+    /// The strategy whose half runs here.
+    pub strategy: StrategyKind,
+    /// Settings, the same in the whole fleet.
+    pub settings: Settings,
+    /// What the strategy reads; floor, control and short life need none.
+    pub store: Option<StoreAddress>,
+    /// Its name in `x-instance`.
+    pub instance: String,
+    /// Broken on purpose.
+    #[serde(default)]
+    pub mutant: Option<Mutant>,
+    /// Where verification keys come from.
+    pub keys: KeySource,
+}
+
+/// Where verification keys come from, read once at the start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySource {
+    /// The authority's `/.well-known/jwks.json`.
+    JwksUrl(String),
+    /// A key set as text.
+    Jwks(String),
+    /// The secret of HS256, base64url, at least 256 bits.
+    Secret(String),
+    /// None: the floor verifies nothing.
+    Unneeded,
+}
+
+/// Servers broken on purpose, to show that the harness notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mutant {
+    /// The cache keeps its entries twice as long as it is told to.
+    CacheAgeDoubled,
+    /// Everyone is denied once anything has changed.
+    DenyAllAfterChange,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Mutant; 2] = [Mutant::CacheAgeDoubled, Mutant::DenyAllAfterChange];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mutant::CacheAgeDoubled => "cache-age-doubled",
+            Mutant::DenyAllAfterChange => "deny-all-after-change",
+        }
+    }
+
+    /// The mutant of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Mutant::ALL.into_iter().find(|mutant| mutant.name() == name)
+    }
+}
+
+/// How long the authority waits for the store: it has no bound to keep, and a change half applied is worse
+/// than a slow one.
+const AUTHORITY_TIMEOUT_MS: u64 = 5_000;
+const CONNECT_TIMEOUT_MS: u64 = 2_000;
+
+pub(crate) fn authority_limits() -> Limits {
+    Limits { connect_timeout_ms: CONNECT_TIMEOUT_MS, response_timeout_ms: AUTHORITY_TIMEOUT_MS }
+}
+
+pub(crate) fn resource_limits(settings: &Settings) -> Limits {
+    Limits { connect_timeout_ms: CONNECT_TIMEOUT_MS, response_timeout_ms: settings.store_timeout_ms }
+}
+
+/// Does its half on a resource server read the store?
+pub(crate) fn reads_store(kind: StrategyKind) -> bool {
+    match kind {
+        StrategyKind::Floor | StrategyKind::None | StrategyKind::ShortTtl => false,
+        StrategyKind::DenyList
+        | StrategyKind::TokenVersion
+        | StrategyKind::Lookup
+        | StrategyKind::CachedLookup => true,
+    }
+}
+
+/// Why a server does not start, or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A store is needed and none is named.
+    #[error("{who} of strategy '{}' needs a store and was given none", .strategy.name())]
+    StoreNeeded {
+        /// Authority or resource server.
+        who: &'static str,
+        /// The strategy.
+        strategy: StrategyKind,
+    },
+    /// The store cannot be used.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] revbench_store::StoreError),
+    /// What must be in the store beforehand could not be written.
+    #[error("preparing the store failed: {0}")]
+    Prepare(#[from] revbench_strategies::Unavailable),
+    /// The verification keys could not be fetched.
+    #[error("the key set at '{url}' could not be read: {reason}")]
+    FetchKeys {
+        /// Where.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The keys do not do.
+    #[error("the keys do not do: {0}")]
+    Keys(#[from] crate::keys::KeyError),
+    /// HS256 without a secret.
+    #[error("algorithm {} needs a shared secret and none was given", Algorithm::HS256.name())]
+    SecretNeeded,
+    /// A mutant of another strategy.
+    #[error("mutant '{}' is a broken cached-lookup; strategy '{}' has no cache", .mutant.name(), .strategy.name())]
+    MutantOfAnother {
+        /// The mutant.
+        mutant: Mutant,
+        /// The strategy.
+        strategy: StrategyKind,
+    },
+    /// The operating system refused something.
+    #[error("{doing} failed: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A thread panicked.
+    #[error("a server thread panicked")]
+    Panicked,
+}
+
+impl ServerError {
+    pub(crate) fn io(doing: &'static str) -> impl Fn(std::io::Error) -> ServerError {
+        move |source| ServerError::Io { doing, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mutants_have_the_names_of_their_files() {
+        for mutant in Mutant::ALL {
+            assert_eq!(serde_json::to_value(mutant).unwrap(), mutant.name());
+            assert_eq!(Mutant::from_name(mutant.name()), Some(mutant));
+        }
+    }
+
+    #[test]
+    fn configurations_survive_the_way_to_a_child_process() {
+        let config = ResourceConfig {
+            strategy: StrategyKind::CachedLookup,
+            settings: Settings::default(),
+            store: Some(StoreAddress { host: "127.0.0.1".into(), port: 1, password: Some("p".into()) }),
+            instance: "r0".into(),
+            mutant: Some(Mutant::CacheAgeDoubled),
+            keys: KeySource::JwksUrl("http://127.0.0.1:1/.well-known/jwks.json".into()),
+        };
+        let text = serde_json::to_string(&config).unwrap();
+        let read: ResourceConfig = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        assert_eq!(read.store, config.store);
+    }
+}

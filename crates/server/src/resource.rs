@@ -1,0 +1,162 @@
+//! The resource server: verifies, asks its strategy, answers.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::{Method, Response, StatusCode};
+use axum::routing::get;
+use revbench_model::{Claims, Permission, Reason};
+use revbench_strategies::{Decision, Strategy};
+
+use crate::clock;
+use crate::http::{bearer, challenge, json, text};
+use crate::process::Process;
+use crate::verify::Verifier;
+
+static INSTANCE: HeaderName = HeaderName::from_static("x-instance");
+static REASON: HeaderName = HeaderName::from_static("x-decision-reason");
+static DECIDED_AT: HeaderName = HeaderName::from_static("x-decided-at");
+static REISSUED: HeaderName = HeaderName::from_static("x-access-token");
+
+/// One thread's part of a resource server.
+pub(crate) struct Resource<S> {
+    pub(crate) strategy: S,
+    pub(crate) process: Arc<Process>,
+    /// `None`: the floor, which verifies nothing.
+    pub(crate) verifier: Option<Arc<Verifier>>,
+    pub(crate) instance: HeaderValue,
+}
+
+/// What is answered, and why.
+struct Outcome {
+    reason: Reason,
+    reissued: Option<Box<str>>,
+}
+
+impl From<Reason> for Outcome {
+    fn from(reason: Reason) -> Self {
+        Outcome { reason, reissued: None }
+    }
+}
+
+impl From<Decision> for Outcome {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Allow => Reason::Allowed.into(),
+            Decision::AllowReissued(token) => Outcome { reason: Reason::Allowed, reissued: Some(token) },
+            Decision::Deny(reason) | Decision::Reauthenticate(reason) => reason.into(),
+            Decision::Unavailable => Reason::StoreUnavailable.into(),
+        }
+    }
+}
+
+/// The routes.
+pub(crate) fn routes<S: Strategy>(resource: Arc<Resource<S>>) -> Router {
+    Router::new()
+        .route("/resource/{permission}", get(serve::<S>).post(serve::<S>))
+        .route("/me/permissions", get(permissions::<S>))
+        .route("/healthz", get(health::<S>))
+        .route("/metrics", get(metrics::<S>))
+        .with_state(resource)
+}
+
+async fn serve<S: Strategy>(
+    State(resource): State<Arc<Resource<S>>>,
+    Path(wanted): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    let outcome = resource.decide(&request, &Permission(wanted)).await;
+    let allowed = outcome.reason.status() == 200;
+    if allowed && *request.method() == Method::POST {
+        resource.process.writes.fetch_add(1, Relaxed);
+    }
+    resource.answer(outcome)
+}
+
+/// What a client asks to know which screens to show.
+async fn permissions<S: Strategy>(
+    State(resource): State<Arc<Resource<S>>>,
+    request: Request,
+) -> Response<Body> {
+    match resource.held(&request).await {
+        Ok(permissions) => json(StatusCode::OK, &serde_json::json!({ "permissions": permissions })),
+        Err(outcome) => resource.answer(outcome),
+    }
+}
+
+async fn health<S: Strategy>(State(resource): State<Arc<Resource<S>>>) -> Response<Body> {
+    let mut response = json(StatusCode::OK, &serde_json::json!({ "status": "ready" }));
+    response.headers_mut().insert(INSTANCE.clone(), resource.instance.clone());
+    response
+}
+
+async fn metrics<S: Strategy>(State(resource): State<Arc<Resource<S>>>) -> Response<Body> {
+    text(resource.process.metrics(resource.strategy.state_bytes()))
+}
+
+impl<S: Strategy> Resource<S> {
+    fn decide(&self, request: &Request, wanted: &Permission) -> impl Future<Output = Outcome> + Send {
+        let now = clock::now();
+        // Before the first await: a request's body is not to be shared between threads.
+        let verified = self.verified(request, now);
+        async move {
+            match verified {
+                Ok(Some(claims)) => self.strategy.decide(&claims, wanted, now).await.into(),
+                Ok(None) => Reason::Unchecked.into(),
+                Err(reason) => reason.into(),
+            }
+        }
+    }
+
+    fn held(&self, request: &Request) -> impl Future<Output = Result<Vec<Permission>, Outcome>> + Send {
+        let now = clock::now();
+        let verified = self.verified(request, now);
+        async move {
+            let Some(claims) = verified? else { return Ok(Vec::new()) };
+            let held = self.strategy.held(&claims, now).await?;
+            Ok(held.permissions(&claims).to_vec())
+        }
+    }
+
+    /// The claims of the request's token; `None` where nothing is verified.
+    fn verified(&self, request: &Request, now: revbench_model::Now) -> Result<Option<Claims>, Reason> {
+        let Some(verifier) = &self.verifier else { return Ok(None) };
+        verifier.verify(bearer(request.headers())?, now).map(Some)
+    }
+
+    fn answer(&self, outcome: Outcome) -> Response<Body> {
+        let reason = outcome.reason;
+        self.process.decided(reason);
+        let mut response = Response::new(Body::from(body(reason)));
+        *response.status_mut() = StatusCode::from_u16(reason.status()).expect("statuses of reasons exist");
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(INSTANCE.clone(), self.instance.clone());
+        headers.insert(REASON.clone(), HeaderValue::from_static(reason.name()));
+        headers.insert(DECIDED_AT.clone(), HeaderValue::from(clock::mono_ns()));
+        if let Some(value) = challenge(reason) {
+            headers.insert(WWW_AUTHENTICATE, value);
+        }
+        if let Some(token) = outcome.reissued
+            && let Ok(value) = HeaderValue::from_str(&token)
+        {
+            headers.insert(REISSUED.clone(), value);
+        }
+        response
+    }
+}
+
+/// Bodies say what the status says and no more: why is for the harness, in a header.
+fn body(reason: Reason) -> &'static str {
+    match reason.status() {
+        200 => r#"{"served":true}"#,
+        401 => r#"{"error":"invalid_token"}"#,
+        403 => r#"{"error":"insufficient_scope"}"#,
+        _ => r#"{"error":"temporarily_unavailable"}"#,
+    }
+}

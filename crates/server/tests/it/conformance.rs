@@ -1,0 +1,265 @@
+//! What every strategy must do, and what each claims: one suite over all of them, on every store.
+
+use std::time::Duration;
+
+use revbench_model::{Orientation, ScopeKind, Settings};
+use revbench_server::clock;
+use revbench_strategies::{Claimed, StrategyKind};
+use serde_json::{Value, json};
+
+use crate::fleet::{Fleet, Tokens, quick};
+use crate::stores;
+
+/// What scheduling may add to a bound here.
+const SLACK_MS: f64 = 1_000.0;
+
+/// Short lives, so that time-bound strategies come to their end within a test.
+fn brief(kind: StrategyKind) -> Settings {
+    let token_ttl_ms = if kind == StrategyKind::ShortTtl { 600 } else { 60_000 };
+    Settings { token_ttl_ms, leeway_ms: 50, cache_ttl_ms: 250, ..quick() }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    scope: ScopeKind,
+    permission: Option<&'static str>,
+}
+
+const REVOCATIONS: [Case; 4] = [
+    Case { scope: ScopeKind::Subject, permission: Some("orders:write") },
+    Case { scope: ScopeKind::Subject, permission: None },
+    Case { scope: ScopeKind::Session, permission: None },
+    Case { scope: ScopeKind::Token, permission: None },
+];
+
+async fn revoke(fleet: &Fleet, case: Case, subject: &str, pinned: &Tokens) {
+    let scope: Value = match case.scope {
+        ScopeKind::Token => return fleet.revoke_token(&pinned.access).await,
+        ScopeKind::Session => json!({ "session": pinned.session }),
+        ScopeKind::Subject => json!({ "subject": subject }),
+    };
+    fleet.change(Orientation::Revoke, scope, case.permission).await;
+}
+
+fn ms_since(start_ns: u64) -> f64 {
+    (clock::mono_ns() - start_ns) as f64 / 1e6
+}
+
+/// Asks until the answer is as wanted; how long that took, or `None` after `limit_ms`.
+async fn until(fleet: &Fleet, access: &str, allowed: bool, limit_ms: f64) -> Option<f64> {
+    let start_ns = clock::mono_ns();
+    loop {
+        let sent_ms = ms_since(start_ns);
+        if (fleet.call(access, "orders:write").await.status == 200) == allowed {
+            return Some(sent_ms);
+        }
+        if sent_ms > limit_ms {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn fresh_tokens_open_what_they_name_and_nothing_else() {
+    for store in stores::all() {
+        for kind in StrategyKind::ALL {
+            let fleet = Fleet::new(kind, quick(), &store.address).await;
+            fleet.seed("ann", &["orders:write"]).await;
+            let ann = fleet.sign_in("ann").await;
+            let check = async |access: &str, permission: &str, status: u16, reason: &str| {
+                let answer = fleet.call(access, permission).await;
+                let expected =
+                    if kind == StrategyKind::Floor { (200, "unchecked") } else { (status, reason) };
+                assert_eq!((answer.status, answer.reason()), expected, "{kind:?} {permission}");
+                assert_eq!(answer.headers["x-instance"], "r0");
+                assert!(answer.headers["x-decided-at"].parse::<u64>().unwrap() <= clock::mono_ns());
+                assert_eq!(answer.headers.contains_key("www-authenticate"), answer.status != 200);
+            };
+            check(&ann.access, "orders:write", 200, "allowed").await;
+            check(&ann.access, "extra:000", 200, "allowed").await;
+            check(&ann.access, "orders:delete", 403, "missing-permission").await;
+            check(&ann.refresh, "orders:write", 401, "invalid-token").await;
+            check("nonsense", "orders:write", 401, "invalid-token").await;
+            let renewed = fleet.refresh(&ann).await.unwrap();
+            assert_ne!(renewed.access, ann.access);
+            assert_eq!(renewed.session, ann.session);
+            check(&renewed.access, "orders:write", 200, "allowed").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn revocations_take_effect_as_claimed() {
+    for store in stores::all() {
+        for kind in StrategyKind::ALL {
+            let fleet = Fleet::new(kind, brief(kind), &store.address).await;
+            for (number, case) in REVOCATIONS.into_iter().enumerate() {
+                revocation(&fleet, case, &format!("s{number}")).await;
+            }
+        }
+    }
+}
+
+async fn revocation(fleet: &Fleet, case: Case, subject: &str) {
+    let kind = fleet.kind;
+    let bystander = format!("{subject}-bystander");
+    for name in [subject, &bystander] {
+        fleet.seed(name, &["orders:write"]).await;
+    }
+    let (mut other, mut control) = (fleet.sign_in(subject).await, fleet.sign_in(&bystander).await);
+    let pinned = fleet.sign_in(subject).await;
+    for tokens in [&pinned, &other, &control] {
+        assert_eq!(fleet.call(&tokens.access, "orders:write").await.status, 200, "{kind:?}");
+    }
+    revoke(fleet, case, subject, &pinned).await;
+
+    match fleet.claim(Orientation::Revoke, case.scope, case.permission.is_none()) {
+        Claimed::Bound { bound_ms, .. } if bound_ms == 0.0 => {
+            let answer = fleet.call(&pinned.access, "orders:write").await;
+            assert!([401, 403].contains(&answer.status), "{kind:?} {case:?}: {answer:?}");
+        }
+        Claimed::Bound { bound_ms, .. } => {
+            let window_ms = until(fleet, &pinned.access, false, bound_ms + SLACK_MS).await;
+            assert!(window_ms.is_some(), "{kind:?} {case:?} never took effect");
+        }
+        Claimed::NoClaim => {
+            let window_ms = until(fleet, &pinned.access, false, 200.0).await;
+            assert_eq!(window_ms, None, "{kind:?} {case:?} has an effect that it does not claim");
+        }
+        Claimed::Cannot { why } => panic!("{kind:?} {case:?}: {why}"),
+    }
+    // What has taken effect stays so.
+    if kind != StrategyKind::Floor && kind != StrategyKind::None {
+        assert_ne!(fleet.call(&pinned.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
+    }
+
+    // The session lives on where only a permission went, and is over where it was ended.
+    match (fleet.refresh(&pinned).await, case.permission) {
+        (Ok(renewed), Some(_)) => {
+            let status = fleet.call(&renewed.access, "orders:write").await.status;
+            let expected = if kind == StrategyKind::Floor { 200 } else { 403 };
+            assert_eq!(status, expected, "{kind:?} {case:?}");
+            assert_eq!(fleet.call(&renewed.access, "extra:000").await.status, 200, "{kind:?} {case:?}");
+        }
+        (Err(400), None) => {}
+        (unexpected, _) => panic!("{kind:?} {case:?}: {unexpected:?}"),
+    }
+
+    // The subject's other session, after a renewal at most, and everyone else are as before.
+    control = fleet.refresh(&control).await.unwrap();
+    assert_eq!(fleet.call(&control.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
+    if case.scope != ScopeKind::Subject {
+        other = fleet.refresh(&other).await.unwrap();
+        assert_eq!(fleet.call(&other.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
+    }
+}
+
+#[tokio::test]
+async fn grants_take_effect_as_claimed() {
+    for store in stores::all() {
+        for kind in StrategyKind::ALL {
+            let fleet = Fleet::new(kind, brief(kind), &store.address).await;
+            fleet.seed("ann", &[]).await;
+            let before = fleet.sign_in("ann").await;
+            let first = fleet.call(&before.access, "orders:write").await.status;
+            assert_eq!(first, if kind == StrategyKind::Floor { 200 } else { 403 }, "{kind:?}");
+            fleet.change(Orientation::Grant, json!({ "subject": "ann" }), Some("orders:write")).await;
+            let pinned = until(&fleet, &before.access, true, 0.0).await.is_some();
+            match (kind, fleet.claim(Orientation::Grant, ScopeKind::Subject, false)) {
+                (StrategyKind::Floor, Claimed::NoClaim) => assert!(pinned),
+                (StrategyKind::None, Claimed::NoClaim) => assert!(!pinned),
+                (StrategyKind::DenyList, Claimed::Cannot { why }) => assert!(!pinned && !why.is_empty()),
+                (StrategyKind::ShortTtl, Claimed::Bound { .. }) => assert!(!pinned),
+                (StrategyKind::TokenVersion, Claimed::Bound { .. }) => {
+                    let answer = fleet.call(&before.access, "orders:write").await;
+                    assert_eq!((answer.status, answer.reason()), (401, "outdated-version"));
+                }
+                (StrategyKind::Lookup, Claimed::Bound { bound_ms, .. }) => {
+                    assert_eq!(bound_ms, 0.0);
+                    assert!(pinned);
+                }
+                (StrategyKind::CachedLookup, Claimed::Bound { bound_ms, .. }) => {
+                    let window_ms = until(&fleet, &before.access, true, bound_ms + SLACK_MS).await;
+                    assert!(window_ms.is_some(), "what is not held must not be cached for ever");
+                }
+                unexpected => panic!("{unexpected:?}"),
+            }
+            // A renewal brings it, whatever the strategy.
+            let renewed = fleet.refresh(&before).await.unwrap();
+            assert_eq!(fleet.call(&renewed.access, "orders:write").await.status, 200, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cached_answer_is_kept_for_its_life_and_no_longer() {
+    let store = stores::embedded();
+    let settings = Settings { cache_ttl_ms: 2_000, ..quick() };
+    let fleet = Fleet::new(StrategyKind::CachedLookup, settings, &store.address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    let filled_ns = clock::mono_ns();
+    assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200);
+    fleet.change(Orientation::Revoke, json!({ "subject": "ann" }), Some("orders:write")).await;
+    let status = fleet.call(&ann.access, "orders:write").await.status;
+    if ms_since(filled_ns) < 2_000.0 {
+        assert_eq!(status, 200, "the cache did not hold");
+    }
+    let refused = until(&fleet, &ann.access, false, 4_000.0).await;
+    assert!(refused.is_some());
+    assert!(ms_since(filled_ns) >= 2_000.0, "the entry died early");
+}
+
+#[tokio::test]
+async fn a_denied_token_stays_denied_until_no_verifier_would_take_it() {
+    let store = stores::embedded();
+    let settings = Settings { token_ttl_ms: 200, leeway_ms: 400, ..quick() };
+    let fleet = Fleet::new(StrategyKind::DenyList, settings, &store.address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200);
+    fleet.revoke_token(&ann.access).await;
+    let mut reasons = Vec::new();
+    let start_ns = clock::mono_ns();
+    while ms_since(start_ns) < 1_000.0 {
+        let answer = fleet.call(&ann.access, "orders:write").await;
+        assert_eq!(answer.status, 401, "{}", answer.reason());
+        reasons.push(answer.reason().to_owned());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    reasons.dedup();
+    assert_eq!(reasons, ["revoked", "expired"]);
+}
+
+#[tokio::test]
+async fn a_lost_version_makes_its_subject_renew_and_nothing_worse() {
+    let store = stores::embedded();
+    let fleet = Fleet::new(StrategyKind::TokenVersion, quick(), &store.address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    let limits = revbench_store::Limits { connect_timeout_ms: 1_000, response_timeout_ms: 1_000 };
+    let client = revbench_store::Client::connect(&store.address, limits).await.unwrap();
+    client.one(revbench_store::Command::Delete(vec!["version:ann".to_owned()])).await.unwrap();
+    let answer = fleet.call(&ann.access, "orders:write").await;
+    assert_eq!((answer.status, answer.reason()), (401, "outdated-version"));
+    let renewed = fleet.refresh(&ann).await.unwrap();
+    assert_eq!(fleet.call(&renewed.access, "orders:write").await.status, 200);
+    assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200, "the version is the same again");
+}
+
+#[tokio::test]
+async fn permissions_are_shown_as_they_are_decided() {
+    let store = stores::embedded();
+    for kind in StrategyKind::ALL {
+        let fleet = Fleet::new(kind, Settings { extra_permissions: 0, ..quick() }, &store.address).await;
+        fleet.seed("ann", &["a", "b"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let bearer = format!("Bearer {}", ann.access);
+        let headers = [("authorization", bearer.as_str())];
+        let answer =
+            crate::fleet::send(&fleet.resource, "GET", "/me/permissions", &headers, String::new()).await;
+        let expected = if kind == StrategyKind::Floor { json!([]) } else { json!(["a", "b"]) };
+        assert_eq!((answer.status, &answer.json()["permissions"]), (200, &expected), "{kind:?}");
+    }
+}

@@ -1,0 +1,99 @@
+//! What decisions cost, counted: the cards name these costs as exact.
+
+use revbench_model::counters::{Counters, name};
+use revbench_strategies::StrategyKind;
+
+use crate::fleet::{Fleet, quick, send};
+use crate::stores;
+
+const REQUESTS: u32 = 20;
+
+async fn cost_of(fleet: &Fleet, access: &str) -> Counters {
+    let before = fleet.counters().await;
+    for _ in 0..REQUESTS {
+        fleet.call(access, "orders:write").await;
+    }
+    fleet.counters().await.since(&before)
+}
+
+#[tokio::test]
+async fn each_request_costs_what_its_strategy_says() {
+    let store = stores::embedded();
+    for kind in StrategyKind::ALL {
+        let fleet = Fleet::new(kind, quick(), &store.address).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let cost = cost_of(&fleet, &ann.access).await;
+        let expected = match kind {
+            StrategyKind::Floor | StrategyKind::None | StrategyKind::ShortTtl => 0.0,
+            StrategyKind::DenyList | StrategyKind::TokenVersion | StrategyKind::Lookup => REQUESTS.into(),
+            StrategyKind::CachedLookup => 1.0,
+        };
+        for counter in
+            [name::STORE_OPS, name::STORE_ROUND_TRIPS, name::PATH_STORE_OPS, name::PATH_ROUND_TRIPS]
+        {
+            assert_eq!(cost.get(counter), expected, "{kind:?} {counter}");
+        }
+        let (hits, misses) = (cost.get(name::CACHE_HITS), cost.get(name::CACHE_MISSES));
+        let is_cached = kind == StrategyKind::CachedLookup;
+        assert_eq!((hits, misses), if is_cached { (f64::from(REQUESTS) - 1.0, 1.0) } else { (0.0, 0.0) });
+        let reason = if kind == StrategyKind::Floor { "unchecked" } else { "allowed" };
+        let decisions = cost.get(&format!("{}{{reason=\"{reason}\"}}", name::DECISIONS));
+        assert_eq!(decisions, f64::from(REQUESTS), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_reaches_the_store_with_a_bad_token() {
+    let store = stores::embedded();
+    for kind in StrategyKind::ALL {
+        let fleet = Fleet::new(kind, quick(), &store.address).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let forged = format!("{}A", &ann.access[..ann.access.len() - 4]);
+        let cost = cost_of(&fleet, &forged).await;
+        assert_eq!(cost.get(name::STORE_OPS), 0.0, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_request_reads_for_all_that_wait() {
+    let store = stores::embedded();
+    let fleet = Fleet::new(StrategyKind::CachedLookup, quick(), &store.address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    let before = fleet.counters().await;
+    let calls: Vec<_> = (0..REQUESTS)
+        .map(|_| {
+            let (resource, bearer) = (fleet.resource.clone(), format!("Bearer {}", ann.access));
+            tokio::spawn(async move {
+                let headers = [("authorization", bearer.as_str())];
+                send(&resource, "GET", "/resource/orders:write", &headers, String::new()).await.status
+            })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    let cost = fleet.counters().await.since(&before);
+    assert_eq!(cost.get(name::STORE_OPS), 1.0);
+    let (hits, misses) = (cost.get(name::CACHE_HITS), cost.get(name::CACHE_MISSES));
+    assert_eq!(hits + misses, f64::from(REQUESTS));
+    assert_eq!(cost.get(name::PATH_ROUND_TRIPS), misses, "each that missed waited");
+    assert!(misses > 1.0, "they did not overlap: nothing was tested");
+}
+
+#[tokio::test]
+async fn writes_are_counted_where_they_are_allowed() {
+    let store = stores::embedded();
+    let fleet = Fleet::new(StrategyKind::Lookup, quick(), &store.address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    let bearer = format!("Bearer {}", ann.access);
+    let headers = [("authorization", bearer.as_str())];
+    for (method, permission) in [("POST", "orders:write"), ("GET", "orders:write"), ("POST", "orders:delete")]
+    {
+        send(&fleet.resource, method, &format!("/resource/{permission}"), &headers, String::new()).await;
+    }
+    assert_eq!(fleet.counters().await.get(name::WRITES), 1.0);
+}

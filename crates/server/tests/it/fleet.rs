@@ -1,0 +1,180 @@
+//! An authority and resource servers without sockets, and a client of them.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt;
+use revbench_model::counters::Counters;
+use revbench_model::settings::Algorithm;
+use revbench_model::{Orientation, ScopeKind, Settings};
+use revbench_server::{
+    AuthorityConfig, KeySource, Mutant, ResourceConfig, authority_app, keys, resource_app,
+};
+use revbench_store::StoreAddress;
+use revbench_strategies::{Claimed, Question, StrategyKind, claim};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub const ADMIN: &str = "the administrator";
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn reason(&self) -> &str {
+        self.headers.get("x-decision-reason").map_or("", String::as_str)
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// What a sign-in or a refresh gives.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+    pub session: String,
+}
+
+/// A fleet with one resource server.
+pub struct Fleet {
+    pub kind: StrategyKind,
+    pub settings: Settings,
+    pub authority: Router,
+    pub resource: Router,
+}
+
+/// Settings under which tests are quick: Ed25519 keys are made at once.
+pub fn quick() -> Settings {
+    Settings { algorithm: Algorithm::EdDSA, ..Settings::default() }
+}
+
+/// Sends one request.
+pub async fn send(app: &Router, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = app.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let text = |value: &axum::http::HeaderValue| value.to_str().unwrap().to_owned();
+    let headers =
+        response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+impl Fleet {
+    pub async fn new(kind: StrategyKind, settings: Settings, store: &StoreAddress) -> Fleet {
+        Fleet::with(kind, settings, store, store, None).await
+    }
+
+    /// With a mutant, and a resource server that reaches the store another way.
+    pub async fn with(
+        kind: StrategyKind,
+        settings: Settings,
+        store: &StoreAddress,
+        resource_store: &StoreAddress,
+        mutant: Option<Mutant>,
+    ) -> Fleet {
+        let secret = keys::random_secret();
+        let authority = authority_app(AuthorityConfig {
+            strategy: kind,
+            settings: settings.clone(),
+            store: Some(store.clone()),
+            admin_token: ADMIN.to_owned(),
+            name: "authority".to_owned(),
+            hs256_secret: Some(secret.clone()),
+        })
+        .await
+        .unwrap();
+        let keys = match settings.algorithm {
+            Algorithm::HS256 => KeySource::Secret(secret),
+            _ => KeySource::Jwks(
+                send(&authority, "GET", "/.well-known/jwks.json", &[], String::new()).await.body,
+            ),
+        };
+        let resource = resource_app(ResourceConfig {
+            strategy: kind,
+            settings: settings.clone(),
+            store: Some(resource_store.clone()),
+            instance: "r0".to_owned(),
+            mutant,
+            keys,
+        })
+        .await
+        .unwrap();
+        Fleet { kind, settings, authority, resource }
+    }
+
+    pub async fn admin(&self, path: &str, body: Value) -> Answer {
+        let bearer = format!("Bearer {ADMIN}");
+        send(&self.authority, "POST", path, &[("authorization", &bearer)], body.to_string()).await
+    }
+
+    pub async fn form(&self, path: &str, body: &str) -> Answer {
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        send(&self.authority, "POST", path, &kind, body.to_owned()).await
+    }
+
+    pub async fn seed(&self, subject: &str, permissions: &[&str]) {
+        let subjects = json!({ "subjects": [{ "id": subject, "permissions": permissions }] });
+        let answer = self.admin("/admin/subjects", subjects).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    pub async fn sign_in(&self, subject: &str) -> Tokens {
+        let body = format!("grant_type=password&username={subject}&password={subject}");
+        tokens(&self.form("/token", &body).await)
+    }
+
+    /// New tokens, or the status of the refusal.
+    pub async fn refresh(&self, old: &Tokens) -> Result<Tokens, u16> {
+        let body = format!("grant_type=refresh_token&refresh_token={}", old.refresh);
+        let answer = self.form("/token", &body).await;
+        if answer.status == 200 { Ok(tokens(&answer)) } else { Err(answer.status) }
+    }
+
+    pub async fn call(&self, access: &str, permission: &str) -> Answer {
+        let bearer = format!("Bearer {access}");
+        let path = format!("/resource/{permission}");
+        send(&self.resource, "GET", &path, &[("authorization", &bearer)], String::new()).await
+    }
+
+    /// A change by the administrator, acknowledged.
+    pub async fn change(&self, orientation: Orientation, scope: Value, permission: Option<&str>) {
+        let body = json!({
+            "orientation": orientation, "scope": scope, "permission": permission, "reason": "test",
+        });
+        let answer = self.admin("/admin/changes", body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    pub async fn revoke_token(&self, access: &str) {
+        assert_eq!(self.form("/revoke", &format!("token={access}")).await.status, 200);
+    }
+
+    pub async fn counters(&self) -> Counters {
+        Counters::parse(&send(&self.resource, "GET", "/metrics", &[], String::new()).await.body)
+    }
+
+    pub fn claim(&self, orientation: Orientation, scope: ScopeKind, everything: bool) -> Claimed {
+        claim(self.kind, &self.settings, &Question { orientation, scope, everything, rate_per_s: 1.0 })
+    }
+}
+
+pub fn tokens(answer: &Answer) -> Tokens {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let body = answer.json();
+    let member = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{name}: {body}")).to_owned();
+    Tokens { access: member("access_token"), refresh: member("refresh_token"), session: member("session") }
+}

@@ -1,0 +1,282 @@
+//! The store client of a server: one multiplexed, pipelined connection that comes back by itself.
+//!
+//! While there is no connection, requests fail at once: what to do without a store is a strategy's policy,
+//! and a client that waited or retried would hide it. Nothing is sent twice.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, RedisConnectionInfo, RedisError, cmd};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use crate::address::StoreAddress;
+use crate::command::{Command, Value, score_text};
+use crate::error::StoreError;
+
+/// Pause before every attempt to reach a store that was lost: one that accepts and hangs up must not be
+/// hammered.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Requests that may wait for the socket before a further one waits for them; the library's default of 50
+/// would be felt at the rates of a load test.
+const QUEUED_REQUESTS: usize = 4096;
+
+/// How long a client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection, the password included.
+    pub connect_timeout_ms: u64,
+    /// For an answer.
+    pub response_timeout_ms: u64,
+}
+
+/// A connection to a store, shared by its clones. Needs a tokio runtime, one thread is enough.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    address: StoreAddress,
+    limits: Limits,
+    /// `None` while the store is lost.
+    connection: Mutex<Option<MultiplexedConnection>>,
+    operations: AtomicU64,
+    round_trips: AtomicU64,
+    unavailable: AtomicU64,
+}
+
+impl Client {
+    /// Connects and authenticates; the first connection is not retried.
+    pub async fn connect(address: &StoreAddress, limits: Limits) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared {
+            address: address.clone(),
+            limits,
+            connection: Mutex::new(None),
+            operations: AtomicU64::new(0),
+            round_trips: AtomicU64::new(0),
+            unavailable: AtomicU64::new(0),
+        });
+        let (opened, first) = oneshot::channel();
+        tokio::spawn(keep_connected(Arc::downgrade(&shared), address.clone(), limits, opened));
+        match first.await {
+            Ok(Ok(())) => Ok(Self { shared }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StoreError::unavailable(address, "the runtime stopped while connecting")),
+        }
+    }
+
+    /// Asks for a sign of life.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.query(&cmd("PING")).await.map(drop)
+    }
+
+    /// The value of a key.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        bytes_or_nil(self.query(cmd("GET").arg(key)).await?)
+    }
+
+    /// The values of several keys, in their order: one operation. No keys, no request.
+    pub async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        list(self.query(cmd("MGET").arg(keys)).await?)?.into_iter().map(bytes_or_nil).collect()
+    }
+
+    /// How many of the keys exist: one operation. No keys, no request.
+    pub async fn count_existing(&self, keys: &[&str]) -> Result<u64, StoreError> {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        match self.query(cmd("EXISTS").arg(keys)).await? {
+            Value::Integer(count) => u64::try_from(count).map_err(|_| unexpected(&count, "a count")),
+            other => Err(unexpected(&other, "a count")),
+        }
+    }
+
+    /// Members of a sorted set with a score above `above`, by score.
+    pub async fn members_scored_above(&self, key: &str, above: f64) -> Result<Vec<String>, StoreError> {
+        let above = format!("({}", score_text(above));
+        let members = self.query(cmd("ZRANGEBYSCORE").arg(key).arg(above).arg("+inf")).await?;
+        list(members)?.into_iter().map(text).collect()
+    }
+
+    /// One step.
+    pub async fn one(&self, command: Command) -> Result<Value, StoreError> {
+        self.query(&command.encode()).await
+    }
+
+    /// All steps or none, nobody else's in between; sent as one pipeline, so one round trip. One answer per
+    /// step. A step that the store refuses makes the whole an error although the others were carried out.
+    pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Value>, StoreError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::Pipeline::with_capacity(commands.len());
+        pipeline.atomic();
+        for command in &commands {
+            pipeline.add_command(command.encode());
+        }
+        let steps = commands.len() as u64;
+        let ask = |mut connection| async move { pipeline.query_async(&mut connection).await };
+        list(self.send(steps, ask).await?)
+    }
+
+    /// Commands sent since connect; a transaction counts its steps.
+    pub fn operations(&self) -> u64 {
+        self.shared.operations.load(Relaxed)
+    }
+
+    /// Requests sent since connect; a transaction counts once.
+    pub fn round_trips(&self) -> u64 {
+        self.shared.round_trips.load(Relaxed)
+    }
+
+    /// Requests since connect that ended as `Unavailable`, sent or not.
+    pub fn unavailable(&self) -> u64 {
+        self.shared.unavailable.load(Relaxed)
+    }
+
+    async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
+        let ask = |mut connection: MultiplexedConnection| async move {
+            connection.send_packed_command(command).await?.extract_error()
+        };
+        self.send(1, ask).await
+    }
+
+    /// Counts and sends a request of `operations` commands.
+    async fn send<F>(
+        &self,
+        operations: u64,
+        ask: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<Value, StoreError>
+    where
+        F: Future<Output = Result<redis::Value, RedisError>>,
+    {
+        let shared = &*self.shared;
+        let Some(connection) = shared.connected() else {
+            shared.unavailable.fetch_add(1, Relaxed);
+            return Err(StoreError::unavailable(&shared.address, "connection lost"));
+        };
+        shared.operations.fetch_add(operations, Relaxed);
+        shared.round_trips.fetch_add(1, Relaxed);
+        let answer = ask(connection)
+            .await
+            .map_err(|error| StoreError::sorted(&error, &shared.address, shared.limits.response_timeout_ms))
+            .and_then(Value::try_from);
+        if answer.as_ref().is_err_and(StoreError::is_unavailable) {
+            shared.unavailable.fetch_add(1, Relaxed);
+        }
+        answer
+    }
+}
+
+impl Shared {
+    fn connected(&self) -> Option<MultiplexedConnection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, connection: Option<MultiplexedConnection>) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+}
+
+type Opened = oneshot::Sender<Result<(), StoreError>>;
+
+/// Opens a connection; when it is lost, opens the next one, for as long as a client exists. Ends when the
+/// first cannot be opened.
+async fn keep_connected(shared: Weak<Shared>, address: StoreAddress, limits: Limits, opened: Opened) {
+    let mut opened = Some(opened);
+    while shared.strong_count() > 0 {
+        let held = hold_one(&shared, &address, limits, &mut opened).await;
+        if let (Err(error), Some(opened)) = (held, opened.take()) {
+            // A caller that stopped waiting does not want to know.
+            let _ = opened.send(Err(error));
+            return;
+        }
+        sleep(RECONNECT_PAUSE).await;
+    }
+}
+
+/// Opens a connection within the limits, hands it to the clients and drives it until it is lost.
+async fn hold_one(
+    shared: &Weak<Shared>,
+    address: &StoreAddress,
+    limits: Limits,
+    opened: &mut Option<Opened>,
+) -> Result<(), StoreError> {
+    let info = handshake(address);
+    let limit = Duration::from_millis(limits.connect_timeout_ms);
+    let attempt = async {
+        let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+        stream.set_nodelay(true)?;
+        MultiplexedConnection::new_with_config(&info, stream, configuration(limits)).await
+    };
+    let (connection, until_lost) = match timeout(limit, attempt).await {
+        Ok(attempted) => {
+            attempted.map_err(|error| StoreError::sorted(&error, address, limits.connect_timeout_ms))?
+        }
+        Err(_) => {
+            let reason = format!("no connection within {} ms", limits.connect_timeout_ms);
+            return Err(StoreError::unavailable(address, reason));
+        }
+    };
+    let Some(alive) = shared.upgrade() else { return Ok(()) };
+    alive.replace(Some(connection));
+    drop(alive);
+    if let Some(opened) = opened.take() {
+        let _ = opened.send(Ok(()));
+    }
+    until_lost.await;
+    if let Some(alive) = shared.upgrade() {
+        alive.replace(None);
+    }
+    Ok(())
+}
+
+fn configuration(limits: Limits) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_response_timeout(Some(Duration::from_millis(limits.response_timeout_ms)))
+        .set_pipeline_buffer_size(QUEUED_REQUESTS)
+}
+
+fn handshake(address: &StoreAddress) -> RedisConnectionInfo {
+    // RESP2 says everything that `Value` holds; the library's name would be one more command per connection.
+    let info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
+    match &address.password {
+        Some(password) => info.set_password(password),
+        None => info,
+    }
+}
+
+fn unexpected(value: &impl std::fmt::Debug, expected: &str) -> StoreError {
+    StoreError::Unexpected { reason: format!("{value:?} instead of {expected}") }
+}
+
+fn list(value: Value) -> Result<Vec<Value>, StoreError> {
+    match value {
+        Value::List(values) => Ok(values),
+        other => Err(unexpected(&other, "a list")),
+    }
+}
+
+fn bytes_or_nil(value: Value) -> Result<Option<Vec<u8>>, StoreError> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::Bytes(bytes) => Ok(Some(bytes)),
+        // A value that happens to be the word OK is a value.
+        Value::Ok => Ok(Some(b"OK".to_vec())),
+        other => Err(unexpected(&other, "a value")),
+    }
+}
+
+fn text(value: Value) -> Result<String, StoreError> {
+    let Some(bytes) = bytes_or_nil(value)? else { return Err(unexpected(&Value::Nil, "text")) };
+    String::from_utf8(bytes).map_err(|error| unexpected(&error.into_bytes(), "text"))
+}

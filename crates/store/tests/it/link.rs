@@ -1,0 +1,209 @@
+//! The link between real sockets: nothing lost, nothing reordered, nothing early.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use revbench_store::{LinkConfig, StoreAddress, measure_round_trip, overhead_from, run_link};
+
+use crate::stores::embedded;
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn link_to(upstream: SocketAddr, config: LinkConfig) -> SocketAddr {
+    let (listener, address) = listen();
+    thread::spawn(move || run_link(listener, upstream, config));
+    address
+}
+
+fn connect(to: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(to).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket
+}
+
+/// Sends back what it reads; when the client ends, says goodbye and ends as well.
+fn echo() -> SocketAddr {
+    let (listener, address) = listen();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            thread::spawn(move || {
+                let mut socket = socket.unwrap();
+                let mut buffer = [0; 16 << 10];
+                loop {
+                    match socket.read(&mut buffer).unwrap() {
+                        0 => break,
+                        length => socket.write_all(&buffer[..length]).unwrap(),
+                    }
+                }
+                socket.write_all(b"goodbye").unwrap();
+            });
+        }
+    });
+    address
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that measures")]
+fn elapsed(act: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    act();
+    start.elapsed()
+}
+
+fn chunk(connection: usize, number: usize) -> Vec<u8> {
+    let length = 1 + (number * 7919 + connection * 31) % 3000;
+    (0..length).map(|at| (connection * 13 + number * 7 + at) as u8).collect()
+}
+
+#[test]
+fn bytes_come_whole_and_in_order_and_ends_are_passed_on() {
+    let link = link_to(echo(), LinkConfig::for_round_trip_us(2_000.0, 0));
+    let clients: Vec<_> = (0..4)
+        .map(|connection| {
+            thread::spawn(move || {
+                let mut socket = connect(link);
+                let mut writer = socket.try_clone().unwrap();
+                let writing = thread::spawn(move || {
+                    for number in 0..1_500 {
+                        writer.write_all(&chunk(connection, number)).unwrap();
+                    }
+                    writer.shutdown(Shutdown::Write).unwrap();
+                });
+                let mut got = Vec::new();
+                socket.read_to_end(&mut got).unwrap();
+                writing.join().unwrap();
+                let mut expected: Vec<u8> = (0..1_500).flat_map(|number| chunk(connection, number)).collect();
+                expected.extend_from_slice(b"goodbye");
+                assert!(got == expected, "{} of {} bytes, or others", got.len(), expected.len());
+            })
+        })
+        .collect();
+    for client in clients {
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn a_sender_that_is_not_read_is_held_back() {
+    let (listener, upstream) = listen();
+    let link = link_to(upstream, LinkConfig::for_round_trip_us(200.0, 0));
+    let mut client = connect(link);
+    let (mut server, _) = listener.accept().unwrap();
+    client.set_nonblocking(true).unwrap();
+    let mut sent = 0_usize;
+    let mut pauses = 0;
+    // Nobody reads: sooner or later every buffer on the way is full.
+    while pauses < 20 {
+        match client.write(&[7; 64 << 10]) {
+            Ok(length) => (sent, pauses) = (sent + length, 0),
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+                pauses += 1;
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        assert!(sent < 200 << 20, "the link takes everything");
+    }
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).unwrap();
+    assert_eq!(got.len(), sent);
+}
+
+#[test]
+fn no_round_trip_is_shorter_than_asked() {
+    let asked = Duration::from_millis(2);
+    let link = link_to(echo(), LinkConfig::for_round_trip_us(2_000.0, 0));
+    let mut socket = connect(link);
+    for number in 0..100_u8 {
+        let mut answer = [0];
+        let took = elapsed(|| {
+            socket.write_all(&[number]).unwrap();
+            socket.read_exact(&mut answer).unwrap();
+        });
+        assert_eq!(answer, [number]);
+        assert!(took >= asked, "round trip of {took:?}");
+    }
+}
+
+#[test]
+fn requests_under_way_do_not_wait_for_each_other() {
+    let asked_ms = 50;
+    let link = link_to(echo(), LinkConfig::for_round_trip_us(asked_ms as f64 * 1_000.0, 0));
+    let mut socket = connect(link);
+    let mut reader = socket.try_clone().unwrap();
+    let took = elapsed(|| {
+        for number in 0..100_u8 {
+            socket.write_all(&[number]).unwrap();
+            thread::sleep(Duration::from_micros(200));
+        }
+        let mut answers = [0; 100];
+        reader.read_exact(&mut answers).unwrap();
+        assert!(answers.is_sorted());
+    });
+    // One after the other they would take 5 s.
+    assert!(took < Duration::from_millis(20 * asked_ms), "{took:?}");
+}
+
+#[test]
+fn an_upstream_that_refuses_closes_the_client() {
+    let (closed, nobody) = listen();
+    drop(closed);
+    let link = link_to(nobody, LinkConfig::for_round_trip_us(500.0, 0));
+    for _ in 0..3 {
+        let mut socket = connect(link);
+        let _ = socket.write_all(b"anybody?");
+        assert!(matches!(socket.read(&mut [0; 16]), Ok(0) | Err(_)));
+    }
+}
+
+#[test]
+#[ignore = "a measurement: run it alone on an idle machine"]
+fn measured_distance_is_the_asked_one() {
+    let store = embedded();
+    let upstream: SocketAddr = format!("{}:{}", store.host, store.port).parse().unwrap();
+    let through = |asked_us, overhead_ns| {
+        let link = link_to(upstream, LinkConfig::for_round_trip_us(asked_us, overhead_ns));
+        measure_round_trip(&StoreAddress { port: link.port(), ..store.clone() }, 1_000).unwrap()
+    };
+    let direct = measure_round_trip(&store, 1_000).unwrap();
+    for asked_us in [500.0_f64, 2_000.0] {
+        let overhead_ns = overhead_from(asked_us, &direct, &through(asked_us, 0));
+        let linked = through(asked_us, overhead_ns);
+        println!("asked {asked_us} direct {direct:?} overhead {overhead_ns} ns linked {linked:?}");
+        assert!((linked.p50_us - asked_us).abs() <= f64::max(100.0, asked_us / 10.0));
+    }
+}
+
+#[test]
+#[ignore = "a measurement: run it alone on an idle machine"]
+fn twenty_thousand_pipelined_requests_a_second_keep_their_distance() {
+    let (rate_per_s, seconds, batch) = (20_000, 2, 10);
+    let link = link_to(echo(), LinkConfig::for_round_trip_us(2_000.0, 50_000));
+    let mut socket = connect(link);
+    let mut reader = socket.try_clone().unwrap();
+    let reading = thread::spawn(move || {
+        let mut answers = vec![0; rate_per_s * seconds];
+        reader.read_exact(&mut answers).unwrap();
+    });
+    let took = elapsed(|| {
+        let pause = Duration::from_secs_f64(batch as f64 / rate_per_s as f64);
+        for _ in 0..rate_per_s * seconds / batch {
+            let writing = elapsed(|| {
+                for request in 0..batch {
+                    socket.write_all(&[request as u8]).unwrap();
+                }
+            });
+            thread::sleep(pause.saturating_sub(writing + Duration::from_micros(70)));
+        }
+        reading.join().unwrap();
+    });
+    println!("{} requests took {took:?}", rate_per_s * seconds);
+    assert!(took < Duration::from_secs(seconds as u64) * 11 / 10, "{took:?}");
+}

@@ -1,0 +1,179 @@
+//! The subject's record, read from the store and kept in each process for a while.
+//!
+//! Promises that a change of any scope and direction is seen within `cache_ttl + store_timeout`: an entry
+//! is as old as the moment its reading began, and a decision may join a reading for as long as the store may
+//! take. Costs one `GET` per subject, process and time to live; a hit costs nothing. The same is done by
+//! Kubernetes' webhook authorizer (5 min allowed, 30 s denied), AWS API Gateway authorizers (300 s) and Consul
+//! (30 s). What is not held is cached like what is: a grant waits as long as a revocation. Every process has
+//! its own cache, so the last of N is later than one.
+
+use std::sync::Arc;
+
+use revbench_model::settings::OnStoreDown;
+use revbench_model::time::NS_PER_MS;
+use revbench_model::{Claims, Distribution, Now, Settings, SubjectId};
+use revbench_store::{Client, Command};
+
+use crate::kind::{Card, Claimed, Family, Question};
+use crate::lookup::{judge, slim};
+use crate::meters::Meters;
+use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
+use crate::truth::{SubjectRecord, read_subject};
+use crate::ttl_cache::{Filling, Found, TtlCache};
+
+/// What is to be known about it.
+pub const CARD: Card = Card {
+    family: Family::Cache,
+    summary: "The looked-up permissions are kept in each process for a time and then read again.",
+    promises: "Revocations and grants take effect within the cache's time to live plus one read of the store.",
+    costs: "One store operation per subject, process and time to live; nothing on a hit; memory per subject.",
+    fails: "The store down: entries serve out their life, then as configured.",
+    needs: "A shared store with every subject's permissions; memory in each resource server.",
+    source_urls: &[
+        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html",
+        "https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/acl",
+    ],
+    params: &["cache_ttl", "store_timeout", "on_store_down"],
+    exact_costs: &[],
+};
+
+/// Subjects kept per process.
+const CAPACITY: usize = 100_000;
+
+/// Rough bytes of an entry beside its permissions: map, queue, record.
+const ENTRY_BYTES: u64 = 256;
+
+pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
+    let ttl_ms = settings.cache_ttl_ms as f64;
+    Claimed::Bound {
+        formula: "cache_ttl + store_timeout".to_owned(),
+        bound_ms: ttl_ms + settings.store_timeout_ms as f64,
+        predicted: Some(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s: question.rate_per_s }),
+    }
+}
+
+/// What was read about a subject.
+#[derive(Clone)]
+enum Fact {
+    /// Their record, or that there is none.
+    Read(Option<Arc<SubjectRecord>>),
+    /// No answer: shared with those who waited for it, never kept.
+    Unavailable,
+}
+
+/// The facts that a process keeps, shared by its threads.
+pub struct FactCache(TtlCache<Fact>);
+
+impl FactCache {
+    /// Facts are kept for this long.
+    pub fn new(ttl_ms: u64) -> Self {
+        FactCache(TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY))
+    }
+}
+
+/// Reads the subject's record when what it has is too old.
+#[derive(Clone)]
+pub struct CachedLookup {
+    client: Client,
+    meters: Arc<Meters>,
+    cache: Arc<FactCache>,
+    policy: OnStoreDown,
+}
+
+impl CachedLookup {
+    /// Over a store and the cache of the process.
+    pub fn new(client: Client, meters: Arc<Meters>, settings: &Settings, cache: Arc<FactCache>) -> Self {
+        CachedLookup { client, meters, cache, policy: settings.on_store_down }
+    }
+
+    async fn fact(&self, subject: &SubjectId, now: Now) -> Fact {
+        let mut counted = false;
+        loop {
+            match self.cache.0.find(subject.as_str(), now.mono_ns) {
+                Found::Fresh(fact) if counted => return fact,
+                Found::Fresh(fact) => {
+                    self.meters.hit();
+                    return fact;
+                }
+                Found::Fill(filling) => {
+                    self.count_miss(&mut counted);
+                    return self.fill(filling, subject).await;
+                }
+                Found::Underway(mut receiver) => {
+                    self.count_miss(&mut counted);
+                    self.meters.waited_along();
+                    // Closed: whoever was reading gave up (their client left), so ask again.
+                    if let Ok(fact) = receiver.wait_for(Option::is_some).await {
+                        return fact.clone().unwrap_or(Fact::Unavailable);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn fill(&self, filling: Filling<'_, Fact>, subject: &SubjectId) -> Fact {
+        self.meters.asked_store();
+        match read_subject(&self.client, subject).await {
+            Ok(record) => {
+                let fact = Fact::Read(record.map(Arc::new));
+                filling.store(fact.clone());
+                fact
+            }
+            Err(_) => {
+                filling.announce_only(Fact::Unavailable);
+                Fact::Unavailable
+            }
+        }
+    }
+
+    fn count_miss(&self, counted: &mut bool) {
+        if !std::mem::replace(counted, true) {
+            self.meters.missed();
+        }
+    }
+}
+
+impl Strategy for CachedLookup {
+    async fn issued(
+        &self,
+        claims: &mut Claims,
+        _subject: &SubjectRecord,
+        _now: Now,
+    ) -> Result<Vec<Command>, Unavailable> {
+        slim(claims, self.policy);
+        Ok(Vec::new())
+    }
+
+    async fn held(&self, claims: &Claims, now: Now) -> Result<Held, Decision> {
+        match self.fact(&claims.sub, now).await {
+            Fact::Read(record) => judge(record, claims),
+            Fact::Unavailable => without_store(self.policy),
+        }
+    }
+
+    fn state_bytes(&self) -> u64 {
+        self.cache.0.len() as u64 * ENTRY_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use revbench_model::{Orientation, ScopeKind};
+
+    use super::*;
+
+    #[test]
+    fn the_rate_is_carried_into_the_prediction() {
+        let settings = Settings { cache_ttl_ms: 2_000, ..Settings::default() };
+        let question = Question {
+            orientation: Orientation::Grant,
+            scope: ScopeKind::Subject,
+            everything: false,
+            rate_per_s: 3.0,
+        };
+        let Claimed::Bound { bound_ms, predicted, .. } = claim(&settings, &question) else { panic!() };
+        assert_eq!(bound_ms, 2_500.0);
+        assert_eq!(predicted, Some(Distribution::ExpireAfterWrite { ttl_ms: 2_000.0, rate_per_s: 3.0 }));
+    }
+}

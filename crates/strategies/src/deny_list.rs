@@ -1,0 +1,200 @@
+//! A deny list in a shared store, asked on each request.
+//!
+//! Promises that a revoked token is refused from the acknowledgement on. Costs one `EXISTS` a request, one
+//! entry per revoked token until the token would have died anyway (Little's law: rate × remaining life), and
+//! an index of live tokens per subject, without which only tokens one holds in hand could be revoked. It
+//! takes away and cannot give: a grant waits for the client to renew. RFC 7009 is its usual front door;
+//! Keycloak, flask-jwt-extended and express-jwt ship the mechanism.
+//!
+//! Entries are keyed by issuer and token identifier, never by the token's text, which an attacker can rewrite
+//! without breaking the signature (ECDSA's second signature, base64url variants). An entry outlives `exp` by
+//! leeway and a second, because a verifier with leeway accepts the token for that long.
+
+use revbench_model::settings::OnStoreDown;
+use revbench_model::{Claims, Issuer, Now, Orientation, Reason, Settings, SubjectId};
+use revbench_store::{Client, Command};
+
+use std::sync::Arc;
+
+use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
+use crate::meters::Meters;
+use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
+use crate::truth::SubjectRecord;
+
+/// What is to be known about it.
+pub const CARD: Card = Card {
+    family: Family::StateCheck,
+    summary: "Revoked tokens are listed in a shared store until they would expire; each request asks the list.",
+    promises: "A revoked token is refused with the acknowledgement. Grants cannot be expressed.",
+    costs: "One store operation and one round trip a request; an index of live tokens at each issue.",
+    fails: "The store down: refuse all or believe revoked tokens. Eviction or a restart without \
+            persistence brings revoked tokens back.",
+    needs: "A shared store that every resource server reaches, without eviction.",
+    source_urls: &[
+        "https://www.rfc-editor.org/rfc/rfc7009",
+        "https://flask-jwt-extended.readthedocs.io/en/stable/blocklist_and_token_revoking.html",
+        "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html",
+    ],
+    params: &["store_timeout", "on_store_down", "leeway", "deny_preload"],
+    exact_costs: EXACT_PER_REQUEST,
+};
+
+/// How much longer than its token an entry lives, beside the leeway: clocks are read and rounded twice.
+const MARGIN_MS: u64 = 1_000;
+
+/// Entries written per transaction when the list is loaded before a run.
+const PRELOAD_BATCH: u32 = 1_000;
+
+pub(crate) fn claim(question: &Question) -> Claimed {
+    match question.orientation {
+        Orientation::Revoke => Claimed::at_once(),
+        Orientation::Grant => {
+            Claimed::cannot("a deny list takes tokens away; it has no entry that gives a permission")
+        }
+    }
+}
+
+/// Asks the list before it believes the token.
+#[derive(Clone)]
+pub struct DenyList {
+    client: Client,
+    meters: Arc<Meters>,
+    issuer: Issuer,
+    policy: OnStoreDown,
+    token_ttl_ms: u64,
+    leeway_ms: u64,
+    preload: u32,
+}
+
+impl DenyList {
+    /// Over a store; `issuer` is the one whose tokens are listed.
+    pub fn new(client: Client, meters: Arc<Meters>, settings: &Settings, issuer: Issuer) -> Self {
+        DenyList {
+            client,
+            meters,
+            issuer,
+            policy: settings.on_store_down,
+            token_ttl_ms: settings.token_ttl_ms,
+            leeway_ms: settings.leeway_ms,
+            preload: settings.deny_preload,
+        }
+    }
+
+    /// How long an entry for a token that expires then must live; `None` where the token is dead already.
+    fn life_ms(&self, exp_ms: u64, now: Now) -> Option<u64> {
+        (exp_ms + self.leeway_ms + MARGIN_MS).checked_sub(now.wall_ms).filter(|&ms| ms > 0)
+    }
+
+    fn deny(&self, jti: &str, exp_ms: u64, now: Now) -> Option<Command> {
+        let life_ms = self.life_ms(exp_ms, now)?;
+        let key = deny_key(self.issuer.as_str(), jti);
+        Some(Command::Set { key, value: b"1".to_vec(), expire_ms: Some(life_ms) })
+    }
+
+    /// Scores below this belong to tokens that no verifier accepts any more.
+    fn dead_below_ms(&self, now: Now) -> f64 {
+        now.wall_ms.saturating_sub(self.leeway_ms + MARGIN_MS) as f64
+    }
+}
+
+/// Where a token is listed.
+fn deny_key(issuer: &str, jti: &str) -> String {
+    format!("deny:{issuer}:{jti}")
+}
+
+/// Where a subject's live tokens are indexed, by expiry.
+fn live_key(subject: &SubjectId) -> String {
+    format!("live:{subject}")
+}
+
+/// A member of the index of live tokens. Identifiers are base64url, so the bar separates.
+fn live_member(claims: &Claims) -> String {
+    format!("{}|{}|{}", claims.sid, claims.jti, claims.exp_ms())
+}
+
+fn parse_live(member: &str) -> Option<(&str, &str, u64)> {
+    let mut parts = member.rsplitn(3, '|');
+    let exp_ms = parts.next()?.parse().ok()?;
+    let jti = parts.next()?;
+    Some((parts.next()?, jti, exp_ms))
+}
+
+impl Strategy for DenyList {
+    async fn prepare(&self, now: Now) -> Result<(), Unavailable> {
+        let exp_ms = now.wall_ms + self.token_ttl_ms;
+        let entries: Vec<Command> =
+            (0..self.preload).filter_map(|n| self.deny(&format!("unrelated-{n}"), exp_ms, now)).collect();
+        for batch in entries.chunks(PRELOAD_BATCH as usize) {
+            self.client.transaction(batch.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    async fn issued(
+        &self,
+        claims: &mut Claims,
+        _subject: &SubjectRecord,
+        now: Now,
+    ) -> Result<Vec<Command>, Unavailable> {
+        let key = live_key(&claims.sub);
+        let life_ms = self.token_ttl_ms + self.leeway_ms + MARGIN_MS;
+        Ok(vec![
+            Command::AddScored {
+                key: key.clone(),
+                member: live_member(claims),
+                score: claims.exp_ms() as f64,
+            },
+            Command::RemoveScoredBelow { key: key.clone(), below: self.dead_below_ms(now) },
+            Command::Expire { key, ms: life_ms },
+        ])
+    }
+
+    async fn held(&self, claims: &Claims, _now: Now) -> Result<Held, Decision> {
+        self.meters.asked_store();
+        let key = deny_key(claims.iss.as_str(), claims.jti.as_str());
+        match self.client.count_existing(&[&key]).await {
+            Ok(0) => Ok(Held::InToken),
+            Ok(_) => Err(Decision::Reauthenticate(Reason::Revoked)),
+            Err(_) => without_store(self.policy),
+        }
+    }
+
+    /// Denies every live token that the change is about. A refreshed one carries the new authority, so a
+    /// demotion costs its subject a renewal and no sign-in.
+    async fn propagate(&self, applied: &AppliedChange, now: Now) -> Result<Vec<Command>, Unavailable> {
+        if applied.change.orientation == Orientation::Grant {
+            return Ok(Vec::new());
+        }
+        let index = live_key(&applied.subject);
+        let members = self.client.members_scored_above(&index, self.dead_below_ms(now)).await?;
+        let concerned = |sid: &str| applied.session.as_ref().is_none_or(|ended| ended.as_str() == sid);
+        let live = members
+            .iter()
+            .filter_map(|member| parse_live(member))
+            .filter(|&(sid, ..)| concerned(sid))
+            .filter_map(|(_, jti, exp_ms)| self.deny(jti, exp_ms, now));
+        let named = applied.token.iter().filter_map(|token| self.deny(token.jti.as_str(), token.exp_ms, now));
+        Ok(live.chain(named).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::fixtures::claims;
+
+    #[test]
+    fn index_members_read_back() {
+        let claims = claims(&[]);
+        assert_eq!(parse_live(&live_member(&claims)), Some(("s1", "j1", 1_700_000_010_000)));
+        for broken in ["", "s|j", "s|j|x", "s|j|-1"] {
+            assert_eq!(parse_live(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn keys_name_issuer_and_token() {
+        assert_ne!(deny_key("a", "j"), deny_key("b", "j"));
+        assert_eq!(deny_key("https://a", "j"), "deny:https://a:j");
+    }
+}

@@ -1,0 +1,304 @@
+//! The registry: every strategy's name, card and claim, as pure functions of its settings.
+//!
+//! What is written here is what the runner judges a measurement against and what `explain` prints. It needs no
+//! store and no clock, so that whoever plans a run can ask without starting anything.
+
+use std::collections::BTreeMap;
+
+use revbench_model::{Distribution, Orientation, ScopeKind, Settings};
+use serde::{Deserialize, Serialize};
+
+use crate::{cached_lookup, deny_list, floor, lookup, none, short_ttl, token_version};
+
+/// Every strategy there is, in the order of the tables: floor and control first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyKind {
+    /// The HTTP stack without verification.
+    Floor,
+    /// Verification and nothing else: the control.
+    None,
+    /// A short token life.
+    ShortTtl,
+    /// A deny list in a shared store.
+    DenyList,
+    /// The version of the subject's authority, compared on each request.
+    TokenVersion,
+    /// The permissions themselves, looked up on each request.
+    Lookup,
+    /// The same, cached for a while.
+    CachedLookup,
+}
+
+impl StrategyKind {
+    /// Every strategy, in the order of the tables.
+    pub const ALL: [StrategyKind; 7] = [
+        StrategyKind::Floor,
+        StrategyKind::None,
+        StrategyKind::ShortTtl,
+        StrategyKind::DenyList,
+        StrategyKind::TokenVersion,
+        StrategyKind::Lookup,
+        StrategyKind::CachedLookup,
+    ];
+
+    /// The name on the command line, in files and on the page.
+    pub fn name(self) -> &'static str {
+        match self {
+            StrategyKind::Floor => "floor",
+            StrategyKind::None => "none",
+            StrategyKind::ShortTtl => "short-ttl",
+            StrategyKind::DenyList => "deny-list",
+            StrategyKind::TokenVersion => "token-version",
+            StrategyKind::Lookup => "lookup",
+            StrategyKind::CachedLookup => "cached-lookup",
+        }
+    }
+
+    /// The strategy of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        StrategyKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What is to be known about it before it is chosen.
+    pub fn card(self) -> &'static Card {
+        match self {
+            StrategyKind::Floor => &floor::CARD,
+            StrategyKind::None => &none::CARD,
+            StrategyKind::ShortTtl => &short_ttl::CARD,
+            StrategyKind::DenyList => &deny_list::CARD,
+            StrategyKind::TokenVersion => &token_version::CARD,
+            StrategyKind::Lookup => &lookup::CARD,
+            StrategyKind::CachedLookup => &cached_lookup::CARD,
+        }
+    }
+}
+
+/// By what a strategy makes a change take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Nothing is checked.
+    Floor,
+    /// Nothing but the token is checked.
+    Control,
+    /// Old answers die of age, in the token.
+    TimeBound,
+    /// Shared state is read on each request.
+    StateCheck,
+    /// Shared state is read now and then.
+    Cache,
+}
+
+/// What is to be known about a strategy before it is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Card {
+    /// By what it works.
+    pub family: Family,
+    /// One sentence.
+    pub summary: &'static str,
+    /// What it promises after the acknowledgement of a change.
+    pub promises: &'static str,
+    /// What it costs.
+    pub costs: &'static str,
+    /// How it fails.
+    pub fails: &'static str,
+    /// What one must run for it.
+    pub needs: &'static str,
+    /// Where the mechanism is written.
+    pub source_urls: &'static [&'static str],
+    /// Names of the settings that shape it, without unit, as `--param` takes them.
+    pub params: &'static [&'static str],
+    /// Keys of the cost table that are counted and the same on every run.
+    pub exact_costs: &'static [&'static str],
+}
+
+/// Counted costs of a strategy that does the same work for each request.
+pub(crate) const EXACT_PER_REQUEST: &[&str] = &["store_ops_per_1k", "round_trips_on_path"];
+
+/// A kind of change about which a strategy is asked what it promises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Question {
+    /// Revoke or grant.
+    pub orientation: Orientation,
+    /// To what it applies.
+    pub scope: ScopeKind,
+    /// Everything the scope has, rather than one permission.
+    pub everything: bool,
+    /// The subject's requests per second at one instance.
+    pub rate_per_s: f64,
+}
+
+/// What a strategy promises about a kind of change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Claimed {
+    /// No decision is staler than this.
+    Bound {
+        /// The bound in names of settings.
+        formula: String,
+        /// The bound in milliseconds.
+        bound_ms: f64,
+        /// The law of the window, where it is known.
+        predicted: Option<Distribution>,
+    },
+    /// It promises nothing.
+    NoClaim,
+    /// The strategy cannot express this change.
+    Cannot {
+        /// Why not.
+        why: String,
+    },
+}
+
+impl Claimed {
+    /// Effective with the acknowledgement.
+    pub(crate) fn at_once() -> Claimed {
+        Claimed::Bound { formula: "0".to_owned(), bound_ms: 0.0, predicted: Some(Distribution::Zero) }
+    }
+
+    /// A change that the strategy has no words for.
+    pub(crate) fn cannot(why: &str) -> Claimed {
+        Claimed::Cannot { why: why.to_owned() }
+    }
+}
+
+/// What a strategy with these settings promises about such a change.
+pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Claimed {
+    if let Some(why) = meaningless(question) {
+        return Claimed::cannot(why);
+    }
+    match kind {
+        StrategyKind::Floor | StrategyKind::None => Claimed::NoClaim,
+        StrategyKind::ShortTtl => short_ttl::claim(settings, question),
+        StrategyKind::DenyList => deny_list::claim(question),
+        StrategyKind::TokenVersion => token_version::claim(settings, question),
+        StrategyKind::Lookup => lookup::claim(),
+        StrategyKind::CachedLookup => cached_lookup::claim(settings, question),
+    }
+}
+
+/// Why no strategy can express such a change: the source of truth has no place for it.
+fn meaningless(question: &Question) -> Option<&'static str> {
+    match (question.scope, question.orientation, question.everything) {
+        (ScopeKind::Subject, ..) | (_, Orientation::Revoke, true) => None,
+        (_, Orientation::Grant, _) => Some("permissions are given to subjects, not to sessions or tokens"),
+        (_, Orientation::Revoke, false) => {
+            Some("permissions are held by subjects: a session or token is revoked as a whole")
+        }
+    }
+}
+
+/// The life T of the fact that ages, the T of λT; `None` where nothing ages.
+pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
+    match kind {
+        StrategyKind::ShortTtl => Some(settings.token_ttl_ms as f64),
+        StrategyKind::CachedLookup => Some(settings.cache_ttl_ms as f64),
+        _ => None,
+    }
+}
+
+/// The settings that shape the strategy, their names with units: `cache_ttl_ms`.
+pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde_json::Value> {
+    let serde_json::Value::Object(all) =
+        serde_json::to_value(settings).expect("settings are plain numbers and words")
+    else {
+        return BTreeMap::new();
+    };
+    let wanted = kind.card().params;
+    let is_wanted = |key: &str| wanted.contains(&key.strip_suffix("_ms").unwrap_or(key));
+    all.into_iter().filter(|(key, _)| is_wanted(key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(orientation: Orientation, scope: ScopeKind, everything: bool) -> Question {
+        Question { orientation, scope, everything, rate_per_s: 6.0 }
+    }
+
+    #[test]
+    fn names_lead_back_and_match_serde() {
+        for kind in StrategyKind::ALL {
+            assert_eq!(StrategyKind::from_name(kind.name()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        assert_eq!(StrategyKind::from_name("magic"), None);
+    }
+
+    #[test]
+    fn cards_are_complete_and_name_real_settings() {
+        for kind in StrategyKind::ALL {
+            let card = kind.card();
+            let texts = [card.summary, card.promises, card.costs, card.fails, card.needs];
+            assert!(texts.iter().all(|text| text.len() > 10), "{}", kind.name());
+            assert!(
+                !card.source_urls.is_empty()
+                    && card.source_urls.iter().all(|url| url.starts_with("https://"))
+            );
+            assert!(card.params.iter().all(|name| Settings::NAMES.contains(name)), "{}", kind.name());
+            assert_eq!(params(kind, &Settings::default()).len(), card.params.len(), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn exact_costs_are_keys_of_the_cost_table() {
+        let table = serde_json::to_value(revbench_model::summary::Cost::default()).unwrap();
+        for key in StrategyKind::ALL.iter().flat_map(|kind| kind.card().exact_costs) {
+            assert!(table.get(key).is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn params_carry_their_unit() {
+        let settings = Settings { cache_ttl_ms: 1_500, ..Settings::default() };
+        let params = params(StrategyKind::CachedLookup, &settings);
+        assert_eq!(params["cache_ttl_ms"], 1_500);
+        assert_eq!(params["on_store_down"], "refuse");
+        assert!(!params.contains_key("token_ttl_ms"));
+    }
+
+    #[test]
+    fn bounds_follow_the_settings() {
+        let settings = Settings { token_ttl_ms: 3_000, leeway_ms: 100, ..Settings::default() };
+        let revoke = question(Orientation::Revoke, ScopeKind::Subject, false);
+        let grant = question(Orientation::Grant, ScopeKind::Subject, false);
+        let check = |kind, question: &Question, expected: Option<f64>| {
+            let bound = match claim(kind, &settings, question) {
+                Claimed::Bound { bound_ms, .. } => Some(bound_ms),
+                _ => None,
+            };
+            assert_eq!(bound, expected, "{kind:?} {:?}", question.orientation);
+        };
+        check(StrategyKind::Floor, &revoke, None);
+        check(StrategyKind::None, &revoke, None);
+        check(StrategyKind::ShortTtl, &revoke, Some(3_100.0));
+        check(StrategyKind::ShortTtl, &grant, Some(3_400.0));
+        check(StrategyKind::DenyList, &revoke, Some(0.0));
+        check(StrategyKind::TokenVersion, &revoke, Some(0.0));
+        check(StrategyKind::TokenVersion, &grant, Some(1_020.0));
+        check(StrategyKind::Lookup, &revoke, Some(0.0));
+        check(StrategyKind::Lookup, &grant, Some(0.0));
+        check(StrategyKind::CachedLookup, &revoke, Some(1_500.0));
+        check(StrategyKind::CachedLookup, &grant, Some(1_500.0));
+    }
+
+    #[test]
+    fn what_cannot_be_expressed_says_why() {
+        let cannot = |kind, orientation, scope, everything| {
+            matches!(
+                claim(kind, &Settings::default(), &question(orientation, scope, everything)),
+                Claimed::Cannot { why } if !why.is_empty()
+            )
+        };
+        assert!(cannot(StrategyKind::DenyList, Orientation::Grant, ScopeKind::Subject, false));
+        assert!(!cannot(StrategyKind::DenyList, Orientation::Revoke, ScopeKind::Subject, false));
+        assert!(!cannot(StrategyKind::Lookup, Orientation::Grant, ScopeKind::Subject, false));
+        for kind in StrategyKind::ALL {
+            assert!(cannot(kind, Orientation::Grant, ScopeKind::Session, false));
+            assert!(cannot(kind, Orientation::Revoke, ScopeKind::Token, false));
+            assert!(!cannot(kind, Orientation::Revoke, ScopeKind::Session, true));
+        }
+    }
+}

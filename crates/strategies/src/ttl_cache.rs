@@ -1,0 +1,237 @@
+//! A cache whose entries age from the moment their reading began, filled once per key at a time.
+//!
+//! Our own, because the age of an entry is what is being measured: `now` is an argument, so that the same
+//! clock that stamps decisions ages entries, and an entry's age counts from before its value was read, so
+//! that no entry is older than it claims. Reads do not renew (expire after write). Bounded: the oldest entry
+//! makes room.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+/// What a cache has to say about a key.
+pub enum Found<'a, V> {
+    /// A value younger than the time to live.
+    Fresh(V),
+    /// Somebody is reading it: wait for the channel; closed without a value means that they gave up.
+    Underway(watch::Receiver<Option<V>>),
+    /// Nothing: the caller reads it, nobody else does meanwhile.
+    Fill(Filling<'a, V>),
+}
+
+/// The right and duty to fill an entry; dropped without a value, the next caller gets it.
+pub struct Filling<'a, V> {
+    cache: &'a TtlCache<V>,
+    key: Arc<str>,
+    started_ns: u64,
+    announce: watch::Sender<Option<V>>,
+}
+
+struct Entry<V> {
+    value: V,
+    started_ns: u64,
+}
+
+struct Inner<V> {
+    entries: HashMap<Arc<str>, Entry<V>>,
+    /// Keys in the order of their writing, so of their age; a rewritten key is here more than once.
+    written: VecDeque<(Arc<str>, u64)>,
+    underway: HashMap<Arc<str>, watch::Receiver<Option<V>>>,
+}
+
+/// A bounded map of values with an age.
+pub struct TtlCache<V> {
+    ttl_ns: u64,
+    capacity: usize,
+    inner: Mutex<Inner<V>>,
+}
+
+impl<V: Clone> TtlCache<V> {
+    /// With a time to live and room for so many entries.
+    pub fn new(ttl_ns: u64, capacity: usize) -> Self {
+        let inner = Inner { entries: HashMap::new(), written: VecDeque::new(), underway: HashMap::new() };
+        TtlCache { ttl_ns, capacity: capacity.max(1), inner: Mutex::new(inner) }
+    }
+
+    /// Looks a key up at `now`; whoever finds nothing becomes the one to fill it.
+    pub fn find(&self, key: &str, now_ns: u64) -> Found<'_, V> {
+        let mut inner = self.lock();
+        if let Some(entry) = inner.entries.get(key)
+            && now_ns.saturating_sub(entry.started_ns) < self.ttl_ns
+        {
+            return Found::Fresh(entry.value.clone());
+        }
+        if let Some(receiver) = inner.underway.get(key) {
+            return Found::Underway(receiver.clone());
+        }
+        let key: Arc<str> = key.into();
+        let (announce, receiver) = watch::channel(None);
+        inner.underway.insert(key.clone(), receiver);
+        Found::Fill(Filling { cache: self, key, started_ns: now_ns, announce })
+    }
+
+    /// Entries held, old ones included.
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Is there nothing?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<V> TtlCache<V> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner<V>> {
+        // Every step under the lock leaves the maps whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V: Clone> Filling<'_, V> {
+    /// Stores the value, aged from when the filling began, and tells those who wait.
+    pub fn store(self, value: V) {
+        let mut inner = self.cache.lock();
+        inner.make_room(&self.key, self.started_ns, self.cache.ttl_ns, self.cache.capacity);
+        inner.written.push_back((self.key.clone(), self.started_ns));
+        let entry = Entry { value: value.clone(), started_ns: self.started_ns };
+        inner.entries.insert(self.key.clone(), entry);
+        drop(inner);
+        self.announce.send_replace(Some(value));
+    }
+
+    /// Tells those who wait without storing: an error is not a fact.
+    pub fn announce_only(self, value: V) {
+        self.announce.send_replace(Some(value));
+    }
+}
+
+impl<V> Drop for Filling<'_, V> {
+    fn drop(&mut self) {
+        self.cache.lock().underway.remove(&self.key);
+    }
+}
+
+impl<V> Inner<V> {
+    /// Drops what is old or replaced from the front of the queue and, where the cache is full, the oldest
+    /// entry too. Each key is written at most once per life, so the queue stays as short as the map.
+    fn make_room(&mut self, incoming: &str, now_ns: u64, ttl_ns: u64, capacity: usize) {
+        while let Some((key, started_ns)) = self.written.front() {
+            let is_replaced = self.entries.get(key).is_none_or(|entry| entry.started_ns != *started_ns);
+            let is_old = now_ns.saturating_sub(*started_ns) >= ttl_ns;
+            let is_full = self.entries.len() >= capacity && !self.entries.contains_key(incoming);
+            if !(is_replaced || is_old || is_full) {
+                break;
+            }
+            if !is_replaced {
+                self.entries.remove(key);
+            }
+            self.written.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fill(cache: &TtlCache<u64>, key: &str, now_ns: u64, value: u64) -> Option<u64> {
+        match cache.find(key, now_ns) {
+            Found::Fresh(value) => Some(value),
+            Found::Fill(filling) => {
+                filling.store(value);
+                None
+            }
+            Found::Underway(_) => panic!("nobody else fills here"),
+        }
+    }
+
+    #[test]
+    fn entries_age_from_the_start_of_their_reading() {
+        let cache = TtlCache::new(100, 10);
+        let Found::Fill(filling) = cache.find("a", 1_000) else { panic!("empty") };
+        filling.store(7);
+        let check = |now_ns, expected| {
+            let found = matches!(cache.find("a", now_ns), Found::Fresh(7));
+            assert_eq!(found, expected, "at {now_ns}");
+        };
+        check(1_000, true);
+        check(1_099, true);
+        check(1_100, false);
+        // Another thread's reading of the clock may lie a little before.
+        check(999, true);
+    }
+
+    #[test]
+    fn one_fills_and_the_others_wait() {
+        let cache = TtlCache::new(100, 10);
+        let Found::Fill(filling) = cache.find("a", 0) else { panic!("empty") };
+        let Found::Underway(waiting) = cache.find("a", 1) else { panic!("filled twice") };
+        assert!(matches!(cache.find("b", 1), Found::Fill(_)), "other keys are free");
+        filling.store(7);
+        assert_eq!(*waiting.borrow(), Some(7));
+    }
+
+    #[test]
+    fn who_gives_up_leaves_the_filling_to_the_next() {
+        let cache: TtlCache<u64> = TtlCache::new(100, 10);
+        let Found::Fill(filling) = cache.find("a", 0) else { panic!("empty") };
+        let Found::Underway(waiting) = cache.find("a", 1) else { panic!("filled twice") };
+        drop(filling);
+        assert!(waiting.has_changed().is_err(), "the channel is closed");
+        assert!(matches!(cache.find("a", 2), Found::Fill(_)));
+    }
+
+    #[test]
+    fn errors_are_told_and_not_kept() {
+        let cache = TtlCache::new(100, 10);
+        let Found::Fill(filling) = cache.find("a", 0) else { panic!("empty") };
+        let Found::Underway(waiting) = cache.find("a", 1) else { panic!("filled twice") };
+        filling.announce_only(0);
+        assert_eq!(*waiting.borrow(), Some(0));
+        assert!(cache.is_empty());
+        assert!(matches!(cache.find("a", 2), Found::Fill(_)));
+    }
+
+    #[test]
+    fn hot_keys_do_not_grow_the_queue() {
+        let cache = TtlCache::new(10, 100);
+        fill(&cache, "cold", 0, 0);
+        for round in 0..1_000 {
+            fill(&cache, "hot", round * 10, round);
+        }
+        assert!(cache.lock().written.len() <= 2, "{}", cache.lock().written.len());
+    }
+
+    proptest! {
+        /// Against a map that never forgets: a hit is always the last written value, and younger than the
+        /// time to live; with room for all keys, a young value is always a hit; the bound on size holds.
+        #[test]
+        fn hits_are_young_and_last_written(
+            capacity in 1_usize..8,
+            steps in prop::collection::vec((0_u8..6, 0_u64..40), 1..200),
+        ) {
+            let ttl_ns = 50;
+            let cache = TtlCache::new(ttl_ns, capacity);
+            let mut model: BTreeMap<u8, (u64, u64)> = BTreeMap::new();
+            let mut now_ns = 1_000;
+            for (value, (key, pause_ns)) in steps.into_iter().enumerate() {
+                now_ns += pause_ns;
+                let young = model.get(&key).filter(|(_, written_ns)| now_ns - written_ns < ttl_ns);
+                match fill(&cache, &key.to_string(), now_ns, value as u64) {
+                    Some(hit) => prop_assert_eq!(Some(hit), young.map(|&(value, _)| value)),
+                    None => {
+                        prop_assert!(capacity < 6 || young.is_none(), "a young value was lost");
+                        model.insert(key, (value as u64, now_ns));
+                    }
+                }
+                prop_assert!(cache.len() <= capacity);
+            }
+        }
+    }
+}
