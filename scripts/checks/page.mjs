@@ -1,12 +1,12 @@
-// page.mjs MODULES CHROMIUM REPORT SCREENSHOTS: opens a report as its readers do and prints what is wrong with it.
+// page.mjs MODULES CHROMIUM SCREENSHOTS REPORT…: opens reports as their readers do and prints what is wrong. The first
+// is looked at in every way, the others once in light and wide and once in dark and narrow.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [modules, executablePath, report, screenshots] = process.argv.slice(2).map((path) => resolve(path));
+const [modules, executablePath, screenshots, ...reports] = process.argv.slice(2).map((path) => resolve(path));
 const { chromium } = createRequire(join(modules, 'package.json'))('playwright-core');
-const address = pathToFileURL(report).href;
 const args = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 
@@ -14,7 +14,9 @@ const problems = [];
 const profile = mkdtempSync(join(screenshots, 'profile-')); // an empty one each time
 
 // A context of its own per view, so that nothing a view sets is left for the next.
-async function view(name, { width, colorScheme, javaScriptEnabled = true }) {
+async function view(report, { width, colorScheme, javaScriptEnabled = true }) {
+  const address = pathToFileURL(report).href;
+  const name = `${basename(report, '.html')}-${javaScriptEnabled ? `${colorScheme}-${width}` : 'without-script'}`;
   const context = await chromium.launchPersistentContext(join(profile, name), {
     executablePath, args, colorScheme, javaScriptEnabled, viewport: { width, height: 900 }, headless: true,
   });
@@ -25,7 +27,7 @@ async function view(name, { width, colorScheme, javaScriptEnabled = true }) {
   const page = context.pages()[0] ?? (await context.newPage());
   await page.goto(address, { waitUntil: 'load' });
   await page.waitForTimeout(500); // a request or an error that comes with a delay
-  if (javaScriptEnabled) await look(page, say);
+  if (javaScriptEnabled) await look(page, say, report === reports[0]);
   const shown = await page.locator('h1').count();
   if (shown !== 1) say(`has ${shown} h1, expected one`);
   await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
@@ -35,7 +37,7 @@ async function view(name, { width, colorScheme, javaScriptEnabled = true }) {
   return colour;
 }
 
-async function look(page, say) {
+async function look(page, say, measured) {
   const found = await page.evaluate(() => {
     const root = document.documentElement;
     const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
@@ -55,22 +57,27 @@ async function look(page, say) {
     };
   });
   if (found.overflow > 0) say(`scrolls sideways by ${found.overflow} px (${found.widest.join(', ')})`);
-  if (found.charts === 0) say('has no chart');
+  if (measured && found.charts === 0) say('has no chart');
   if (found.tables === 0) say('has no table');
   if (found.twice.length > 0) say(`uses the id ${found.twice[0]} twice`);
   if (found.dangling.length > 0) say(`links to #${found.dangling[0]}, which is not there`);
   if (found.unnamed > 0) say(`${found.unnamed} charts have no title`);
 }
 
+const [first, ...others] = reports;
 try {
   const colours = {};
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [1280, 390]) {
-      colours[colorScheme] = await view(`${colorScheme}-${width}`, { width, colorScheme });
+      colours[colorScheme] = await view(first, { width, colorScheme });
     }
   }
-  if (colours.light === colours.dark) problems.push('dark: has the colours of light');
-  await view('without-script', { width: 1280, colorScheme: 'light', javaScriptEnabled: false });
+  if (colours.light === colours.dark) problems.push('dark has the colours of light');
+  await view(first, { width: 1280, colorScheme: 'light', javaScriptEnabled: false });
+  for (const report of others) {
+    await view(report, { width: 1280, colorScheme: 'light' });
+    await view(report, { width: 390, colorScheme: 'dark' });
+  }
 } finally {
   rmSync(profile, { recursive: true, force: true });
 }

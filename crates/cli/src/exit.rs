@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn the_gravest_of_several_counts() {
-        let check = |all: &[ExitCode], expected: u8| assert_eq!(ExitCode::of(all).number(), expected, "{all:?}");
+        let check =
+            |all: &[ExitCode], expected: u8| assert_eq!(ExitCode::of(all).number(), expected, "{all:?}");
         check(&[], 0);
         check(&[ExitCode::Done, ExitCode::Inconclusive], 4);
         check(&[ExitCode::BrokenBound, ExitCode::Failed], 1);

@@ -49,12 +49,27 @@ struct Cli {
     /// More words on stderr
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     verbose: u8,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Output",
-          hide_possible_values = false)]
+    /// When to use colour: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
     color: ColorChoice,
-    /// How progress is shown
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", help_heading = "Output")]
+    /// How progress is shown: auto, bar, plain or none
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "HOW",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
     progress: ProgressChoice,
 }
 

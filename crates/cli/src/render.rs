@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+};
 use revbench_model::Problem;
 use revbench_model::problem::CODES;
 use serde::Serialize;
@@ -41,7 +43,7 @@ pub(crate) enum Mistake {
     /// In a file.
     File {
         /// Where and what.
-        problem: Problem,
+        problem: Box<Problem>,
         /// The file's text, to show the place.
         text: String,
     },
@@ -58,13 +60,22 @@ pub(crate) enum Mistake {
 
 impl Mistake {
     /// A mistake in the arguments.
-    pub(crate) fn argument(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Mistake {
-        Mistake::Argument { message: message.into(), help: Some(help.into()).filter(|help| !help.is_empty()), code }
+    pub(crate) fn argument(
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Mistake {
+        Mistake::Argument {
+            message: message.into(),
+            help: Some(help.into()).filter(|help| !help.is_empty()),
+            code,
+        }
     }
 
     /// Mistakes of one file.
     pub(crate) fn in_file(problems: Vec<Problem>, text: &str) -> Vec<Mistake> {
-        problems.into_iter().map(|problem| Mistake::File { problem, text: text.to_owned() }).collect()
+        let one = |problem| Mistake::File { problem: Box::new(problem), text: text.to_owned() };
+        problems.into_iter().map(one).collect()
     }
 
     /// As a script reads it.
@@ -222,23 +233,62 @@ mod tests {
             code: "E002",
         };
         let mut all = Mistake::in_file(vec![problem], text);
-        all.push(Mistake::argument(BAD_VALUE, "value '5' of --store-rtt has no unit", "write --store-rtt 5ms"));
+        all.push(Mistake::argument(
+            BAD_VALUE,
+            "value '5' of --store-rtt has no unit",
+            "write --store-rtt 5ms",
+        ));
         Mistakes(all)
     }
 
     #[test]
     fn plain_words_have_place_reason_and_remedy() {
-        insta::assert_snapshot!(error(&mistakes().into(), false), @"");
+        insta::assert_snapshot!(error(&mistakes().into(), false), @"
+        mine.toml:2:1: error[E002]: unknown key 'questoin'
+          help: did you mean 'question'?
+        error[E101]: value '5' of --store-rtt has no unit
+          help: write --store-rtt 5ms
+        2 mistakes found; nothing was done. More: revbench explain E002
+        ");
     }
 
     #[test]
     fn drawn_places_show_their_line() {
         let drawn = mistakes().0[0].graphical(&GraphicalTheme::unicode_nocolor());
-        insta::assert_snapshot!(drawn, @"");
+        insta::assert_snapshot!(drawn, @r#"
+        E002
+
+          × unknown key 'questoin'
+           ╭─[mine.toml:2:1]
+         1 │ name = "role-demoted"
+         2 │ questoin = "?"
+           · ────────
+           ╰────
+          help: did you mean 'question'?
+        "#);
     }
 
     #[test]
     fn scripts_get_fields() {
-        insta::assert_json_snapshot!(mistakes().as_json(), @"");
+        insta::assert_json_snapshot!(mistakes().as_json(), @r#"
+        [
+          {
+            "code": "E002",
+            "message": "unknown key 'questoin'",
+            "file": "mine.toml",
+            "line": 2,
+            "column": 1,
+            "help": "did you mean 'question'?"
+          },
+          {
+            "code": "E101",
+            "message": "value '5' of --store-rtt has no unit",
+            "file": null,
+            "line": null,
+            "column": null,
+            "help": "write --store-rtt 5ms"
+          }
+        ]
+        "#);
     }
 }

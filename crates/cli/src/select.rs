@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use revbench_model::Scenario;
 use revbench_driver::trace::{TraceError, parse_trace};
+use revbench_model::Scenario;
 use revbench_model::scenario::{self, ArrivalsChoice, built_in};
 use revbench_model::settings::closest;
 use revbench_runner::options::ScenarioSource;
@@ -53,15 +53,16 @@ pub(crate) fn scenario(name: &str) -> Result<(ScenarioSource, Scenario), Vec<Mis
         return Err(vec![Mistake::argument(UNKNOWN_NAME, format!("unknown scenario '{name}'"), help)]);
     }
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let help = format!("name a readable .toml file or a built-in scenario: {}", scenario_names().join(", "));
+        let help =
+            format!("name a readable .toml file or a built-in scenario: {}", scenario_names().join(", "));
         vec![Mistake::argument(UNREADABLE, format!("cannot read scenario file '{name}': {error}"), help)]
     })?;
     parse(name, text)
 }
 
 fn parse(file: &str, text: String) -> Result<(ScenarioSource, Scenario), Vec<Mistake>> {
-    let scenario =
-        scenario::parse(file, &text, &strategy_names()).map_err(|problems| Mistake::in_file(problems, &text))?;
+    let scenario = scenario::parse(file, &text, &strategy_names())
+        .map_err(|problems| Mistake::in_file(problems, &text))?;
     let trace = match &scenario.arrivals {
         ArrivalsChoice::Trace(path) => Some(trace(&Path::new(file).with_file_name(path))?),
         ArrivalsChoice::Poisson | ArrivalsChoice::Constant => None,

@@ -21,6 +21,7 @@ mod session;
 mod sign_in;
 mod template;
 pub mod trace;
+mod workload;
 
 pub use error::DriverError;
 pub use measure::{Recording, run};

@@ -9,11 +9,12 @@ use revbench_model::event::new_histogram;
 
 use crate::clock::{mono_ns, thread_cpu_ns};
 use crate::connection::Job;
-use crate::engine::{Completed, Engine, LanePlan, Queues, SPIN_NS, Workload};
+use crate::engine::{Engine, SPIN_NS};
 use crate::error::DriverError;
 use crate::http::Expected;
 use crate::plan::{Arrivals, Progress};
 use crate::schedule::{Instants, Stream, rng};
+use crate::workload::{Completed, LanePlan, Queues, Workload};
 
 /// How fast requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,6 +111,8 @@ struct Barrage<'a> {
     end_ns: u64,
     last_received_ns: u64,
     requests: u64,
+    /// Requests that ended, well or badly.
+    ended: u64,
     answers: u64,
     errors: u64,
     statuses: Vec<u64>,
@@ -138,6 +141,7 @@ impl<'a> Barrage<'a> {
             end_ns: start_ns + plan.duration_ns,
             last_received_ns: start_ns,
             requests: 0,
+            ended: 0,
             answers: 0,
             errors: 0,
             statuses: vec![0; 1_000],
@@ -168,7 +172,7 @@ impl<'a> Barrage<'a> {
         LoadReport {
             requests: self.requests,
             // What never found a connection had no answer either.
-            errors: self.errors + self.requests - self.latency_ns.len(),
+            errors: self.errors + self.requests - self.ended,
             offered_per_s: match plan.rate {
                 Rate::PerSecond(_) => per_s(self.requests, planned_ns),
                 Rate::Max => achieved_per_s,
@@ -251,10 +255,13 @@ impl Workload for Barrage<'_> {
             self.errors += 1;
             self.progress.errors.fetch_add(1, Relaxed);
         }
-        self.latency_ns.saturating_record(done.latency_ns());
-        self.service_ns.saturating_record(done.service_ns());
-        self.send_lag_ns.saturating_record(done.send_lag_ns());
-        self.connection_wait_ns.saturating_record(done.connection_wait_ns());
+        if done.has_latency() {
+            self.latency_ns.saturating_record(done.latency_ns());
+            self.service_ns.saturating_record(done.service_ns());
+            self.send_lag_ns.saturating_record(done.send_lag_ns());
+            self.connection_wait_ns.saturating_record(done.connection_wait_ns());
+        }
+        self.ended += 1;
         self.last_received_ns = done.received_ns;
         self.progress.answered.store(self.answers, Relaxed);
         let closed_loop = matches!(self.source, Source::Answer { .. });

@@ -7,7 +7,7 @@ use revbench_model::event::{History, Load};
 use crate::agenda::agenda;
 use crate::clock::mono_ns;
 use crate::conductor::{Conductor, Pair, Tag, sessions};
-use crate::engine::{Engine, LanePlan, SPIN_NS};
+use crate::engine::{Engine, SPIN_NS};
 use crate::error::DriverError;
 use crate::exchanges::{Exchanges, made_by_honest};
 use crate::http::Expected;
@@ -15,6 +15,7 @@ use crate::plan::{Plan, Progress};
 use crate::record::Record;
 use crate::session::Session;
 use crate::sign_in::SignIn;
+use crate::workload::LanePlan;
 
 /// From the last preparation to the start of the first slice.
 const LEAD_NS: u64 = 1_000_000;

@@ -6,8 +6,8 @@ use revbench_model::DecisionClass;
 use revbench_model::event::{ChangeRecord, History, Load, RequestRecord, Slice, SubjectRecord};
 
 use crate::clock::thread_cpu_ns;
-use crate::engine::{Completed, Failure};
 use crate::plan::{Plan, Progress};
+use crate::workload::Completed;
 
 /// Statuses are counted in an array: a map has no place in the timed loop.
 const STATUSES: usize = 1_000;
@@ -85,10 +85,9 @@ impl<'a> Record<'a> {
         self.progress.probes.fetch_add(1, Relaxed);
     }
 
-    /// The crowd's latencies. A request given up counts with the time it was waited for; one cut short has
-    /// no latency.
+    /// The crowd's latencies.
     pub(crate) fn latency<T>(&mut self, slice: usize, done: &Completed<'_, T>, intended_ns: u64) {
-        if done.answer.is_err_and(|failure| failure != Failure::Timeout) {
+        if !done.has_latency() {
             return;
         }
         let load = &mut self.loads[slice];

@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::conductor::{REFRESH_LANE, Tag};
 use crate::connection::Job;
-use crate::engine::{Completed, Queues, Workload};
 use crate::error::DriverError;
 use crate::exchanges::{Exchanges, Source};
 use crate::plan::{ClientModel, Progress};
 use crate::session::Session;
+use crate::workload::{Completed, Queues, Workload};
 
 /// Longest part of an answer's body that a message quotes.
 const EXCERPT: usize = 200;

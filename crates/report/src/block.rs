@@ -1,7 +1,7 @@
 //! A block of the report: the cells of one scenario and orientation, in reading order.
 
 use revbench_model::Orientation;
-use revbench_model::summary::{Cell, CellRole, Outcome, Summary, Verdict};
+use revbench_model::summary::{Cell, CellRole, Outcome, Staleness, Summary, Verdict};
 
 use crate::number;
 
@@ -88,9 +88,7 @@ impl<'a> Block<'a> {
     }
 
     /// The cells whose staleness may be used in an answer, with it.
-    pub(crate) fn with_staleness(
-        &self,
-    ) -> impl Iterator<Item = (&'a Cell, &'a revbench_model::summary::Staleness)> {
+    pub(crate) fn with_staleness(&self) -> impl Iterator<Item = (&'a Cell, &'a Staleness)> {
         self.cells.iter().filter_map(|&cell| {
             let usable =
                 cell.outcome == Outcome::Measured && cell.validity.staleness != Some(Verdict::Invalid);
@@ -98,9 +96,14 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// The largest resolution of a measured cell, milliseconds.
+    /// Where charts draw the edge of what the probes can tell, milliseconds: the largest resolution among the
+    /// strategies that lie wholly below theirs (a control without a bound is probed coarsely and must not widen
+    /// it), else the smallest of any.
     pub(crate) fn resolution_ms(&self) -> Option<f64> {
-        self.with_staleness().map(|(_, staleness)| staleness.resolution_ms).reduce(f64::max)
+        let fresh = self.with_staleness().filter(|(cell, s)| cell.role == CellRole::Subject && is_fresh(s));
+        let largest = fresh.map(|(_, staleness)| staleness.resolution_ms).reduce(f64::max);
+        largest
+            .or_else(|| self.with_staleness().map(|(_, staleness)| staleness.resolution_ms).reduce(f64::min))
     }
 
     /// Offered rate of the first cell that has one.
@@ -112,6 +115,11 @@ impl<'a> Block<'a> {
     pub(crate) fn instances(&self) -> u16 {
         self.cells.iter().map(|cell| cell.instances).max().unwrap_or(0)
     }
+}
+
+/// Did no old answer outlive the resolution?
+pub(crate) fn is_fresh(staleness: &Staleness) -> bool {
+    staleness.max_ms.and_then(|worst| worst.upper).is_some_and(|upper| upper <= staleness.resolution_ms)
 }
 
 /// Strategy with its settings.

@@ -12,7 +12,7 @@ use crate::figures::answers;
 use crate::glossary::{WORDS, Word};
 use crate::identity::Identities;
 use crate::number::unbroken;
-use crate::table::Table;
+use crate::table::{Table, printable_lines};
 use crate::{RunDocuments, sections, words};
 
 /// The style sheet, inlined and allowed by its hash.
@@ -80,7 +80,8 @@ struct Source {
 
 /// The report as a page. The same documents give the same bytes.
 pub fn html(docs: &RunDocuments) -> String {
-    page(docs).render().expect("rendering into a string cannot fail")
+    let page = page(docs).render().expect("rendering into a string cannot fail");
+    printable_lines(&page)
 }
 
 fn page(docs: &RunDocuments) -> Page {

@@ -4,7 +4,7 @@ use crate::RunDocuments;
 use crate::block::blocks;
 use crate::figures::answers;
 use crate::sections;
-use crate::table::markdown_escaped as escaped;
+use crate::table::{markdown_escaped as escaped, printable_lines};
 use crate::words;
 
 /// The report as Markdown.
@@ -41,7 +41,8 @@ pub fn markdown(docs: &RunDocuments) -> String {
     parts.push("## Reproduce".to_owned());
     parts.push(format!("{}\nSeed {}.", indented(&summary.command), summary.seed));
     parts.retain(|part| !part.trim().is_empty());
-    parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n") + "\n"
+    let text = parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n");
+    printable_lines(&text) + "\n"
 }
 
 fn bullets(lines: &[String]) -> String {

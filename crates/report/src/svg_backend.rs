@@ -165,7 +165,7 @@ impl DrawingBackend for SvgBackend {
         style: &S,
     ) -> Drawn {
         if style.color().alpha > 0.0 {
-            self.stroked("polyline", &points(path), style);
+            self.stroked("path", &outline(path, false), style);
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ impl DrawingBackend for SvgBackend {
         style: &S,
     ) -> Drawn {
         if style.color().alpha > 0.0 {
-            self.filled("polygon", &points(path), style.color());
+            self.filled("path", &outline(path, true), style.color());
         }
         Ok(())
     }
@@ -234,9 +234,37 @@ fn units(subunits: i32) -> String {
     (f64::from(subunits) / f64::from(SUBUNITS)).to_string()
 }
 
-fn points(path: impl IntoIterator<Item = BackendCoord>) -> String {
-    let list: Vec<String> = path.into_iter().map(|(x, y)| format!("{},{}", units(x), units(y))).collect();
-    format!("points=\"{}\"", list.join(" "))
+/// Path data. Step curves move along one axis at a time, and what goes on in the same direction is one move:
+/// that makes them a third of the size.
+fn outline(path: impl IntoIterator<Item = BackendCoord>, closed: bool) -> String {
+    let mut corners: Vec<BackendCoord> = Vec::new();
+    for point in path {
+        while let [.., a, b] = corners[..]
+            && goes_on(a, b, point)
+        {
+            corners.pop();
+        }
+        if corners.last() != Some(&point) {
+            corners.push(point);
+        }
+    }
+    let mut data = String::new();
+    for (i, &(x, y)) in corners.iter().enumerate() {
+        match i.checked_sub(1).map(|before| corners[before]) {
+            None => data.push_str(&format!("M{},{}", units(x), units(y))),
+            Some((_, before)) if before == y => data.push_str(&format!("H{}", units(x))),
+            Some((before, _)) if before == x => data.push_str(&format!("V{}", units(y))),
+            Some(_) => data.push_str(&format!("L{},{}", units(x), units(y))),
+        }
+    }
+    format!("d=\"{data}{}\"", if closed { "Z" } else { "" })
+}
+
+/// Does the way from `a` over `b` to `c` keep to one axis and direction?
+fn goes_on(a: BackendCoord, b: BackendCoord, c: BackendCoord) -> bool {
+    let between = |a: i32, b: i32, c: i32| (a <= b && b <= c) || (a >= b && b >= c);
+    (a.0 == b.0 && b.0 == c.0 && between(a.1, b.1, c.1))
+        || (a.1 == b.1 && b.1 == c.1 && between(a.0, b.0, c.0))
 }
 
 fn hex(colour: BackendColor) -> String {
@@ -286,9 +314,20 @@ mod tests {
                 area.draw(&PathElement::new(vec![(1, 2), (5, 6)], style)).expect("infallible");
             });
         });
-        let expected = "<polyline points=\"0.25,0.5 1.25,1.5\" class=\"km\" fill=\"none\" stroke=\"#55606B\" stroke-width=\"1.5\" stroke-dasharray=\"2 3\"/>";
+        let expected = "<path d=\"M0.25,0.5L1.25,1.5\" class=\"km\" fill=\"none\" stroke=\"#55606B\" stroke-width=\"1.5\" stroke-dasharray=\"2 3\"/>";
         assert!(svg.contains(expected), "{svg}");
         assert!(svg.contains("viewBox=\"0 0 100 50\""), "{svg}");
+    }
+
+    #[test]
+    fn steps_are_written_along_one_axis() {
+        let check = |path: &[BackendCoord], closed, expected: &str| {
+            assert_eq!(outline(path.iter().copied(), closed), format!("d=\"{expected}\""));
+        };
+        check(&[(0, 0), (4, 0), (4, 8), (4, 8), (6, 10)], false, "M0,0H1V2L1.5,2.5");
+        check(&[(0, 0), (4, 0), (8, 0), (6, 0)], false, "M0,0H2H1.5");
+        check(&[(0, 0), (4, 4), (0, 4)], true, "M0,0L1,1H0Z");
+        check(&[], false, "");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::RunDocuments;
 use crate::block::{Block, blocks};
 use crate::figures::answers;
-use crate::table::{Table, Tone};
+use crate::table::{Table, Tone, is_unprintable};
 use crate::words;
 
 /// Blanks between two columns.
@@ -23,7 +23,7 @@ pub fn terminal(docs: &RunDocuments, width: usize, colour: bool) -> String {
         lines.push(format!("! {reason} [{}]", cells.join("; ")));
     }
     lines.push("How to read:".to_owned());
-    lines.extend(words::HOW_TO_READ.iter().map(|line| format!("- {line}")));
+    lines.extend(words::HOW_TO_READ_IN_SHORT.iter().map(|line| format!("- {line}")));
     lines.push(format!("Files of run {}: report.html, report.md, summary.csv, summary.json", summary.run));
     for line in lines {
         text.push_str(&wrapped(&line, width));
@@ -36,7 +36,7 @@ fn block_text(docs: &RunDocuments, block: &Block<'_>, width: usize, colour: bool
     let widths = widths(&table);
     let shown = fitting(&widths, width);
     let mut text = styled(&wrapped(&words::block_header(&docs.summary, block), width), "1", colour);
-    let header: Vec<String> = table.columns[..shown].iter().map(|name| name.to_uppercase()).collect();
+    let header: Vec<String> = table.columns[..shown].to_vec();
     text.push_str(&line(header.iter().map(|name| (name.as_str(), "2")), &widths, colour));
     for row in &table.rows {
         let cells = row[..shown].iter().map(|figure| (figure.text.as_str(), code(figure.tone)));
@@ -91,7 +91,7 @@ fn columns_of(text: &str) -> usize {
 
 /// Names come from files: a control character could move the cursor or set a colour.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect()
 }
 
 /// The SGR code of a tone; the words already say all of it.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::summary::{Cell, CellRole, ClaimVerdict, Outcome, Store, Summary, Verdict};
+use revbench_model::summary::{Cell, CellRole, ClaimVerdict, Outcome, Staleness, Store, Summary, Verdict};
 
-use crate::block::{Block, blocks};
+use crate::block::{Block, blocks, is_fresh};
 use crate::number::{self, count, duration_ms, duration_us, plain};
 
 /// What the rows of an answer table need to be understood.
@@ -16,6 +16,13 @@ pub(crate) const HOW_TO_READ: [&str; 7] = [
     "Predicted is a closed form computed from the settings alone; in band says that its curve lies in the band around the measured one (α = 10⁻³).",
     "Added latency is the difference to the control (none: verification only) at the same load, from the intended send. Without an interval behind it, it comes from a single run.",
     "~ marks a noisy figure: shown, but it decides nothing. invalid strikes a family of figures from every answer; the reason is given in words.",
+];
+
+/// The same for a terminal, whose reader has the page for the rest.
+pub(crate) const HOW_TO_READ_IN_SHORT: [&str; 3] = [
+    "Staleness counts from the acknowledgement of a change to the last old answer of any instance: middle (ends). ≤ at most; > watching ended first, (n of m) changes never took effect.",
+    "✓ every change within bound + resolution; ✗ one certainly over; ? the data cannot tell; ⊘ the strategy cannot express this change; ~ noisy: shown, but it decides nothing; invalid: struck, the reason stands above.",
+    "Added latency is beyond the control (none), from the intended send. In band: the closed form lies in the measured band. report.html explains every word.",
 ];
 
 /// The finding in one sentence.
@@ -30,56 +37,43 @@ pub(crate) fn finding(summary: &Summary) -> String {
 
 /// Fresh strategies first, then what patience saves.
 fn block_finding(block: &Block<'_>) -> Option<String> {
-    let subjects: Vec<_> =
-        block.with_staleness().filter(|(cell, _)| cell.role == CellRole::Subject).collect();
-    let worst = |pair: &&(&Cell, &revbench_model::summary::Staleness)| pair.1.max_ms.and_then(|w| w.upper);
-    let is_fresh = |pair: &&(&Cell, &revbench_model::summary::Staleness)| {
-        worst(pair).is_some_and(|w| w <= pair.1.resolution_ms)
-    };
-    let fresh: Vec<_> = subjects.iter().filter(is_fresh).collect();
-    let stale: Vec<_> = subjects.iter().filter(|pair| !is_fresh(pair)).collect();
+    let subjects = block.with_staleness().filter(|(cell, _)| cell.role == CellRole::Subject);
+    let (fresh, stale): (Vec<_>, Vec<_>) = subjects.partition(|(_, staleness)| is_fresh(staleness));
     let when = format!("After {} ({})", block.scenario, block.orientation.name());
-    let resolution = duration_ms(block.resolution_ms()?);
-    let names = |cells: &[&(&Cell, &revbench_model::summary::Staleness)]| {
-        list(&cells.iter().map(|(cell, _)| block.label(cell)).collect::<Vec<_>>())
-    };
-    let cheapest = stale
-        .iter()
-        .filter_map(|pair| Some((pair.0, worst(pair)?)))
-        .min_by(|a, b| store_ops(a.0).total_cmp(&store_ops(b.0)).then(a.1.total_cmp(&b.1)));
-    let patience = cheapest.map(|(cell, worst_ms)| {
-        format!(
-            "with {} it lived up to {} for {} store operations per 1 000 requests",
-            block.label(cell),
-            duration_ms(worst_ms),
-            plain(store_ops(cell))
-        )
-    });
-    match (fresh.is_empty(), patience) {
-        (false, Some(patience)) => Some(format!(
-            "{when}, no old answer outlived the probes' resolution of {resolution} with {}{}; {patience}.",
-            names(&fresh),
-            fresh_cost(&fresh)
-        )),
-        (false, None) => Some(format!(
-            "{when}, no old answer outlived the probes' resolution of {resolution} with {}{}.",
-            names(&fresh),
-            fresh_cost(&fresh)
-        )),
-        (true, Some(patience)) => {
-            Some(format!("{when}, {}.", patience.replacen("it lived", "an old answer lived", 1)))
-        }
-        (true, None) => None,
+    let patience = patience(block, &stale);
+    if fresh.is_empty() {
+        return Some(format!("{when}, an old answer {}.", patience?));
     }
+    let names: Vec<String> = fresh.iter().map(|(cell, _)| block.label(cell)).collect();
+    let resolution = fresh.iter().map(|(_, staleness)| staleness.resolution_ms).fold(0.0, f64::max);
+    Some(format!(
+        "{when}, no old answer outlived the probes' resolution of {} with {}{}{}.",
+        duration_ms(resolution),
+        list(&names),
+        fresh_cost(&fresh),
+        patience.map_or_else(String::new, |patience| format!("; one {patience}"))
+    ))
 }
 
-fn store_ops(cell: &Cell) -> f64 {
+/// The strategy that asks least of the store, and for how long it lets an old answer live.
+fn patience(block: &Block<'_>, stale: &[(&Cell, &Staleness)]) -> Option<String> {
+    let known = stale.iter().filter_map(|(cell, s)| Some((*cell, s.max_ms?.upper?, store_ops(cell)?)));
+    let (cell, worst_ms, ops) = known.min_by(|a, b| a.2.total_cmp(&b.2).then(a.1.total_cmp(&b.1)))?;
+    Some(format!(
+        "lived up to {} with {}, for {} store operations per 1 000 requests",
+        duration_ms(worst_ms),
+        block.label(cell),
+        plain(ops)
+    ))
+}
+
+fn store_ops(cell: &Cell) -> Option<f64> {
     let valid = cell.validity.cost != Some(Verdict::Invalid);
-    cell.cost.as_ref().filter(|_| valid).map_or(f64::MAX, |cost| cost.store_ops_per_1k)
+    cell.cost.as_ref().filter(|_| valid).map(|cost| cost.store_ops_per_1k)
 }
 
-/// The smallest added median among the fresh, where the latency of all of them is valid.
-fn fresh_cost(fresh: &[&(&Cell, &revbench_model::summary::Staleness)]) -> String {
+/// The added medians of the fresh, where the latency of all of them is valid.
+fn fresh_cost(fresh: &[(&Cell, &Staleness)]) -> String {
     let valid = |cell: &Cell| cell.validity.latency == Some(Verdict::Valid);
     let added: Option<Vec<f64>> =
         fresh.iter().map(|(cell, _)| cell.added_latency_us.filter(|_| valid(cell)).map(|a| a.p50)).collect();
@@ -103,9 +97,10 @@ fn claims_tally(summary: &Summary) -> String {
         (counted(ClaimVerdict::Holds), counted(ClaimVerdict::Broken), counted(ClaimVerdict::Undecided));
     match holds + broken + undecided {
         0 => "No claimed bound could be judged.".to_owned(),
+        1 if holds == 1 => "The one judged bound holds.".to_owned(),
         total if holds == total => format!("All {} judged bounds hold.", count(total)),
         total => format!(
-            "Of {} judged bounds {} hold, {} are broken and {} undecided.",
+            "Of {} judged bounds, holding: {}, broken: {}, undecided: {}.",
             count(total),
             count(holds),
             count(broken),
@@ -135,7 +130,7 @@ pub(crate) fn tally(summary: &Summary) -> String {
     let with = |wanted| measured().filter(|cell| verdict_of(cell) == Some(wanted)).count() as u64;
     let ended = |outcome| summary.cells.iter().filter(|cell| cell.outcome == outcome).count() as u64;
     let mut text = format!(
-        "{} cells measured: {} valid, {} noisy, {} with an invalid family",
+        "Cells measured: {}; {} valid, {} noisy, {} with an invalid family",
         count(measured().count() as u64),
         count(with(Verdict::Valid)),
         count(with(Verdict::Noisy)),
@@ -247,5 +242,50 @@ pub(crate) fn verdict_word(verdict: Option<Verdict>) -> &'static str {
         Some(Verdict::Valid) => "✓ valid",
         Some(Verdict::Noisy) => "~ noisy",
         Some(Verdict::Invalid) => "! invalid",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_finding_follows_the_figures() {
+        let check = |change: &dyn Fn(&mut Cell), expected: &str| {
+            let mut summary = fixture::typical().summary;
+            summary.cells.retain(|cell| cell.scenario == "role-demoted");
+            summary.cells.iter_mut().for_each(change);
+            let sentence = finding(&summary);
+            assert!(sentence.contains(expected), "{sentence}");
+        };
+        check(&|_| {}, "2.1 ms with deny-list, lookup and token-version (+512 µs to +548 µs per request");
+        check(&|_| {}, "; one lived up to 2.99 s with short-ttl, for 0 store operations");
+        check(&|_| {}, "All 5 judged bounds hold.");
+        let break_cached = |cell: &mut Cell| {
+            if let Some(claim) = cell.claim.as_mut().filter(|_| cell.strategy == "cached-lookup") {
+                claim.verdict = Some(ClaimVerdict::Broken);
+            }
+        };
+        check(&break_cached, "Of 5 judged bounds, holding: 4, broken: 1, undecided: 0.");
+        let strike_lookup = |cell: &mut Cell| {
+            if cell.strategy == "lookup" {
+                cell.validity.staleness = Some(Verdict::Invalid);
+            }
+        };
+        check(&strike_lookup, "with deny-list and token-version (");
+        let noisy = |cell: &mut Cell| cell.validity.latency = Some(Verdict::Noisy);
+        check(&noisy, "deny-list, lookup and token-version; one lived");
+        let strike_cost = |cell: &mut Cell| cell.validity.cost = Some(Verdict::Invalid);
+        check(&strike_cost, "per request at the median).");
+    }
+
+    #[test]
+    fn a_coarsely_probed_control_does_not_widen_the_resolution() {
+        let mut summary = fixture::typical().summary;
+        for cell in summary.cells.iter_mut().filter(|cell| cell.role == CellRole::Control) {
+            cell.staleness.as_mut().expect("a window").resolution_ms = 500.0;
+        }
+        assert_eq!(blocks(&summary)[0].resolution_ms(), Some(2.1));
     }
 }

@@ -325,6 +325,8 @@ mod tests {
         let child = spawn("echo '{\"listening\":\"127.0.0.1:1\"}'; exec sleep 600", LONG).unwrap();
         let process = PathBuf::from(format!("/proc/{}", child.pid));
         assert!(process.exists());
+        let pid = nix::unistd::Pid::from_raw(child.pid as i32);
+        assert_eq!(nix::unistd::getpgid(Some(pid)), Ok(pid), "Ctrl-C at the terminal must not reach it");
         drop(child);
         assert!(!process.exists());
     }

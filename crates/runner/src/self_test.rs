@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU64;
 
-use rustix::thread::{NanosleepRelativeResult, Timespec, current_timer_slack, nanosleep, set_current_timer_slack};
+use rustix::thread::{
+    NanosleepRelativeResult, Timespec, current_timer_slack, nanosleep, set_current_timer_slack,
+};
 
 use crate::clock::mono_ns;
 

@@ -219,7 +219,8 @@ fn word(role: SubjectRole) -> &'static str {
 fn held(scenario: &Scenario, role: SubjectRole) -> Vec<Permission> {
     let granted_later = scenario.orientation == Orientation::Grant
         && matches!(role, SubjectRole::Treated | SubjectRole::Unprobed);
-    let mut permissions = vec![Permission::from("profile:read")];
+    // Something that nobody asks for, so that no token is empty.
+    let mut permissions = vec![Permission::from("revbench:member")];
     if !(granted_later || role == SubjectRole::ControlDenied) {
         permissions.push(scenario.asked.clone());
     }

@@ -1,6 +1,5 @@
 //! Where a strategy is plugged in: one `match` at the start, below it everything is of one type.
 
-use std::future::Future;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,8 +174,8 @@ impl AuthorityPlan {
 }
 
 /// The strategy's own work, owning what it works with.
-fn background<S: Strategy>(strategy: S) -> impl Future<Output = ()> + Send {
-    async move { strategy.background().await }
+async fn background<S: Strategy>(strategy: S) {
+    strategy.background().await;
 }
 
 /// What all threads of a resource server are made from.

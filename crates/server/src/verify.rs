@@ -121,7 +121,7 @@ impl Verifier {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
         let header = URL_SAFE_NO_PAD.decode(header).ok()?;
-        let header: Header<'_> = serde_json::from_slice(&header).ok()?;
+        let header: Header<'_> = object(&header)?;
         if header.crit || header.zip || header.b64 || !is_access_token(&header.typ) {
             return None;
         }
@@ -134,7 +134,7 @@ impl Verifier {
             return None;
         }
         // A further dot would be in the payload, which is then no base64url.
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+        object(&URL_SAFE_NO_PAD.decode(payload).ok()?)
     }
 
     /// Claims that are ours and make sense, their age aside.
@@ -160,6 +160,11 @@ impl Verifier {
             ver: wire.ver,
         })
     }
+}
+
+/// A JSON object; the parser alone would also take the members as a list.
+fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
+    bytes.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(bytes).ok())?
 }
 
 /// RFC 9068 §4; media types are compared without regard to case and may carry their `application/`.

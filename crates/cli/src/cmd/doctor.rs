@@ -71,7 +71,8 @@ impl Check {
 pub(crate) fn execute(console: &Console) -> anyhow::Result<ExitCode> {
     let stolen_before = steal_jiffies();
     let timers = timers();
-    let mut checks = vec![cores(), files(), clock(), timers, steal(stolen_before), governor(), ports(), own_program()];
+    let mut checks =
+        vec![cores(), files(), clock(), timers, steal(stolen_before), governor(), ports(), own_program()];
     checks.push(store_server());
     checks.push(postgres());
     let ready = checks.iter().all(|check| check.state != State::Missing);
@@ -105,7 +106,12 @@ fn cores() -> Check {
     let state = if cores.len() < 2 { State::Warn } else { State::Ok };
     let list: Vec<String> = cores.iter().map(ToString::to_string).collect();
     let found = format!("{} usable ({})", cores.len(), list.join(", "));
-    Check::new("cores", state, found, "with one core, driver and servers disturb each other: latency will be noisy")
+    Check::new(
+        "cores",
+        state,
+        found,
+        "with one core, driver and servers disturb each other: latency will be noisy",
+    )
 }
 
 fn files() -> Check {
@@ -124,7 +130,12 @@ fn clock() -> Check {
     let fast = ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"];
     let state = if fast.contains(&found.as_str()) { State::Ok } else { State::Warn };
     let found = if found.is_empty() { "unknown".to_owned() } else { found };
-    Check::new("clock", state, found, "reading this clock may be slow: timestamps then cost more than they should")
+    Check::new(
+        "clock",
+        state,
+        found,
+        "reading this clock may be slow: timestamps then cost more than they should",
+    )
 }
 
 fn timers() -> Check {
@@ -138,7 +149,12 @@ fn timers() -> Check {
         at(late.max_ns),
         late.waits
     );
-    Check::new("timers", state, found, "requests will be sent late, which widens intervals: free the machine of other work")
+    Check::new(
+        "timers",
+        state,
+        found,
+        "requests will be sent late, which widens intervals: free the machine of other work",
+    )
 }
 
 fn steal((all_before, stolen_before): (u64, u64)) -> Check {
@@ -154,7 +170,12 @@ fn governor() -> Check {
     match found.as_str() {
         "" => Check::new("governor", State::Ok, "not controlled from here", ""),
         "performance" => Check::new("governor", State::Ok, found, ""),
-        _ => Check::new("governor", State::Warn, found, "the clock rate follows the load: use 'performance' for latency"),
+        _ => Check::new(
+            "governor",
+            State::Warn,
+            found,
+            "the clock rate follows the load: use 'performance' for latency",
+        ),
     }
 }
 
@@ -173,13 +194,19 @@ fn own_program() -> Check {
         Ok(_) => Check::new("processes", State::Ok, "this program can start itself as a server", ""),
         Err(error) => {
             let found = format!("this program does not find itself: {error}");
-            Check::new("processes", State::Missing, found, "mount /proc: every server is a process of its own")
+            Check::new(
+                "processes",
+                State::Missing,
+                found,
+                "mount /proc: every server is a process of its own",
+            )
         }
     }
 }
 
 fn store_server() -> Check {
-    let found = ["redis-server", "valkey-server"].into_iter().find_map(|name| version_of(&find_on_path(name)?, name));
+    let found =
+        ["redis-server", "valkey-server"].into_iter().find_map(|name| version_of(&find_on_path(name)?, name));
     match found {
         Some(version) => Check::new("store", State::Ok, version, ""),
         None => Check::new(
@@ -212,7 +239,8 @@ fn distribution_postgres() -> Option<PathBuf> {
 }
 
 fn version_of(program: &PathBuf, name: &str) -> Option<String> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output =
+        Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let line = String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned();
     let version = line.split_whitespace().find_map(|word| {
         let word = word.strip_prefix("v=").unwrap_or(word);

@@ -45,7 +45,8 @@ pub(crate) struct ExplainArgs {
 /// Prints what is known about a name.
 pub(crate) fn execute(args: &ExplainArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let mut settings = Settings::default();
-    let (_, mut mistakes): (Vec<_>, Vec<Mistake>) = partition(args.param.iter().map(|text| param(text, &mut settings)));
+    let (_, mut mistakes): (Vec<_>, Vec<Mistake>) =
+        partition(args.param.iter().map(|text| param(text, &mut settings)));
     match find(&args.name) {
         Ok(found) if mistakes.is_empty() => found.print(&settings, console)?,
         Ok(_) => return Err(Mistakes(mistakes).into()),
@@ -99,7 +100,9 @@ impl Found {
             Found::Code(code, meaning) => Ok(console.data(&format!("{code}: {meaning}\n"))?),
             Found::Strategy(kind) if console.json => console.json_data(&StrategyJson::new(*kind, settings)),
             Found::Strategy(kind) => Ok(console.data(&strategy_text(*kind, settings))?),
-            Found::Scenario(scenario) if console.json => console.json_data(&scenario_json(scenario, settings)),
+            Found::Scenario(scenario) if console.json => {
+                console.json_data(&scenario_json(scenario, settings))
+            }
             Found::Scenario(scenario) => Ok(console.data(&scenario_text(scenario, settings))?),
         }
     }
@@ -230,7 +233,8 @@ fn question_of(scenario: &Scenario, kind: StrategyKind, settings: &Settings) -> 
 
 fn scenario_text(scenario: &Scenario, settings: &Settings) -> String {
     let mut text = format!("{}: {}\n\n{}\n\n", scenario.name, scenario.question, scenario.prose);
-    let what = scenario.changed.as_ref().map_or("everything".to_owned(), |permission| format!("'{permission}'"));
+    let what =
+        scenario.changed.as_ref().map_or("everything".to_owned(), |permission| format!("'{permission}'"));
     let _ = writeln!(
         text,
         "  change   {} {what}, scope {}, made by {}",
@@ -242,7 +246,11 @@ fn scenario_text(scenario: &Scenario, settings: &Settings) -> String {
         }
     );
     let how = if scenario.write { "writes (POST)" } else { "reads" };
-    let _ = writeln!(text, "  traffic  {how} '{}', {} changes/s beside it", scenario.asked, scenario.changes_per_s);
+    let _ = writeln!(
+        text,
+        "  traffic  {how} '{}', {} changes/s beside it",
+        scenario.asked, scenario.changes_per_s
+    );
     let _ = writeln!(text, "\nWhat each strategy claims here:");
     for kind in StrategyKind::ALL {
         let json = claim_json(kind, settings, &question_of(scenario, kind, settings));

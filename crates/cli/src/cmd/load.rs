@@ -22,10 +22,11 @@ Examples:
   revbench load http://127.0.0.1:8080/ --rate 2000 --duration 10s
   revbench load http://127.0.0.1:8080/ --rate max --connections 64 --json
   revbench load http://127.0.0.1:8080/orders --method POST --header 'Authorization: Bearer …'
-  taskset -c 1 revbench load http://127.0.0.1:8080/ --rate 10000    the affinity it is given is the one it keeps
+  taskset -c 1 revbench load http://127.0.0.1:8080/ --rate 10000
 
-With a rate, requests are sent at planned instants whatever the server does, and latency counts from there. With
-'--rate max' each connection sends as soon as it has its answer: that measures capacity, not latency.";
+With a rate, requests are sent at planned instants whatever the server does, and latency counts
+from there. With '--rate max' each connection sends as soon as it has its answer: that measures
+capacity, not latency. The CPU affinity that it is given is the one that it keeps.";
 
 /// Load one URL of this machine, and print what it took
 #[derive(Clone, Debug, Args)]
@@ -115,7 +116,12 @@ fn judge(report: &LoadReport, console: &Console) -> ExitCode {
         return ExitCode::Interrupted;
     }
     if report.errors > 0 {
-        console.warn(&format!("{} of {} requests were not served: {}", report.errors, report.requests, show::statuses(report)));
+        console.warn(&format!(
+            "{} of {} requests were not served: {}",
+            report.errors,
+            report.requests,
+            show::statuses(report)
+        ));
     }
     if report.requests > 0 && report.errors == report.requests { ExitCode::Invalid } else { ExitCode::Done }
 }

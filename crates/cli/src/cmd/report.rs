@@ -29,7 +29,8 @@ pub(crate) struct ReportArgs {
 /// Reads every run first, then writes: a mistake in the last name does not leave half of the work done.
 pub(crate) fn execute(args: &ReportArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let read: Vec<Result<RunDocuments, ReportError>> = args.runs.iter().map(|run| read_run(run)).collect();
-    let mistakes: Vec<Mistake> = read.iter().filter_map(|result| result.as_ref().err()).map(mistake).collect();
+    let mistakes: Vec<Mistake> =
+        read.iter().filter_map(|result| result.as_ref().err()).map(mistake).collect();
     if !mistakes.is_empty() {
         return Err(Mistakes(mistakes).into());
     }

@@ -16,15 +16,16 @@ pub(crate) use check::{find_mutant, param, store};
 
 const EXAMPLES: &str = "\
 Examples:
-  revbench run                                         the default: two scenarios, every strategy, under 3 minutes
-  revbench run --profile smoke                         does everything work? seconds per strategy
+  revbench run                       two scenarios, every strategy, under 3 minutes
+  revbench run --profile smoke       does everything work? seconds per strategy
   revbench run --strategy lookup,deny-list --store-rtt 2ms
   revbench run --scenario logout --scenario mine.toml --strategy all
   revbench run --param cache_ttl=500ms --param algorithm=ES256
-  revbench run --resume runs/20261120-1104-2-cores     go on where an interrupted run stopped
+  revbench run --resume runs/20261120-1104-2-cores
   revbench run --json > result.json
 
-`revbench list strategies` and `revbench list scenarios` print the names, `revbench explain NAME` what they mean.";
+'revbench list strategies' and 'revbench list scenarios' print the names, 'revbench explain NAME'
+what they mean.";
 
 /// Measure how stale decisions get, and what fresher ones cost
 ///
@@ -49,7 +50,13 @@ pub(crate) struct RunArgs {
     ///
     /// 'auto' starts a private redis-server or valkey-server from PATH, else the embedded store. The password of a
     /// server of your own goes into the variable REVBENCH_STORE_PASSWORD.
-    #[arg(long, value_name = "STORE", default_value = "auto", env = "REVBENCH_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "STORE",
+        default_value = "auto",
+        env = "REVBENCH_STORE",
+        hide_env_values = true
+    )]
     store: String,
     /// Round trip between servers and store; 0 is the best case, not a deployment
     #[arg(long, value_name = "DURATION", default_value = "500us", env = "REVBENCH_STORE_RTT")]

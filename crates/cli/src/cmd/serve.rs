@@ -15,7 +15,7 @@ Examples:
 
 Then, with what it prints:
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/resource/orders:write
-  revbench load http://127.0.0.1:8080/resource/orders:write --header \"Authorization: Bearer $TOKEN\" --rate 500
+  revbench load http://127.0.0.1:8080/resource/orders:write --header \"Authorization: Bearer $TOKEN\"
 
 Ctrl-C ends servers and store.";
 
@@ -23,7 +23,7 @@ Ctrl-C ends servers and store.";
 ///
 /// The servers are those that runs measure. They listen on this machine only, keep nothing and end with Ctrl-C.
 #[derive(Clone, Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, override_usage = "revbench serve [OPTIONS] <STRATEGY>")]
 pub(crate) struct ServeArgs {
     /// Name of a strategy
     #[arg(value_name = "STRATEGY", required_unless_present = "role")]
@@ -35,7 +35,13 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     param: Vec<String>,
     /// The store: auto, embedded, redis-server, valkey-server, or redis://HOST:PORT on this machine
-    #[arg(long, value_name = "STORE", default_value = "auto", env = "REVBENCH_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "STORE",
+        default_value = "auto",
+        env = "REVBENCH_STORE",
+        hide_env_values = true
+    )]
     store: String,
     /// Print an access token of a subject that may do everything
     #[arg(long)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -19,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) grant: bool,
     /// Are renewals refused?
     pub(crate) refuse_renewals: bool,
+    /// How long a renewal takes.
+    pub(crate) renewal: Duration,
     /// What the second instance calls itself.
     pub(crate) second_name: &'static str,
 }
@@ -30,6 +33,7 @@ impl Default for Script {
             expires_in_ns: 3_600_000_000_000,
             grant: false,
             refuse_renewals: false,
+            renewal: Duration::ZERO,
             second_name: "r1",
         }
     }
@@ -107,7 +111,10 @@ fn authority(request: &Request, truth: &Mutex<Truth>, script: &Script) -> Reply 
             (Some(subject), _) if subject == "stranger" => Reply::new(403, "who is that?"),
             (Some(subject), _) => token(&subject, truth, script),
             (_, Some(_)) if script.refuse_renewals => Reply::new(400, "invalid_grant"),
-            (_, Some(refresh)) => token(refresh.split('!').next().unwrap(), truth, script),
+            (_, Some(refresh)) => {
+                std::thread::sleep(script.renewal);
+                token(refresh.split('!').next().unwrap(), truth, script)
+            }
             _ => Reply::new(400, ""),
         },
         "/admin/changes" | "/me/changes" => {

@@ -1,6 +1,7 @@
 //! Whole measurements of a scripted fleet, judged by what the fleet knows to be true.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use revbench_driver::plan::{
     Arrivals, Background, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
@@ -8,7 +9,7 @@ use revbench_driver::plan::{
 };
 use revbench_driver::{DriverError, Recording, run};
 use revbench_model::event::{
-    ChangeOutcome, Purpose, RequestRecord, SessionRole, Slice, SliceKind, SubjectRole,
+    ChangeOutcome, Load, Purpose, RequestRecord, SessionRole, Slice, SliceKind, SubjectRole,
 };
 use revbench_model::target::Target;
 use revbench_model::{ChangeActor, DecisionClass, Orientation, ScopeKind};
@@ -140,7 +141,7 @@ fn loads_count_what_was_planned_and_controls_keep_their_answer() {
             load.offered
         );
         assert_eq!((load.completed, load.crowd_errors), (load.offered, 0));
-        assert!(load.latency_ns.len() > 0 && load.latency_ns.len() < load.offered);
+        assert!(!load.latency_ns.is_empty() && load.latency_ns.len() < load.offered);
         let halves: u64 = load.halves_latency_ns.iter().map(|half| half.len()).sum();
         assert_eq!(halves, load.latency_ns.len());
         assert!(load.driver_cpu_ns > load.driver_spin_ns);
@@ -171,8 +172,24 @@ fn tokens_are_renewed_but_for_the_attackers() {
     let probes = requests(&recording, 0, SessionRole::Pinned, Purpose::Probe);
     assert!(probes.iter().any(|r| r.decision == DecisionClass::Reauthenticate));
     assert!(recording.tokens_issued.iter().sum::<u64>() > 20);
-    assert!(recording.loads[1].refresh_ns.len() > 0);
+    assert!(!recording.loads[1].refresh_ns.is_empty());
     assert_eq!(recording.loads.iter().map(|load| load.crowd_errors).sum::<u64>(), 0);
+}
+
+#[test]
+fn a_change_awaits_the_renewal_under_way() {
+    let script = Script { expires_in_ns: 300 * MS, renewal: Duration::from_millis(60), ..Script::default() };
+    let fleet = Fleet::start(script);
+    let mut plan = plan(&fleet);
+    plan.client.refresh_at = 0.01; // always under way
+    plan.connections.refresh = 16;
+    let recording = run(&plan, &Progress::default()).unwrap();
+    for change in &recording.history.changes {
+        let renewals = requests(&recording, change.subject, SessionRole::Pinned, Purpose::Refresh);
+        let last_ns = renewals.iter().map(|r| r.received_ns).max().unwrap();
+        assert!(change.intended_ns < last_ns && last_ns <= change.submitted_ns, "{change:?} {last_ns}");
+    }
+    assert_eq!(recording.history.changes.len(), 2);
 }
 
 #[test]
@@ -180,6 +197,8 @@ fn an_expired_token_is_renewed_after_its_401_and_the_request_sent_again() {
     let fleet = Fleet::start(Script { expires_in_ns: 150 * MS, ..Script::default() });
     let mut plan = plan(&fleet);
     plan.client.refresh_at = 100.0; // never planned, so that every renewal follows a 401
+    plan.client.jitter_ns = 60 * MS;
+    plan.connections.background_per_instance = 32; // none is in short supply
     let recording = run(&plan, &Progress::default()).unwrap();
     let control = requests(&recording, 2, SessionRole::Honest, Purpose::Background);
     let refused: Vec<_> = control.iter().filter(|r| r.decision == DecisionClass::Reauthenticate).collect();
@@ -193,8 +212,9 @@ fn an_expired_token_is_renewed_after_its_401_and_the_request_sent_again() {
         );
     }
     assert_eq!(recording.loads[..3].iter().map(|load| load.crowd_errors).sum::<u64>(), 0);
-    let lag = recording.loads.iter().map(|load| load.send_lag_ns.value_at_quantile(0.5)).max().unwrap();
-    assert!(lag < 5 * MS, "waiting for a token is no lateness of the driver: {lag}");
+    let late = |load: &Load| load.send_lag_ns.count_between(20 * MS, u64::MAX);
+    let late: u64 = recording.loads.iter().map(late).sum();
+    assert!(late < 10, "waiting for a token is no lateness of the driver: {late}");
 }
 
 #[test]

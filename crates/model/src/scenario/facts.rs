@@ -4,7 +4,8 @@ use toml::de::DeTable;
 
 use super::Scenario;
 use super::parse::{MEASURE, ROOT, check_percentile};
-use super::read::{Problems, Section};
+use super::problems::Problems;
+use super::read::Section;
 use crate::duration::format_ms;
 use crate::problem::{self, Problem};
 

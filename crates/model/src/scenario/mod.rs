@@ -12,9 +12,11 @@ mod built_in;
 mod facts;
 pub mod file;
 mod parse;
+mod problems;
 mod read;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use built_in::{MAIN, built_in};
 pub use facts::{PlanFacts, changes_needed, check_against};

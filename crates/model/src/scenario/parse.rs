@@ -6,7 +6,9 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::facts::changes_needed;
-use super::read::{At, Problems, Section, unknown_word};
+use super::problems::Problems;
+use super::read::{At, Section};
+use super::words::unknown_word;
 use super::{ArrivalsChoice, Expectation, Scenario};
 use crate::problem::{self, Problem};
 use crate::settings::{Settings, closest};

@@ -5,71 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::problem::{self, Problem};
-use crate::{duration, settings};
-
-/// The mistakes found so far.
-pub(super) struct Problems<'t> {
-    file: &'t str,
-    text: &'t str,
-    found: Vec<Problem>,
-    /// Start offsets of lines that are not TOML: what was read from them proves nothing.
-    misread: Vec<usize>,
-}
-
-impl<'t> Problems<'t> {
-    pub(super) fn new(file: &'t str, text: &'t str) -> Self {
-        Problems { file, text, found: Vec::new(), misread: Vec::new() }
-    }
-
-    /// Adds the parser's own complaints.
-    pub(super) fn add_syntax(&mut self, errors: &[toml::de::Error]) {
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            self.add(problem::SYNTAX, &span, format!("not valid TOML: {}", error.message()), None);
-        }
-        self.misread = self.found.iter().map(|problem| self.line_start(problem.span.start)).collect();
-    }
-
-    /// Adds a mistake, unless it lies on a line that could not be read anyway.
-    pub(super) fn add(
-        &mut self,
-        code: &'static str,
-        span: &Range<usize>,
-        message: String,
-        help: Option<String>,
-    ) {
-        let start = self.text.floor_char_boundary(span.start);
-        let end = self.text.floor_char_boundary(span.end).max(start);
-        if self.misread.contains(&self.line_start(start)) {
-            return;
-        }
-        self.found.push(Problem { file: self.file.to_owned(), span: start..end, message, help, code });
-    }
-
-    /// Adds a missing key, unless unreadable lines may have held it.
-    fn add_missing(&mut self, section: &Section<'_>, key: &str) {
-        if self.misread.is_empty() {
-            let help = example(section.path, key).map(|line| format!("add: {line}"));
-            let message = format!("missing key '{key}' in {}", section.described());
-            self.add(problem::MISSING_KEY, &section.span, message, help);
-        }
-    }
-
-    fn line_start(&self, byte: usize) -> usize {
-        self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
-    }
-
-    /// All mistakes in the order of the file.
-    pub(super) fn into_sorted(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| (problem.span.start, problem.code));
-        self.found
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-}
+use super::problems::Problems;
+use super::words::{describe_number, example, unknown_word, wrong_type};
+use crate::{duration, problem, settings};
 
 /// A value and where it stands.
 pub(super) type At<T> = (T, Range<usize>);
@@ -122,7 +60,7 @@ impl<'t> Section<'t> {
     /// Says that the section itself is missing.
     pub(super) fn require(&self, parent: &Section<'_>, problems: &mut Problems<'_>) {
         if parent.value(self.path).is_none() {
-            problems.add_missing(parent, self.path);
+            parent.add_missing(self.path, problems);
         }
     }
 
@@ -249,7 +187,7 @@ impl<'t> Section<'t> {
             DeValue::String(text) => match duration::parse_ms(text) {
                 Ok(ms) if ms > 0.0 => return Some((ms, span)),
                 Ok(_) => {
-                    problems.add(problem::OUT_OF_RANGE, &span, format!("'{key}' must be above 0"), help())
+                    problems.add(problem::OUT_OF_RANGE, &span, format!("'{key}' must be above 0"), help());
                 }
                 Err(error) => problems.add(problem::DURATION, &span, error.to_string(), help()),
             },
@@ -291,79 +229,16 @@ impl<'t> Section<'t> {
 
     fn demand(&self, key: &str, problems: &mut Problems<'_>) {
         if self.is_present() && self.value(key).is_none() {
-            problems.add_missing(self, key);
+            self.add_missing(key, problems);
         }
     }
-}
 
-/// Says that a word is none of those accepted.
-pub(super) fn unknown_word(
-    problems: &mut Problems<'_>,
-    key: &str,
-    word: &str,
-    span: &Range<usize>,
-    accepted: &[&str],
-) {
-    let near = settings::closest(word, accepted).map(|near| format!("did you mean '{near}'? "));
-    let help = format!("{}accepted: {}", near.unwrap_or_default(), accepted.join(", "));
-    problems.add(problem::UNKNOWN_VALUE, span, format!("unknown value '{word}' of '{key}'"), Some(help));
-}
-
-fn wrong_type(
-    problems: &mut Problems<'_>,
-    key: &str,
-    value: &DeValue<'_>,
-    span: &Range<usize>,
-    wanted: &str,
-    help: Option<String>,
-) {
-    let message = format!("'{key}' takes {wanted}, not {}", described_type(value));
-    problems.add(problem::WRONG_TYPE, span, message, help.map(|line| format!("for example: {line}")));
-}
-
-fn described_type(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+    /// Says that a key is missing, unless unreadable lines may have held it.
+    fn add_missing(&self, key: &str, problems: &mut Problems<'_>) {
+        if problems.all_readable() {
+            let help = example(self.path, key).map(|line| format!("add: {line}"));
+            let message = format!("missing key '{key}' in {}", self.described());
+            problems.add(problem::MISSING_KEY, &self.span, message, help);
+        }
     }
-}
-
-/// A number as written, in decimal digits where it was written in another base.
-fn describe_number(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .map_or_else(|_| integer.to_string(), |number| number.to_string()),
-        DeValue::Float(float) => float.as_str().to_owned(),
-        _ => String::new(),
-    }
-}
-
-/// How a key is written, for messages.
-fn example(path: &str, key: &str) -> Option<String> {
-    let value = match (path, key) {
-        ("", "name" | "reason") => "\"role-demoted\"",
-        ("", "question") => "\"How long can a demoted editor go on editing?\"",
-        ("", "prose") => "\"What must be revoked, what must survive, the realistic client, the trap.\"",
-        ("", "change" | "traffic") => return Some(format!("[{key}]")),
-        ("change", "orientation") => "\"revoke\"",
-        ("change", "scope") => "\"subject\"",
-        ("change", "actor") => "\"admin\"",
-        ("change", "permission") | ("traffic", "asks") => "\"orders:write\"",
-        ("change", "honest_survives") => "true",
-        ("traffic", "write") => "false",
-        ("traffic", "rate_per_s") => "2000",
-        ("traffic", "changes_per_s") => "0.5",
-        ("traffic", "arrivals") => "\"poisson\"",
-        ("measure", "watch") => "\"20s\"",
-        ("measure", "percentile") => "95",
-        ("measure", "changes") => "80",
-        ("expect", "verdict") => "\"broken\"",
-        ("expect", "why") => "\"the cache does not know of sessions\"",
-        _ => return None,
-    };
-    Some(format!("{key} = {value}"))
 }

@@ -34,6 +34,16 @@ pub(crate) struct Curve {
     pub max_us: f64,
 }
 
+impl Curve {
+    /// The same curve with at most about `most` supported points, the last among them.
+    fn thinned(&self, most: usize) -> Curve {
+        let stride = self.supported.len().div_ceil(most).max(1);
+        let mut supported: Vec<Point> = self.supported.iter().rev().step_by(stride).copied().collect();
+        supported.reverse();
+        Curve { supported, ..self.clone() }
+    }
+}
+
 /// The series of a block: cells with valid or noisy latency.
 pub(crate) fn series(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Vec<Curve> {
     let mut curves = Vec::new();
@@ -151,7 +161,8 @@ fn draw(curves: &[Curve], layout: Layout) -> Canvas {
     canvas.x_axis(&percentiles(x, last), title);
     for (index, curve) in curves.iter().enumerate() {
         canvas.group(&format!("s-{}", anchor(&curve.label)), &curve.label, || {
-            draw_curve(&canvas, curve, x, y, index);
+            let most = if canvas.is_narrow() { 200 } else { 600 } / curves.len();
+            draw_curve(&canvas, &curve.thinned(most.max(20)), x, y, index);
         });
     }
     let legend = |curve: &Curve| LegendLine { label: shortened(&curve.label, 20), look: curve.look };

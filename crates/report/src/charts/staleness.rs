@@ -44,6 +44,16 @@ impl Curve {
     fn has_shape(&self, resolution_ms: f64) -> bool {
         self.certain.last().is_some_and(|step| step.0 > resolution_ms)
     }
+
+    /// The same curve with fewer steps.
+    fn thinned(&self, most: usize) -> Curve {
+        Curve {
+            certain: thinned(&self.certain, most, Edge::Late),
+            possible: thinned(&self.possible, most, Edge::Early),
+            predicted: thinned(&self.predicted, most, Edge::Late),
+            ..self.clone()
+        }
+    }
 }
 
 /// What the chart shows.
@@ -91,6 +101,29 @@ fn steps(values: impl Iterator<Item = f64>, total: usize) -> Vec<Step> {
     let kept = sorted.len().min(MOST_POINTS);
     let rank = |k: usize| (k * sorted.len()).div_ceil(kept.max(1));
     (1..=kept).map(|k| (sorted[rank(k) - 1], rank(k) as f64 / total as f64)).collect()
+}
+
+/// Which side of a curve a reduction may err to: bands may only widen, and nothing is in effect too soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edge {
+    /// Steps are taken at their group's first window.
+    Early,
+    /// Steps are taken at their group's last window.
+    Late,
+}
+
+/// At most `most` steps, each for a group of even size.
+fn thinned(steps: &[Step], most: usize, edge: Edge) -> Vec<Step> {
+    let kept = steps.len().min(most);
+    let end = |k: usize| (k * steps.len()).div_ceil(kept.max(1));
+    let window = |k: usize| if edge == Edge::Early { steps[end(k - 1)].0 } else { steps[end(k) - 1].0 };
+    (1..=kept).map(|k| (window(k), steps[end(k) - 1].1)).collect()
+}
+
+/// Steps per curve that keep a drawing of many curves small.
+fn steps_per_curve(canvas: &Canvas, curves: usize) -> usize {
+    let all = if canvas.is_narrow() { 240 } else { 600 };
+    (all / curves.max(1)).clamp(24, MOST_POINTS)
 }
 
 /// The chart of a block; none where no cell has windows.
@@ -171,7 +204,8 @@ fn draw(distribution: &Distribution, layout: Layout) -> Canvas {
     draw_bounds(&canvas, &bounds);
     for (index, curve) in curves.iter().enumerate() {
         canvas.group(&format!("s-{}", anchor(&curve.label)), &curve.label, || {
-            draw_curve(&canvas, curve, x, (index as f64 + 0.5) / curves.len() as f64);
+            let most = steps_per_curve(&canvas, curves.len());
+            draw_curve(&canvas, &curve.thinned(most), x, (index as f64 + 0.5) / curves.len() as f64);
         });
     }
     let legend = |curve: &Curve| LegendLine { label: shortened(&curve.label, 20), look: curve.look };
@@ -313,6 +347,15 @@ mod tests {
         assert_eq!(many.len(), MOST_POINTS);
         assert_eq!(many.last(), Some(&(1000.0, 1.0)));
         assert!(steps(std::iter::empty(), 3).is_empty());
+    }
+
+    #[test]
+    fn thinning_only_widens_the_band() {
+        let all: Vec<Step> = (1..=10).map(|i| (f64::from(i), f64::from(i) / 10.0)).collect();
+        assert_eq!(thinned(&all, 2, Edge::Late), [(5.0, 0.5), (10.0, 1.0)]);
+        assert_eq!(thinned(&all, 2, Edge::Early), [(1.0, 0.5), (6.0, 1.0)]);
+        assert_eq!(thinned(&all, 50, Edge::Early), all);
+        assert!(thinned(&[], 5, Edge::Late).is_empty());
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn draw_lane(canvas: &Canvas, series: &Series, instance: u16, place: f64, x: Sca
     let mut drawn: Vec<(i64, Mark, bool)> = Vec::new();
     for event in series.events.iter().filter(|event| event.instance == instance) {
         let (at, middle) = canvas.at(x.place(event.received_ms), place);
-        let key = ((at / 1.5).round() as i64, event.mark, event.probe);
+        let key = ((at / 2.5).round() as i64, event.mark, event.probe);
         if drawn.contains(&key) {
             continue;
         }

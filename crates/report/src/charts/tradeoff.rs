@@ -189,14 +189,19 @@ fn axes(canvas: &Canvas, x: WindowScale, y: Scale, statistic: &str) {
 
 /// The centre of each mark. Marks in the same column are spread, so that none hides another.
 fn places(map: &TradeOff, canvas: &Canvas, x: WindowScale, y: Scale) -> Vec<(f64, f64)> {
-    let fresh = map.points.iter().filter(|p| is_fresh(p, x)).count().max(1) as f64;
-    let mut nth = 0.0;
+    let never = |point: &Point| point.staleness_ms.1.is_none();
+    let total = |is_in: &dyn Fn(&Point) -> bool| map.points.iter().filter(|p| is_in(p)).count() as f64;
+    let (all_fresh, all_never) = (total(&|p| is_fresh(p, x)), total(&never));
+    let (mut nth_fresh, mut nth_never) = (-0.5, -0.5);
     let mut place = |point: &Point| {
         let across = match point.staleness_ms {
-            (_, None) => x.never_place(),
+            (_, None) => {
+                nth_never += 1.0;
+                x.right() + WindowScale::LEFT * nth_never / all_never
+            }
             _ if is_fresh(point, x) => {
-                nth += 1.0;
-                WindowScale::LEFT * (nth - 0.5) / fresh
+                nth_fresh += 1.0;
+                WindowScale::LEFT * nth_fresh / all_fresh
             }
             (lower, Some(upper)) => x.place(f64::midpoint(lower, upper)),
         };

@@ -195,9 +195,11 @@ fn keys_of_the_attacker() {
             let token = attacker.signed(&header.to_string(), &payload().to_string());
             bench.check(&token, INVALID, member);
         }
-        let other = bench.good();
-        let stranger =
-            format!("{}.{}", attacker.good().rsplit_once('.').unwrap().0, other.rsplit('.').next().unwrap());
+        let mut of_bob = payload();
+        of_bob["sub"] = json!("bob");
+        let of_bob = bench.signed(&bench.header().to_string(), &of_bob.to_string());
+        let (message, signature) = (bench.good(), of_bob.rsplit('.').next().unwrap().to_owned());
+        let stranger = format!("{}.{signature}", message.rsplit_once('.').unwrap().0);
         bench.check(&stranger, INVALID, "signature of another token");
     }
 }
@@ -307,6 +309,11 @@ fn payloads_that_are_no_claims() {
     for text in ["", "null", "[]", "7", "\"text\"", "{", "{}", "\u{feff}{}", "{}\0", &deep, &infinite] {
         bench.check(&bench.signed(&header, text), INVALID, text.get(..20).unwrap_or(text));
     }
+    let as_list =
+        json!([ISSUER, AUDIENCE, "ann", "s1", "j1", "c", 1_699_999_999.5, 1_700_000_010.25, null, [], null,]);
+    bench.check(&bench.signed(&header, &as_list.to_string()), INVALID, "members as a list");
+    let as_list = json!(["EdDSA", "at+jwt", bench.key.kid()]).to_string();
+    bench.check(&bench.signed(&as_list, &payload().to_string()), INVALID, "header as a list");
     let bytes = format!("{}.{}", encode(&header), URL_SAFE_NO_PAD.encode([0xff, 0xfe]));
     let signature = URL_SAFE_NO_PAD.encode(bench.key.sign(bytes.as_bytes()).unwrap());
     bench.check(&format!("{bytes}.{signature}"), INVALID, "not UTF-8");

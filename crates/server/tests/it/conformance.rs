@@ -115,7 +115,7 @@ async fn revocation(fleet: &Fleet, case: Case, subject: &str) {
     revoke(fleet, case, subject, &pinned).await;
 
     match fleet.claim(Orientation::Revoke, case.scope, case.permission.is_none()) {
-        Claimed::Bound { bound_ms, .. } if bound_ms == 0.0 => {
+        Claimed::Bound { bound_ms: 0.0, .. } => {
             let answer = fleet.call(&pinned.access, "orders:write").await;
             assert!([401, 403].contains(&answer.status), "{kind:?} {case:?}: {answer:?}");
         }

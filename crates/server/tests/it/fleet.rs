@@ -17,49 +17,55 @@ use revbench_strategies::{Claimed, Question, StrategyKind, claim};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-pub const ADMIN: &str = "the administrator";
+pub(crate) const ADMIN: &str = "the administrator";
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         self.headers.get("x-decision-reason").map_or("", String::as_str)
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
 /// What a sign-in or a refresh gives.
 #[derive(Clone, Debug)]
-pub struct Tokens {
-    pub access: String,
-    pub refresh: String,
-    pub session: String,
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    pub(crate) session: String,
 }
 
 /// A fleet with one resource server.
-pub struct Fleet {
-    pub kind: StrategyKind,
-    pub settings: Settings,
-    pub authority: Router,
-    pub resource: Router,
+pub(crate) struct Fleet {
+    pub(crate) kind: StrategyKind,
+    pub(crate) settings: Settings,
+    pub(crate) authority: Router,
+    pub(crate) resource: Router,
 }
 
 /// Settings under which tests are quick: Ed25519 keys are made at once.
-pub fn quick() -> Settings {
+pub(crate) fn quick() -> Settings {
     Settings { algorithm: Algorithm::EdDSA, ..Settings::default() }
 }
 
 /// Sends one request.
-pub async fn send(app: &Router, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+pub(crate) async fn send(
+    app: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -74,12 +80,12 @@ pub async fn send(app: &Router, method: &str, path: &str, headers: &[(&str, &str
 }
 
 impl Fleet {
-    pub async fn new(kind: StrategyKind, settings: Settings, store: &StoreAddress) -> Fleet {
+    pub(crate) async fn new(kind: StrategyKind, settings: Settings, store: &StoreAddress) -> Fleet {
         Fleet::with(kind, settings, store, store, None).await
     }
 
     /// With a mutant, and a resource server that reaches the store another way.
-    pub async fn with(
+    pub(crate) async fn with(
         kind: StrategyKind,
         settings: Settings,
         store: &StoreAddress,
@@ -116,42 +122,42 @@ impl Fleet {
         Fleet { kind, settings, authority, resource }
     }
 
-    pub async fn admin(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn admin(&self, path: &str, body: Value) -> Answer {
         let bearer = format!("Bearer {ADMIN}");
         send(&self.authority, "POST", path, &[("authorization", &bearer)], body.to_string()).await
     }
 
-    pub async fn form(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn form(&self, path: &str, body: &str) -> Answer {
         let kind = [("content-type", "application/x-www-form-urlencoded")];
         send(&self.authority, "POST", path, &kind, body.to_owned()).await
     }
 
-    pub async fn seed(&self, subject: &str, permissions: &[&str]) {
+    pub(crate) async fn seed(&self, subject: &str, permissions: &[&str]) {
         let subjects = json!({ "subjects": [{ "id": subject, "permissions": permissions }] });
         let answer = self.admin("/admin/subjects", subjects).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
-    pub async fn sign_in(&self, subject: &str) -> Tokens {
+    pub(crate) async fn sign_in(&self, subject: &str) -> Tokens {
         let body = format!("grant_type=password&username={subject}&password={subject}");
         tokens(&self.form("/token", &body).await)
     }
 
     /// New tokens, or the status of the refusal.
-    pub async fn refresh(&self, old: &Tokens) -> Result<Tokens, u16> {
+    pub(crate) async fn refresh(&self, old: &Tokens) -> Result<Tokens, u16> {
         let body = format!("grant_type=refresh_token&refresh_token={}", old.refresh);
         let answer = self.form("/token", &body).await;
         if answer.status == 200 { Ok(tokens(&answer)) } else { Err(answer.status) }
     }
 
-    pub async fn call(&self, access: &str, permission: &str) -> Answer {
+    pub(crate) async fn call(&self, access: &str, permission: &str) -> Answer {
         let bearer = format!("Bearer {access}");
         let path = format!("/resource/{permission}");
         send(&self.resource, "GET", &path, &[("authorization", &bearer)], String::new()).await
     }
 
     /// A change by the administrator, acknowledged.
-    pub async fn change(&self, orientation: Orientation, scope: Value, permission: Option<&str>) {
+    pub(crate) async fn change(&self, orientation: Orientation, scope: Value, permission: Option<&str>) {
         let body = json!({
             "orientation": orientation, "scope": scope, "permission": permission, "reason": "test",
         });
@@ -159,20 +165,20 @@ impl Fleet {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
-    pub async fn revoke_token(&self, access: &str) {
+    pub(crate) async fn revoke_token(&self, access: &str) {
         assert_eq!(self.form("/revoke", &format!("token={access}")).await.status, 200);
     }
 
-    pub async fn counters(&self) -> Counters {
+    pub(crate) async fn counters(&self) -> Counters {
         Counters::parse(&send(&self.resource, "GET", "/metrics", &[], String::new()).await.body)
     }
 
-    pub fn claim(&self, orientation: Orientation, scope: ScopeKind, everything: bool) -> Claimed {
+    pub(crate) fn claim(&self, orientation: Orientation, scope: ScopeKind, everything: bool) -> Claimed {
         claim(self.kind, &self.settings, &Question { orientation, scope, everything, rate_per_s: 1.0 })
     }
 }
 
-pub fn tokens(answer: &Answer) -> Tokens {
+pub(crate) fn tokens(answer: &Answer) -> Tokens {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let body = answer.json();
     let member = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{name}: {body}")).to_owned();

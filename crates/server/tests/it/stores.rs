@@ -10,13 +10,13 @@ use revbench_store::private::find_program;
 use revbench_store::{PrivateServer, ServerKind, StoreAddress, serve_embedded};
 
 /// A store, alive as long as this is.
-pub struct Store {
-    pub address: StoreAddress,
+pub(crate) struct Store {
+    pub(crate) address: StoreAddress,
     _server: Option<PrivateServer>,
 }
 
 /// An embedded store of its own; its thread ends with the tests.
-pub fn embedded() -> Store {
+pub(crate) fn embedded() -> Store {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || serve_embedded(0, None, |address| sender.send(address).expect("the test waits")));
     let port = receiver.recv().expect("the store listens").port();
@@ -24,7 +24,7 @@ pub fn embedded() -> Store {
 }
 
 /// Every kind of store that this machine has.
-pub fn all() -> Vec<Store> {
+pub(crate) fn all() -> Vec<Store> {
     let mut stores = vec![embedded()];
     if find_program(ServerKind::Auto).is_ok() {
         let server = PrivateServer::start(ServerKind::Auto, &[]).expect("an installed server starts");
@@ -34,13 +34,13 @@ pub fn all() -> Vec<Store> {
 }
 
 /// A connection to a store that can be cut for good.
-pub struct Wire {
-    pub address: StoreAddress,
+pub(crate) struct Wire {
+    pub(crate) address: StoreAddress,
     ends: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Wire {
-    pub fn to(store: &StoreAddress) -> Wire {
+    pub(crate) fn to(store: &StoreAddress) -> Wire {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = StoreAddress { port: listener.local_addr().unwrap().port(), ..store.clone() };
         let ends = Arc::new(Mutex::new(Vec::new()));
@@ -57,7 +57,7 @@ impl Wire {
     }
 
     /// Ends the connections there are. The listener goes on accepting, so a client may come back.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         for end in self.ends.lock().unwrap().drain(..) {
             let _ = end.shutdown(Shutdown::Both);
         }

@@ -77,7 +77,8 @@ struct SetOptions<'a> {
     if_present: bool,
     keep_expiry: bool,
     give_old: bool,
-    life: Option<Life<'a>>,
+    /// By the option that gave it.
+    life: Option<(&'static str, Life<'a>)>,
 }
 
 impl<'a> SetOptions<'a> {
@@ -85,7 +86,6 @@ impl<'a> SetOptions<'a> {
         let mut options = Self::default();
         let mut rest = arguments.iter();
         while let Some(option) = rest.next() {
-            let free = options.life.is_none() && !options.keep_expiry;
             if is(option, "NX") && !options.if_present {
                 options.if_absent = true;
             } else if is(option, "XX") && !options.if_absent {
@@ -94,27 +94,28 @@ impl<'a> SetOptions<'a> {
                 options.give_old = true;
             } else if is(option, "KEEPTTL") && options.life.is_none() {
                 options.keep_expiry = true;
-            } else if let (Some((unit_ms, from_ms)), true) = (life_option(option, now_ms), free) {
-                let amount = rest.next().ok_or(Failure::SYNTAX)?;
-                options.life = Some(Life { amount, unit_ms, from_ms });
             } else {
-                return Err(Failure::SYNTAX);
+                let (name, unit_ms, from_ms) = options.life_option(option, now_ms).ok_or(Failure::SYNTAX)?;
+                let amount = rest.next().ok_or(Failure::SYNTAX)?;
+                options.life = Some((name, Life { amount, unit_ms, from_ms }));
             }
         }
         Ok(options)
     }
-}
 
-/// Unit and origin of the options that set an end.
-fn life_option(option: &[u8], now_ms: i64) -> Option<(i64, i64)> {
-    let known = [("EX", 1_000, now_ms), ("PX", 1, now_ms), ("EXAT", 1_000, 0), ("PXAT", 1, 0)];
-    known.iter().find(|(name, ..)| is(option, name)).map(|(_, unit_ms, from_ms)| (*unit_ms, *from_ms))
+    /// Unit and origin of an option that sets an end; one may repeat, the last counts, but not meet another.
+    fn life_option(&self, option: &[u8], now_ms: i64) -> Option<(&'static str, i64, i64)> {
+        let known = [("EX", 1_000, now_ms), ("PX", 1, now_ms), ("EXAT", 1_000, 0), ("PXAT", 1, 0)];
+        let found = known.into_iter().find(|(name, ..)| is(option, name))?;
+        let alone = self.life.as_ref().is_none_or(|(before, _)| *before == found.0);
+        (alone && !self.keep_expiry).then_some(found)
+    }
 }
 
 pub(super) fn set(keyspace: &mut Keyspace, arguments: &[Bytes], now_ms: i64) -> Outcome {
     let (key, value) = (&arguments[0], &arguments[1]);
     let options = SetOptions::read(&arguments[2..], now_ms)?;
-    let end_ms = options.life.as_ref().map(|life| life.end_ms("set")).transpose()?;
+    let end_ms = options.life.as_ref().map(|(_, life)| life.end_ms("set")).transpose()?;
     let old = if options.give_old { Some(get(keyspace, &arguments[..1], now_ms)?) } else { None };
     let expiry = keyspace.expiry(key, now_ms);
     if (options.if_absent && expiry.is_some()) || (options.if_present && expiry.is_none()) {

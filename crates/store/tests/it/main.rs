@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test helper that fails fails the test")]
 
 mod client;
+mod commands;
 mod differential;
 mod link;
 mod private;

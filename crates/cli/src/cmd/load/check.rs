@@ -29,7 +29,8 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<LoadPlan> {
     if let (Some(Rate::PerSecond(rate)), Some(ms)) = (rate, duration_ms)
         && rate * ms / 1_000.0 > MAX_REQUESTS
     {
-        let message = format!("--rate {} for {} is more than {MAX_REQUESTS} requests", args.rate, args.duration);
+        let message =
+            format!("--rate {} for {} is more than {MAX_REQUESTS} requests", args.rate, args.duration);
         mistakes.push(Mistake::argument(BAD_VALUE, message, "ask for less, or for less long"));
     }
     let connections = keep(connections(&args.connections), &mut mistakes);
@@ -80,15 +81,19 @@ struct Url {
 
 impl Url {
     fn address(&self) -> Result<SocketAddr, Failure> {
-        let words = |reason: &str| Failure::environment(format!("host '{}' has no loopback address{reason}", self.host));
-        let found = loopback::addresses(&self.host, self.port).map_err(|error| words(&format!(": {error}")))?;
+        let words = |reason: &str| {
+            Failure::environment(format!("host '{}' has no loopback address{reason}", self.host))
+        };
+        let found =
+            loopback::addresses(&self.host, self.port).map_err(|error| words(&format!(": {error}")))?;
         found.first().copied().ok_or_else(|| words(""))
     }
 }
 
 fn url(text: &str) -> Result<Url, Mistake> {
     let help = "write it like http://127.0.0.1:8080/path";
-    let fail = |reason: &str| Mistake::argument(BAD_VALUE, format!("'{text}' cannot be loaded: {reason}"), help);
+    let fail =
+        |reason: &str| Mistake::argument(BAD_VALUE, format!("'{text}' cannot be loaded: {reason}"), help);
     let rest = text.strip_prefix("http://").ok_or_else(|| fail("only http:// URLs can"))?;
     let rest = rest.split('#').next().unwrap_or_default();
     let (authority, path) = match rest.find(['/', '?']) {
@@ -107,7 +112,11 @@ fn url(text: &str) -> Result<Url, Mistake> {
         Some(at) => authority.split_at(after_brackets + at),
         None => (authority, ":80"),
     };
-    let port = port[1..].parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| fail("its port is no number"))?;
+    let port = port[1..]
+        .parse::<u16>()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| fail("its port is no number"))?;
     if !loopback::is_loopback_host(host) {
         return Err(fail("only this machine may be loaded: 127.0.0.1, ::1 or localhost"));
     }
@@ -132,13 +141,18 @@ fn positive_ms(flag: &str, text: &str) -> Result<f64, Mistake> {
     if ms > 0.0 && ms <= 86_400_000.0 {
         return Ok(ms);
     }
-    Err(Mistake::argument(BAD_VALUE, format!("value '{text}' of {flag} must be above 0 and at most a day"), help))
+    Err(Mistake::argument(
+        BAD_VALUE,
+        format!("value '{text}' of {flag} must be above 0 and at most a day"),
+        help,
+    ))
 }
 
 fn connections(text: &str) -> Result<usize, Mistake> {
     let number = text.parse::<usize>().ok().filter(|number| (1..=MAX_CONNECTIONS).contains(number));
     number.ok_or_else(|| {
-        let message = format!("value '{text}' of --connections is not a whole number from 1 to {MAX_CONNECTIONS}");
+        let message =
+            format!("value '{text}' of --connections is not a whole number from 1 to {MAX_CONNECTIONS}");
         Mistake::argument(BAD_VALUE, message, "")
     })
 }
@@ -171,7 +185,9 @@ fn header(text: &str) -> Result<(String, String), Mistake> {
     if !is_token(name) || !value.chars().all(|c| c == '\t' || !c.is_control()) {
         return Err(fail("has letters that headers cannot have"));
     }
-    if ["host", "content-length", "connection", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
+    if ["host", "content-length", "connection", "transfer-encoding"]
+        .contains(&name.to_ascii_lowercase().as_str())
+    {
         return Err(fail("is set by the driver itself"));
     }
     Ok((name.to_owned(), value.to_owned()))
@@ -249,7 +265,9 @@ mod tests {
 
     #[test]
     fn lines_are_found() {
-        let check = |line: usize, expected: &str| assert_eq!(&"ab\ncd\n\nef"[line_span("ab\ncd\n\nef", line)], expected);
+        let check = |line: usize, expected: &str| {
+            assert_eq!(&"ab\ncd\n\nef"[line_span("ab\ncd\n\nef", line)], expected);
+        };
         check(1, "ab");
         check(2, "cd");
         check(3, "");

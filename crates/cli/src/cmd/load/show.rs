@@ -43,7 +43,13 @@ impl QuantilesJson {
     fn new(histogram: &Histogram<u64>) -> QuantilesJson {
         let micros = |ns: u64| (!histogram.is_empty()).then_some(ns as f64 / 1_000.0);
         let at = |quantile| micros(histogram.value_at_quantile(quantile));
-        QuantilesJson { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: micros(histogram.max()) }
+        QuantilesJson {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: micros(histogram.max()),
+        }
     }
 
     fn row(&self) -> String {

@@ -30,7 +30,7 @@ pub(super) fn request(args: &RunArgs) -> anyhow::Result<RunRequest> {
     let mut mistakes = Found::default();
     let profile = mistakes.keep(profile(&args.profile)).unwrap_or_default();
     let scenarios = read_scenarios(args, profile, &mut mistakes);
-    let strategies = read_strategies(args, &mut mistakes);
+    let strategies = with_control(read_strategies(args, &mut mistakes), profile);
     let params = read_params(&args.param, &mut mistakes);
     let options = Options {
         profile,
@@ -43,7 +43,11 @@ pub(super) fn request(args: &RunArgs) -> anyhow::Result<RunRequest> {
         changes: args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES))),
         instances: mistakes.keep(whole("--instances", &args.instances, MAX_INSTANCES)).unwrap_or(1) as u16,
         seed: mistakes.keep(seed(&args.seed)).unwrap_or_default(),
-        mutant: args.mutant.as_deref().and_then(|name| mistakes.keep(find_mutant(name))).map(|m| m.name().to_owned()),
+        mutant: args
+            .mutant
+            .as_deref()
+            .and_then(|name| mistakes.keep(find_mutant(name)))
+            .map(|m| m.name().to_owned()),
         command: version::command(),
         version: version::VERSION.to_owned(),
     };
@@ -126,6 +130,17 @@ fn read_strategies(args: &RunArgs, mistakes: &mut Found) -> Vec<StrategyKind> {
     StrategyKind::ALL.into_iter().filter(|kind| chosen.contains(kind)).collect()
 }
 
+/// The control is measured beside whatever was named, because added latency is against it; a smoke run, which
+/// supports no latency, leaves it out.
+fn with_control(mut strategies: Vec<StrategyKind>, profile: Profile) -> Vec<StrategyKind> {
+    let wanted = profile != Profile::Smoke && !strategies.is_empty();
+    if wanted && !strategies.contains(&StrategyKind::None) {
+        strategies.push(StrategyKind::None);
+        strategies.sort_unstable();
+    }
+    strategies
+}
+
 /// `--param` flags, each tried on the settings it is for.
 fn read_params(params: &[String], mistakes: &mut Found) -> Vec<(String, String)> {
     let mut settings = Settings::default();
@@ -154,7 +169,10 @@ pub(crate) fn store(text: &str) -> Result<StoreChoice, Mistake> {
         other => Err(Mistake::argument(
             BAD_VALUE,
             format!("unknown store '{other}'"),
-            select::suggest(other, &["auto", "embedded", "redis-server", "valkey-server", "redis://HOST:PORT"]),
+            select::suggest(
+                other,
+                &["auto", "embedded", "redis-server", "valkey-server", "redis://HOST:PORT"],
+            ),
         )),
     }
 }
@@ -166,7 +184,11 @@ fn store_url(url: &str) -> Result<StoreChoice, Mistake> {
     })?;
     if address.password.is_some() {
         let help = "put it into the variable REVBENCH_STORE_PASSWORD";
-        return Err(Mistake::argument(BAD_VALUE, "a password on the command line can be read by others", help));
+        return Err(Mistake::argument(
+            BAD_VALUE,
+            "a password on the command line can be read by others",
+            help,
+        ));
     }
     if !crate::loopback::is_loopback_host(&address.host) {
         let message = format!("store '{}' is not on this machine", address.host);

@@ -44,7 +44,11 @@ fn cells(plan: &RunPlan, fleet: &FleetPlan) -> String {
         match (&cell.bound, cell.changes) {
             (_, 0) => format!("{name} (latency and cost only)"),
             (Some(bound), changes) => {
-                let bound = if bound.ms == 0.0 { "at once".to_owned() } else { format!("≤ {}", format_ms(bound.ms)) };
+                let bound = if bound.ms == 0.0 {
+                    "at once".to_owned()
+                } else {
+                    format!("≤ {}", format_ms(bound.ms))
+                };
                 format!("{name} ({changes} changes, claims {bound})")
             }
             (None, changes) => format!("{name} ({changes} changes, claims nothing)"),
@@ -124,5 +128,8 @@ fn cell_line(cell: &Cell) -> String {
 
 /// Columns of the terminal behind stdout.
 pub(super) fn terminal_width() -> Option<usize> {
-    rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|&w| w > 0)
+    rustix::termios::tcgetwinsize(std::io::stdout())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|&w| w > 0)
 }

@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -10,12 +9,13 @@ use revbench_model::summary::{Cell, ClaimVerdict, Outcome, Summary, Verdict};
 use revbench_report::RunDocuments;
 use revbench_runner::options::Options;
 use revbench_runner::plan::RunPlan;
-use revbench_runner::run_dir::{Manifest, RunDir};
+use revbench_runner::run_dir::{Manifest, RunDir, RunDirError};
 use revbench_runner::{Context, Event, Finished, RunError, manifest};
 
 use super::{RunRequest, events};
 use crate::console::Console;
 use crate::exit::ExitCode;
+use crate::interrupt;
 use crate::progress::{Snapshot, View};
 use crate::render::{Failure, Mistake, Mistakes};
 
@@ -51,7 +51,7 @@ fn plan(options: Options) -> anyhow::Result<RunPlan> {
         };
         let in_file = |problem: revbench_model::Problem| {
             let text = text(&problem.file);
-            Mistake::File { problem, text }
+            Mistake::File { problem: Box::new(problem), text }
         };
         Mistakes(problems.into_iter().map(in_file).collect()).into()
     })
@@ -64,26 +64,20 @@ fn start(plan: &RunPlan, out: Option<PathBuf>, label: &str) -> anyhow::Result<(R
     Ok((dir, manifest))
 }
 
-fn unusable(error: revbench_runner::run_dir::RunDirError) -> anyhow::Error {
-    Failure { exit: ExitCode::Usage, message: error.to_string() }.into()
+fn unusable(error: RunDirError) -> anyhow::Error {
+    let message = format!("{:#}", anyhow::Error::from(error));
+    Failure { exit: ExitCode::Usage, message }.into()
 }
 
 /// Runs the plan with a view on it; the first Ctrl-C stops it in order, the second at once.
 fn measure(plan: &RunPlan, dir: &RunDir, manifest: Manifest, console: &Console) -> anyhow::Result<Finished> {
-    let interrupt = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&interrupt);
-    ctrlc::set_handler(move || {
-        if raised.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(ExitCode::Interrupted.number()));
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
+    let interrupt = interrupt::install(|| ()).context("cannot listen for Ctrl-C")?;
     let program = std::env::current_exe().context("cannot find this program, which serves as every child")?;
     let snapshot = Arc::new(Mutex::new(Snapshot { phase: "starting".to_owned(), ..Snapshot::default() }));
     let seen = Arc::clone(&snapshot);
     let _view = View::start(console, move || seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
     let mut narrator = events::Narrator::new(plan, console, snapshot);
-    let context = Context { program: &program, interrupt: &interrupt };
+    let context = Context { program: &program, interrupt };
     revbench_runner::run(plan, dir, manifest, context, &mut |event: Event<'_>| narrator.hear(event)).map_err(
         |error| match error {
             RunError::Environment(what) => Failure::environment(what).into(),
@@ -115,7 +109,8 @@ fn show(dir: &RunDir, finished: &Finished, console: &Console) -> anyhow::Result<
 fn table(documents: &RunDocuments) -> String {
     let terminal = std::io::stdout().is_terminal();
     let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let width = if terminal { columns.or_else(events::terminal_width).unwrap_or(FREE_WIDTH) } else { FREE_WIDTH };
+    let width =
+        if terminal { columns.or_else(events::terminal_width).unwrap_or(FREE_WIDTH) } else { FREE_WIDTH };
     revbench_report::terminal(documents, width, terminal && std::env::var_os("NO_COLOR").is_none())
 }
 

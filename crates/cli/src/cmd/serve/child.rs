@@ -17,7 +17,8 @@ use crate::exit::ExitCode;
 pub(super) fn execute(role: &str) -> anyhow::Result<ExitCode> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("cannot read the configuration")?;
-    let config: ChildConfig = serde_json::from_str(&line).context("the configuration cannot be understood")?;
+    let config: ChildConfig =
+        serde_json::from_str(&line).context("the configuration cannot be understood")?;
     if config.role() != role {
         bail!("called as '{role}', configured as '{}'", config.role());
     }
@@ -52,9 +53,14 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             threads,
         } => {
             let keys = key_source(strategy, settings.algorithm, authority, hmac_secret);
-            let named = |name: String| Mutant::from_name(&name).with_context(|| format!("unknown mutant '{name}'"));
+            let named =
+                |name: String| Mutant::from_name(&name).with_context(|| format!("unknown mutant '{name}'"));
             let mutant = mutant.map(named).transpose()?;
-            run_resource(listener, ResourceConfig { strategy, settings, store, instance, mutant, keys }, threads)?;
+            run_resource(
+                listener,
+                ResourceConfig { strategy, settings, store, instance, mutant, keys },
+                threads,
+            )?;
         }
         ChildConfig::EmbeddedStore { password } => {
             end_with_stdin();

@@ -66,7 +66,9 @@ pub(super) fn execute(args: &ServeArgs, console: &Console) -> anyhow::Result<Exi
     let mut running = Running { ended, stops: Vec::new() };
     let fleet = start(&request, &store, args.print_token, &mut running)
         // A server that ended has the better explanation.
-        .map_err(|error| end.try_recv().ok().and_then(Result::err).map_or(error, |why| Failure::environment(why).into()))?;
+        .map_err(|error| {
+            end.try_recv().ok().and_then(Result::err).map_or(error, |why| Failure::environment(why).into())
+        })?;
     show(&fleet, console)?;
     match end.recv() {
         Ok(Err(why)) => Err(Failure::environment(why).into()),
@@ -86,7 +88,11 @@ fn show(fleet: &Fleet, console: &Console) -> anyhow::Result<()> {
         text.push_str(&format!("token      {token}\n"));
     }
     console.data(&text)?;
-    console.say(&format!("subject '{}' may do: {}", fleet.subject, Vec::from_iter(fleet.permissions.clone()).join(", ")));
+    console.say(&format!(
+        "subject '{}' may do: {}",
+        fleet.subject,
+        Vec::from_iter(fleet.permissions.clone()).join(", ")
+    ));
     console.say("Ctrl-C ends it.");
     Ok(())
 }
@@ -148,7 +154,9 @@ impl Store {
                 let described = format!("{} {} at {}", described.kind, described.version, server.address());
                 Ok(Store { address: server.address().clone(), described, _private: Some(server) })
             }
-            Err(PrivateServerError::NotInstalled { .. }) if kind == ServerKind::Auto => Store::embedded(ended),
+            Err(PrivateServerError::NotInstalled { .. }) if kind == ServerKind::Auto => {
+                Store::embedded(ended)
+            }
             Err(error) => Err(Failure::environment(error.to_string()).into()),
         }
     }
@@ -182,7 +190,11 @@ struct Running {
 }
 
 impl Running {
-    fn serve(&mut self, who: &'static str, run: impl FnOnce(Stop) -> Result<(), ServerError> + Send + 'static) {
+    fn serve(
+        &mut self,
+        who: &'static str,
+        run: impl FnOnce(Stop) -> Result<(), ServerError> + Send + 'static,
+    ) {
         let (handle, stop) = Stop::by_word();
         self.stops.push(handle);
         let ended = self.ended.clone();

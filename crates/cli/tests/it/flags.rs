@@ -1,0 +1,176 @@
+//! Wrong flags and files: everything that is wrong at once, in words and as JSON, and the exit code.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::{call, revbench};
+
+/// A call that must be refused: code 2, nothing on stdout; what it said.
+fn refused(arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = call(arguments);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+    stderr
+}
+
+#[test]
+fn all_wrong_values_of_run_are_told_at_once() {
+    let said = refused(&[
+        "run",
+        "--profile",
+        "qick",
+        "--scenario",
+        "role-demotd,logout",
+        "--strategy",
+        "lokup,deny-list",
+        "--param",
+        "cache_til=3s",
+        "--param",
+        "cache_ttl=5",
+        "--param",
+        "leeway",
+        "--store",
+        "redis",
+        "--store-rtt",
+        "5",
+        "--rate",
+        "fast",
+        "--changes",
+        "0",
+        "--instances",
+        "99",
+        "--seed",
+        "-",
+        "--label",
+        "a/b",
+        "--mutant",
+        "evil",
+    ]);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn wrong_values_of_run_one_by_one() {
+    let check = |arguments: &[&str], expected: &str| {
+        let said = refused(&[&["run"], arguments].concat());
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(said.contains("1 mistake found; nothing was done"), "{said}");
+    };
+    check(&["--store", "redis://10.0.0.1:6379"], "store '10.0.0.1' is not on this machine");
+    check(
+        &["--store", "redis://:hunter2@127.0.0.1:6379"],
+        "a password on the command line can be read by others",
+    );
+    check(&["--store", "http://127.0.0.1"], "wrong store address");
+    check(&["--store-rtt", "2h"], "value '2h' of --store-rtt is too long");
+    check(&["--rate", "0"], "value '0' of --rate is not a number of requests per second");
+    check(&["--resume", "nowhere"], "no run in 'nowhere': it has no manifest.json");
+    check(&["--scenario", "nowhere.toml"], "cannot read scenario file 'nowhere.toml'");
+    check(&["--out", "src"], "folder 'src' of --out is in use");
+}
+
+#[test]
+fn a_password_is_never_repeated() {
+    let said = refused(&["run", "--store", "redis://:hunter2@127.0.0.1:6379/7"]);
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_wrong_scenario_file_is_told_whole_beside_wrong_flags() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("mine.toml");
+    fs::write(&file, "name = \"My own\"\nquestoin = \"?\"\n[change]\nscope = \"sesion\"\n").unwrap();
+    let output = revbench()
+        .current_dir(folder.path())
+        .args(["run", "--scenario", "mine.toml", "--seed", "x", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let places: Vec<String> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            assert!(
+                one.as_object().unwrap().keys().eq(["code", "column", "file", "help", "line", "message"])
+            );
+            format!("{}:{}:{} {} {}", one["file"], one["line"], one["column"], one["code"], one["message"])
+        })
+        .collect();
+    insta::assert_snapshot!(places.join("\n"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("mine.toml:4:9: error[E005]: unknown value 'sesion' of 'scope'"), "{said}");
+    assert!(said.contains("did you mean 'session'?"), "{said}");
+}
+
+#[test]
+fn a_watch_that_ends_before_a_bound_is_refused_with_its_place() {
+    let folder = TempDir::new().unwrap();
+    let text = fs::read_to_string("../../scenarios/role-demoted.toml").unwrap();
+    fs::write(
+        folder.path().join("short.toml"),
+        format!("{text}\n[measure]\nwatch = \"200ms\"\npercentile = 99\n"),
+    )
+    .unwrap();
+    let output = revbench()
+        .current_dir(folder.path())
+        .args(["run", "--dry-run", "--scenario", "short.toml", "--strategy", "cached-lookup"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("error[E021]: watching ends after 200 ms, before the bound of 1.5 s"), "{said}");
+    assert!(said.contains("error[E022]: p99 needs at least 368 changes, the plan has 80"), "{said}");
+}
+
+#[test]
+fn nothing_selected_has_a_code_of_its_own() {
+    for arguments in [["run", "--strategy", ","], ["run", "--scenario", ","]] {
+        let (code, stdout, stderr) = call(&arguments);
+        assert_eq!((code, stdout.as_str()), (7, ""), "{stderr}");
+        assert!(stderr.contains("selected"), "{stderr}");
+    }
+}
+
+#[test]
+fn arguments_that_do_not_exist() {
+    let check = |arguments: &[&str], expected: &str| {
+        let said = refused(arguments);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    };
+    check(&["rum"], "unrecognized subcommand 'rum'");
+    check(&["run", "--stratgy", "lookup"], "unexpected argument '--stratgy'");
+    check(&["list"], "<WHAT>");
+    check(&["list", "everything"], "invalid value 'everything'");
+    check(&["report"], "<RUN_DIR>");
+    check(&["serve"], "<STRATEGY>");
+    check(&["serve", "lokup", "--listen", "8080"], "did you mean 'lookup'?");
+    check(&["explain", "cached-lokup"], "did you mean 'cached-lookup'?");
+    check(&["explain", "lookup", "--param", "cache_ttl=5"], "value '5' of parameter 'cache_ttl'");
+    check(&["report", "nowhere", "neither"], "2 mistakes found");
+}
+
+#[test]
+fn json_mistakes_of_the_parser_are_json_too() {
+    let (code, stdout, _) = call(&["run", "--json", "--stratgy", "x"]);
+    assert_eq!(code, 2);
+    let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(listed[0]["code"], "E105");
+}
+
+#[test]
+fn every_code_that_is_printed_is_explained() {
+    for code in ["E001", "e012", "E021", "E022", "E101", "E102", "E103", "E104", "E105"] {
+        let (exit, stdout, stderr) = call(&["explain", code]);
+        assert_eq!((exit, stderr.as_str()), (0, ""));
+        assert!(stdout.starts_with(&code.to_uppercase()) && stdout.len() > 30, "{stdout}");
+    }
+}
+
+#[test]
+fn flags_come_from_the_environment_too() {
+    let output = revbench().env("REVBENCH_PROFILE", "enormous").args(["run", "--dry-run"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("unknown profile 'enormous'"));
+}

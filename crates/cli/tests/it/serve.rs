@@ -1,0 +1,149 @@
+//! `serve`: by hand, and as a child of a run.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use revbench_runner::child::{self, ChildConfig};
+use serde_json::Value;
+
+use crate::call;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_revbench");
+
+/// A process that is killed when the test ends, however it ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn status_line(address: &str, path: &str, token: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_strategy_can_be_tried_by_hand() {
+    let mut command = Command::new(PROGRAM);
+    command.args([
+        "serve",
+        "lookup",
+        "--store",
+        "embedded",
+        "--param",
+        "algorithm=ES256",
+        "--print-token",
+        "--json",
+    ]);
+    let mut served = Killed(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let stdout = BufReader::new(served.0.stdout.take().unwrap());
+    let fleet: Value = serde_json::Deserializer::from_reader(stdout).into_iter().next().unwrap().unwrap();
+    assert!(fleet["store"].as_str().unwrap().starts_with("embedded at 127.0.0.1:"), "{fleet}");
+    let resource = fleet["resource"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let token = fleet["access_token"].as_str().unwrap();
+    assert_eq!(status_line(resource, "/resource/orders:write", token), "HTTP/1.1 200 OK");
+    assert_eq!(status_line(resource, "/resource/nothing:known", token), "HTTP/1.1 403 Forbidden");
+    assert_eq!(status_line(resource, "/resource/orders:write", "none"), "HTTP/1.1 401 Unauthorized");
+}
+
+#[test]
+fn a_port_in_use_is_told_as_such() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, stdout, stderr) = call(&["serve", "lookup", "--store", "embedded", "--listen", &address]);
+    assert_eq!((code, stdout.as_str()), (6, ""), "{stderr}");
+    assert!(stderr.contains(&format!("cannot listen on {address}")), "{stderr}");
+}
+
+#[test]
+fn only_this_machine_is_served() {
+    for address in ["0.0.0.0:0", "10.0.0.1:80", "8080", "127.0.0.1:99999"] {
+        let (code, _, stderr) = call(&["serve", "lookup", "--listen", address]);
+        assert_eq!(code, 2, "{address}: {stderr}");
+    }
+}
+
+fn ping(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"*1\r\n$4\r\nPING\r\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn store_and_link_run_as_children() {
+    let store =
+        child::Child::spawn(Path::new(PROGRAM), &ChildConfig::EmbeddedStore { password: None }, &[]).unwrap();
+    assert_eq!(ping(store.address), "+PONG\r\n");
+    let link = ChildConfig::Link {
+        upstream: store.address,
+        one_way_delay_ns: 1_000_000,
+        overhead_ns: 0,
+        spin_ns: 0,
+    };
+    let link = child::Child::spawn(Path::new(PROGRAM), &link, &[]).unwrap();
+    assert_eq!(ping(link.address), "+PONG\r\n");
+}
+
+#[test]
+fn a_child_ends_with_its_standard_input() {
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--role", "embedded-store"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut served = Killed(command.spawn().unwrap());
+    let mut stdin = served.0.stdin.take().unwrap();
+    stdin.write_all(b"{\"embedded-store\":{\"password\":null}}\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(served.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("{\"listening\":\"127.0.0.1:"), "{line}");
+    drop(stdin);
+    assert!(served.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_child_that_cannot_start_says_why_to_its_parent() {
+    let config = ChildConfig::Resource {
+        strategy: revbench_strategies::StrategyKind::Lookup,
+        settings: revbench_model::Settings::default(),
+        store: None,
+        instance: "r0".to_owned(),
+        authority: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        hmac_secret: None,
+        mutant: None,
+        threads: 1,
+    };
+    let mut child = child::Child::spawn(Path::new(PROGRAM), &config, &[]).unwrap();
+    let how = loop {
+        match child.exited() {
+            Some(how) => break how,
+            None => std::thread::yield_now(),
+        }
+    };
+    assert!(how.starts_with("exit status: 1: error: "), "{how}");
+}
+
+#[test]
+fn a_role_needs_its_configuration() {
+    let output = crate::revbench().args(["serve", "--role", "link"]).write_stdin("{}\n").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("the configuration cannot be understood"));
+    let store = "{\"embedded-store\":{\"password\":null}}\n";
+    let output = crate::revbench().args(["serve", "--role", "link"]).write_stdin(store).output().unwrap();
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("called as 'link', configured as 'embedded-store'")
+    );
+}

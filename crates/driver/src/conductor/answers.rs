@@ -1,0 +1,205 @@
+//! Answers into records, retries and renewals.
+
+use revbench_model::DecisionClass;
+use revbench_model::event::{ChangeOutcome, ChangeRecord, Purpose, RequestRecord, SubjectRole};
+
+use super::{Cause, Conductor, Tag};
+use crate::connection::Job;
+use crate::exchanges::{Source, made_by_honest};
+use crate::session::{Reaction, Waiting};
+use crate::workload::{Completed, Queues};
+
+impl Conductor<'_> {
+    pub(super) fn called(
+        &mut self,
+        (number, instance, cause): (u32, u16, Cause),
+        done: &Completed<'_, Tag>,
+        queues: &mut Queues<Tag>,
+    ) {
+        let decision = self.decision(done);
+        let intended_ns = self.since_start(done.flight.job.intended_ns);
+        let slice = self.record.slice_at(intended_ns);
+        let subject = self.sessions[number as usize].subject;
+        self.record.answered(slice, done.status(), decision);
+        self.check_clock(done);
+        if cause == Cause::Traffic && done.answer.is_ok() {
+            self.record.loads[slice].completed += 1;
+        }
+        if self.role(subject) == SubjectRole::Crowd {
+            self.record.latency(slice, done, intended_ns);
+            let contradicted = matches!(decision, DecisionClass::Deny | DecisionClass::Error);
+            self.record.loads[slice].crowd_errors += u64::from(contradicted);
+        } else {
+            self.write_down(number, instance, cause.purpose(), done, decision);
+        }
+        self.note_watch(number, instance, cause, done, decision);
+        match decision {
+            DecisionClass::Reauthenticate => self.refused(number, instance, cause, done, queues),
+            DecisionClass::Error => {}
+            DecisionClass::Allow | DecisionClass::Deny => self.sessions[number as usize].accepted(),
+        }
+    }
+
+    fn decision(&self, done: &Completed<'_, Tag>) -> DecisionClass {
+        match done.answer {
+            Ok(answer) if !answer.wrong_instance => self.plan.target.answers.classify(answer.status),
+            _ => DecisionClass::Error,
+        }
+    }
+
+    /// The server's own instant of decision must lie between send and receipt: one clock, one request.
+    fn check_clock(&mut self, done: &Completed<'_, Tag>) {
+        let decided_ns = done.answer.ok().and_then(|answer| answer.decided_at_ns);
+        let inside = |at: u64| (done.flight.sent_ns..=done.received_ns).contains(&at);
+        self.record.history.clock_violations += u64::from(decided_ns.is_some_and(|at| !inside(at)));
+    }
+
+    fn write_down(
+        &mut self,
+        number: u32,
+        instance: u16,
+        purpose: Purpose,
+        done: &Completed<'_, Tag>,
+        decision: DecisionClass,
+    ) {
+        let session = &self.sessions[number as usize];
+        let write = purpose != Purpose::Refresh && self.scenario(session.subject).write;
+        self.record.request(RequestRecord {
+            subject: session.subject,
+            session: session.role,
+            purpose,
+            instance,
+            intended_ns: self.since_start(done.flight.job.intended_ns),
+            sent_ns: self.since_start(done.flight.sent_ns),
+            received_ns: self.since_start(done.received_ns),
+            decision,
+            status: done.status(),
+            write,
+        });
+    }
+
+    /// A 401: an honest client renews and asks again.
+    fn refused(
+        &mut self,
+        number: u32,
+        instance: u16,
+        cause: Cause,
+        done: &Completed<'_, Tag>,
+        queues: &mut Queues<Tag>,
+    ) {
+        let now_ns = done.received_ns;
+        let again = cause == Cause::Retry;
+        let session = &mut self.sessions[number as usize];
+        let reaction = session.refused(done.flight.sent_ns, now_ns, again, &self.plan.client, &mut self.rng);
+        if let Reaction::RenewAt(at_ns) = reaction {
+            self.renew_at(number, at_ns);
+        }
+        let waiting = Waiting { instance, since_ns: now_ns };
+        match (cause, reaction) {
+            (Cause::Traffic, Reaction::AskAgain) => self.retry(number, waiting, now_ns, queues),
+            (Cause::Traffic, Reaction::Await | Reaction::RenewAt(_)) => {
+                self.sessions[number as usize].waiting.push(waiting);
+            }
+            (Cause::Traffic | Cause::Retry, _) => self.crowd_refused(number, 1, now_ns),
+            (Cause::Probe | Cause::Audit, _) => {}
+        }
+    }
+
+    fn retry(&self, session: u32, waiting: Waiting, now_ns: u64, queues: &mut Queues<Tag>) {
+        if now_ns < self.end_ns {
+            let tag = Tag::Call { session, instance: waiting.instance, cause: Cause::Retry };
+            let job = Job { tag, intended_ns: waiting.since_ns, ready_ns: now_ns };
+            queues.push(self.lane(waiting.instance, Cause::Retry), job);
+        }
+    }
+
+    fn crowd_refused(&mut self, number: u32, count: u64, now_ns: u64) {
+        if self.role(self.sessions[number as usize].subject) == SubjectRole::Crowd {
+            let slice = self.record.slice_at(self.since_start(now_ns));
+            self.record.loads[slice].crowd_errors += count;
+        }
+    }
+
+    pub(super) fn renewed(&mut self, number: u32, done: &Completed<'_, Tag>, queues: &mut Queues<Tag>) {
+        let now_ns = done.received_ns;
+        let slice = self.record.slice_at(self.since_start(done.flight.job.intended_ns));
+        self.record.loads[slice].refresh_ns.saturating_record(done.latency_ns());
+        let decision = match done.status() {
+            200..300 if self.take_token(number, done, Source::Refresh) => DecisionClass::Allow,
+            // 429 asks for patience and takes nothing away.
+            400..=428 | 430..=499 => DecisionClass::Reauthenticate,
+            _ => DecisionClass::Error,
+        };
+        if self.role(self.sessions[number as usize].subject) != SubjectRole::Crowd {
+            self.write_down(number, 0, Purpose::Refresh, done, decision);
+        }
+        match decision {
+            DecisionClass::Allow => self.ask_again(number, now_ns, queues),
+            DecisionClass::Reauthenticate => {
+                let session = &mut self.sessions[number as usize];
+                session.renewal_refused();
+                let waiting = std::mem::take(&mut session.waiting).len();
+                self.crowd_refused(number, waiting as u64, now_ns);
+            }
+            _ => {
+                let at_ns = self.sessions[number as usize].renewal_failed(now_ns, &self.plan.client);
+                self.renew_at(number, at_ns);
+            }
+        }
+        let session = &mut self.sessions[number as usize];
+        let subject = session.subject;
+        if std::mem::take(&mut session.change_waits) && now_ns < self.end_ns {
+            let planned_ns = self.plan.subjects[subject as usize].change_at_ns.unwrap_or_default();
+            self.change_due(subject, self.start_ns + planned_ns, queues);
+        }
+    }
+
+    fn ask_again(&mut self, number: u32, now_ns: u64, queues: &mut Queues<Tag>) {
+        for waiting in std::mem::take(&mut self.sessions[number as usize].waiting) {
+            self.retry(number, waiting, now_ns, queues);
+        }
+    }
+
+    /// Takes a new token out of an answer and plans its renewal.
+    fn take_token(&mut self, number: u32, done: &Completed<'_, Tag>, source: Source) -> bool {
+        let session = &mut self.sessions[number as usize];
+        // A variable that was there at sign-in is still there, so that writing the requests cannot fail.
+        if !self.exchanges.take_token(session, done.body, source).unwrap_or(false) {
+            return false;
+        }
+        let renewal = session.token_came(done.received_ns, &self.plan.client);
+        if let Some(at_ns) = renewal {
+            self.renew_at(number, at_ns);
+        }
+        let slice = self.record.slice_at(self.since_start(done.received_ns));
+        self.record.tokens_issued[slice] += 1;
+        true
+    }
+
+    pub(super) fn changed(&mut self, subject: u32, done: &Completed<'_, Tag>, queues: &mut Queues<Tag>) {
+        let scenario = self.scenario(subject);
+        let outcome = match done.status() {
+            200..300 => ChangeOutcome::Ok,
+            400..500 => ChangeOutcome::Fail,
+            _ => ChangeOutcome::Info,
+        };
+        self.record.change(ChangeRecord {
+            subject,
+            orientation: scenario.orientation,
+            intended_ns: self.since_start(done.flight.job.intended_ns),
+            submitted_ns: self.since_start(done.flight.sent_ns),
+            acknowledged_ns: self.since_start(done.received_ns),
+            outcome,
+        });
+        if outcome != ChangeOutcome::Ok {
+            return;
+        }
+        let pair = self.pairs[subject as usize];
+        if made_by_honest(scenario) && self.take_token(pair.honest, done, Source::Change) {
+            self.ask_again(pair.honest, done.received_ns, queues);
+        }
+        if self.role(subject) == SubjectRole::Treated {
+            self.watch(subject, pair, done.received_ns, queues);
+        }
+    }
+}
