@@ -37,7 +37,9 @@ pub(crate) fn finding(summary: &Summary) -> String {
 
 /// Fresh strategies first, then what patience saves.
 fn block_finding(block: &Block<'_>) -> Option<String> {
-    let subjects = block.with_staleness().filter(|(cell, _)| cell.role == CellRole::Subject);
+    let subjects = block.with_staleness().filter(|(cell, _)| {
+        cell.role == CellRole::Subject && cell.validity.staleness == Some(Verdict::Valid)
+    });
     let (fresh, stale): (Vec<_>, Vec<_>) = subjects.partition(|(_, staleness)| is_fresh(staleness));
     let when = format!("After {} ({})", block.scenario, block.orientation.name());
     let patience = patience(block, &stale);

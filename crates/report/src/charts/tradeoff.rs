@@ -26,6 +26,8 @@ pub(crate) struct Point {
     pub added_us: f64,
     /// Its 95 % interval, where the run has one.
     pub added_interval_us: Option<(f64, f64)>,
+    /// Is its staleness or latency noisy? Then it is drawn, marked, and decides nothing.
+    pub is_noisy: bool,
     /// Store operations per 1 000 requests; unknown where cost is invalid.
     pub store_ops_per_1k: Option<f64>,
 }
@@ -69,6 +71,7 @@ pub(crate) fn series(block: &Block<'_>, looks: &Identities) -> TradeOff {
             staleness_ms: (window.lower, window.upper),
             added_us,
             added_interval_us: figures::added_interval_us(cell, "p50"),
+            is_noisy: [cell.validity.staleness, cell.validity.latency].contains(&Some(Verdict::Noisy)),
             store_ops_per_1k: cost.map(|cost| cost.store_ops_per_1k),
         });
     }
@@ -98,7 +101,7 @@ pub(crate) fn chart(block: &Block<'_>, looks: &Identities) -> Option<Chart> {
         ]);
     }
     let mut caption = format!(
-        "Each mark is one strategy at one setting. Left is fresher ({statistic}), lower is faster (latency added to the control at the median). The ring's area and the number beside the name are store operations per 1 000 requests. Bars are 95 % intervals where the run has them."
+        "Each mark is one strategy at one setting. Left is fresher ({statistic}), lower is faster (latency added to the control at the median). The ring's area and the number beside the name are store operations per 1 000 requests. Bars are 95 % intervals where the run has them; ~ marks noisy figures."
     );
     if !map.struck.is_empty() {
         caption.push_str(&format!(" Not drawn, because invalid: {}.", map.struck.join(", ")));
@@ -122,7 +125,7 @@ fn description(map: &TradeOff) -> String {
     let cheapest = map
         .points
         .iter()
-        .filter(|p| p.staleness_ms.1.is_some())
+        .filter(|p| p.staleness_ms.1.is_some() && !p.is_noisy)
         .min_by(|a, b| a.added_us.total_cmp(&b.added_us));
     let cheapest = cheapest.map_or_else(String::new, |p| {
         format!(
@@ -257,7 +260,8 @@ fn labels(canvas: &Canvas, map: &TradeOff, places: &[(f64, f64)]) {
     for index in order {
         let (point, (x, y)) = (&map.points[index], places[index]);
         let ops = point.store_ops_per_1k.map_or_else(String::new, |ops| format!(" · {}", plain(ops)));
-        let text = format!("{}{ops}", shortened(&point.label, 28));
+        let noisy = if point.is_noisy { "~" } else { "" };
+        let text = format!("{noisy}{}{ops}", shortened(&point.label, 28));
         let label = free_place(canvas, &taken, (x, y), text.chars().count() as f64 * GLYPH);
         let (at, anchor) =
             if label.left < x { (label.right, Anchor::End) } else { (label.left, Anchor::Start) };

@@ -26,7 +26,7 @@ const FREE_WIDTH: usize = 160;
 
 /// Plans, measures, writes, prints.
 pub(crate) fn execute(request: RunRequest, console: &Console) -> anyhow::Result<ExitCode> {
-    let resumed = request.resume.as_deref().map(RunDir::open).transpose().map_err(unusable)?;
+    let resumed = request.resume.as_deref().map(RunDir::open).transpose().map_err(|error| unusable(&error))?;
     let options = resumed.as_ref().map_or(request.options, |(_, manifest)| manifest.options.clone());
     let plan = plan(options)?;
     if request.dry_run {
@@ -59,14 +59,13 @@ fn plan(options: Options) -> anyhow::Result<RunPlan> {
 
 fn start(plan: &RunPlan, out: Option<PathBuf>, label: &str) -> anyhow::Result<(RunDir, Manifest)> {
     let path = out.unwrap_or_else(|| manifest::new_folder(Path::new(RUNS), label));
-    let dir = RunDir::create(&path).map_err(unusable)?;
+    let dir = RunDir::create(&path).map_err(|error| unusable(&error))?;
     let manifest = manifest::new(plan, dir.name());
     Ok((dir, manifest))
 }
 
-fn unusable(error: RunDirError) -> anyhow::Error {
-    let message = format!("{:#}", anyhow::Error::from(error));
-    Failure { exit: ExitCode::Usage, message }.into()
+fn unusable(error: &RunDirError) -> anyhow::Error {
+    Failure { exit: ExitCode::Usage, message: error.to_string() }.into()
 }
 
 /// Runs the plan with a view on it; the first Ctrl-C stops it in order, the second at once.
