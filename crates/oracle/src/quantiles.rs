@@ -42,13 +42,13 @@ impl Sorted {
     }
 }
 
-/// A window as the summary has it: a censored upper end is `null` beside how long was watched, which is the
-/// horizon, or longer where the audit sweep found the old answer after it.
+/// A window as the summary has it: a censored upper end is `null` beside how long was watched. Its lower end may
+/// lie beyond that, where later traffic or the audit sweep still found the old answer.
 pub(crate) fn interval_ms(window: Observed, horizon_ns: u64) -> IntervalMs {
     IntervalMs {
         lower: ns_to_ms(window.lower_ns),
         upper: window.upper_ns.map(ns_to_ms),
-        horizon_ms: window.upper_ns.is_none().then(|| ns_to_ms(horizon_ns.max(window.lower_ns))),
+        horizon_ms: window.upper_ns.is_none().then(|| ns_to_ms(horizon_ns)),
     }
 }
 
@@ -106,7 +106,8 @@ mod tests {
         assert_eq!(ends(sorted(400, 1).max()), Some((400.0, None, Some(10_000.0))));
         assert_eq!(ends(sorted(400, 0).max()), Some((400.0, Some(410.0), None)));
         let found_by_the_audit = Observed { lower_ns: 60_000_000_000, upper_ns: None };
-        assert_eq!(interval_ms(found_by_the_audit, HORIZON_NS).horizon_ms, Some(60_000.0));
+        let interval = interval_ms(found_by_the_audit, HORIZON_NS);
+        assert_eq!((interval.lower, interval.horizon_ms), (60_000.0, Some(10_000.0)));
     }
 
     #[test]

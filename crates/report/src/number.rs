@@ -109,10 +109,14 @@ pub(crate) fn between_ms(lower: f64, upper: f64) -> String {
 }
 
 /// A window: "≤" where only its upper end is known or it is below the resolution, ">" where watching ended
-/// before the window did.
+/// before the window did. No number beyond the planned horizon is printed, though later traffic may show the
+/// old answer still alive: how late it was asked says nothing about the strategy.
 pub(crate) fn window(interval: IntervalMs, resolution_ms: f64) -> String {
     match interval.upper {
-        None if interval.lower > 0.0 => format!("> {}", duration_ms(interval.lower)),
+        None if interval.lower > 0.0 => {
+            let shown_ms = interval.horizon_ms.map_or(interval.lower, |horizon| horizon.min(interval.lower));
+            format!("> {}", duration_ms(shown_ms))
+        }
         None => "unknown".to_owned(),
         Some(upper) if upper <= resolution_ms => format!("≤ {}", duration_ms(resolution_ms)),
         Some(upper) if interval.lower <= 0.0 => format!("≤ {}", duration_ms(upper)),
@@ -209,6 +213,8 @@ mod tests {
         check(4_990.0, Some(4_990.0), "4.99 s");
         check(9_000.0, None, "> 9 s");
         check(0.0, None, "unknown");
+        let later = IntervalMs { lower: 14_400.0, upper: None, horizon_ms: Some(5_000.0) };
+        assert_eq!(window(later, 2.1), "> 5 s");
     }
 
     #[test]

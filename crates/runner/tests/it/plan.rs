@@ -7,7 +7,8 @@ use revbench_strategies::StrategyKind;
 /// The options of a plain `run` with these scenarios and parameters.
 pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &str)]) -> Options {
     let source = |name: &&str| {
-        let (file, text) = built_in().into_iter().find(|(file, _)| file.contains(*name)).expect("it is built in");
+        let (file, text) =
+            built_in().into_iter().find(|(file, _)| file.contains(*name)).expect("it is built in");
         ScenarioSource { file: file.to_owned(), text: text.to_owned(), trace: None }
     };
     Options {
@@ -61,7 +62,8 @@ fn the_order_of_fleets_follows_the_seed_and_nothing_else() {
 
 #[test]
 fn a_time_to_live_shortens_only_what_lives_by_it() {
-    let options = options(Profile::Quick, BOTH_ROLES, &[("token_ttl", "2s"), ("cache_ttl", "700ms"), ("leeway", "1s")]);
+    let options =
+        options(Profile::Quick, BOTH_ROLES, &[("token_ttl", "2s"), ("cache_ttl", "700ms"), ("leeway", "1s")]);
     let of = |strategy| settings(&options, strategy).expect("the parameters are sound");
     assert_eq!(of(StrategyKind::ShortTtl).token_ttl_ms, 2_000);
     assert_eq!(of(StrategyKind::Lookup).token_ttl_ms, 900_000);

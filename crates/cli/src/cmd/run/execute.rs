@@ -26,7 +26,8 @@ const FREE_WIDTH: usize = 160;
 
 /// Plans, measures, writes, prints.
 pub(crate) fn execute(request: RunRequest, console: &Console) -> anyhow::Result<ExitCode> {
-    let resumed = request.resume.as_deref().map(RunDir::open).transpose().map_err(|error| unusable(&error))?;
+    let resumed =
+        request.resume.as_deref().map(RunDir::open).transpose().map_err(|error| unusable(&error))?;
     let options = resumed.as_ref().map_or(request.options, |(_, manifest)| manifest.options.clone());
     let plan = plan(options)?;
     if request.dry_run {
