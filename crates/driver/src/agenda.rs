@@ -26,7 +26,7 @@ pub(crate) enum Act {
     /// A request of a treated, unprobed or control subject.
     Own { subject: u32, instance: u16, pinned: bool },
     /// A request of the crowd.
-    Crowd { subject: u32, instance: u16 },
+    Crowd { subject: u32, instance: u16, asked: Option<u16> },
     /// A question of the audit sweep.
     Audit { subject: u32, instance: u16, pinned: bool },
 }
@@ -140,16 +140,17 @@ fn crowd(plan: &Plan, number: usize, slice: &Slice, list: &mut Vec<Planned>) {
     let (asked, start, end) = (plan.background.rate_per_s, slice.start_ns, slice.end_ns);
     let rate_per_s = (asked - own_rate_per_s(plan, slice)).max(asked / 10.0);
     let mut draw = rng(plan.seed, Stream::Instance, number as u64);
-    let mut request = |at_ns, subject| {
+    let mut request = |at_ns, subject, asked| {
         let instance = below(&mut draw, plan.instances.len() as u64) as u16;
-        list.push(Planned { at_ns, act: Act::Crowd { subject, instance } });
+        list.push(Planned { at_ns, act: Act::Crowd { subject, instance, asked } });
     };
     if members.is_empty() {
         return;
     }
     if let Arrivals::Trace(trace) = &plan.background.arrivals {
-        for (at_ns, subject) in trace.iter().filter(|(at_ns, _)| slice.contains(*at_ns)) {
-            request(*at_ns, members[*subject as usize % members.len()]);
+        for recorded in trace.requests.iter().filter(|recorded| slice.contains(recorded.at_ns)) {
+            let member = members[recorded.subject as usize % members.len()];
+            request(recorded.at_ns, member, recorded.asked);
         }
         return;
     }
@@ -161,7 +162,7 @@ fn crowd(plan: &Plan, number: usize, slice: &Slice, list: &mut Vec<Planned>) {
     let instants = rng(plan.seed, Stream::Crowd, number as u64);
     let instants = Instants::by(&plan.background.arrivals, rate_per_s, start, end, instants);
     for at_ns in instants.into_iter().flatten() {
-        request(at_ns, members[popularity.draw(&mut who)]);
+        request(at_ns, members[popularity.draw(&mut who)], None);
     }
 }
 
@@ -189,7 +190,9 @@ mod tests {
     use revbench_model::{ChangeActor, ScopeKind};
 
     use super::*;
-    use crate::plan::{Background, ClientModel, Connections, PlannedScenario, ProbeGrid};
+    use crate::plan::{
+        Background, ClientModel, Connections, PlannedScenario, ProbeGrid, Trace, TraceRequest,
+    };
 
     const S: u64 = 1_000_000_000;
 
@@ -286,16 +289,18 @@ mod tests {
     #[test]
     fn a_trace_is_played_as_it_is() {
         let mut plan = plan();
-        plan.background.arrivals = Arrivals::Trace(vec![(S, 0), (11 * S, 3), (20 * S, 1)]);
+        let request = |at_ns, subject, asked| TraceRequest { at_ns, subject, asked };
+        let requests = vec![request(S, 0, None), request(11 * S, 3, Some(0)), request(20 * S, 1, None)];
+        plan.background.arrivals = Arrivals::Trace(Trace { requests, asked: vec!["orders:read".into()] });
         let list = agenda(&plan).unwrap();
         let played: Vec<_> = list
             .iter()
             .filter_map(|p| match p.act {
-                Act::Crowd { subject, .. } => Some((p.at_ns / S, subject)),
+                Act::Crowd { subject, asked, .. } => Some((p.at_ns / S, subject, asked)),
                 _ => None,
             })
             .collect();
-        assert_eq!(played, [(1, 2), (11, 3)]);
+        assert_eq!(played, [(1, 2, None), (11, 3, Some(0))]);
     }
 
     #[test]

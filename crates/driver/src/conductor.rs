@@ -15,7 +15,7 @@ use crate::exchanges::{Exchanges, made_by_honest};
 use crate::plan::{Plan, PlannedScenario};
 use crate::record::Record;
 use crate::schedule::{Rng, Stream, rng};
-use crate::session::{Session, State};
+use crate::session::{Question, Session, State};
 use crate::workload::{Completed, Queues, Workload};
 
 use watches::Watched;
@@ -37,7 +37,7 @@ pub(crate) enum Tag {
     /// Changes a subject.
     Change { subject: u32 },
     /// Asks a resource server.
-    Call { session: u32, instance: u16, cause: Cause },
+    Call { session: u32, question: Question, cause: Cause },
 }
 
 /// Why a resource server is asked.
@@ -156,9 +156,9 @@ impl<'a> Conductor<'a> {
         self.timers.push(Reverse((at_ns, Timer::Renew { session, epoch })));
     }
 
-    fn call(&self, (session, instance): (u32, u16), cause: Cause, at_ns: u64, queues: &mut Queues<Tag>) {
-        let tag = Tag::Call { session, instance, cause };
-        queues.push(self.lane(instance, cause), Job::planned(tag, at_ns));
+    fn call(&self, (session, question): (u32, Question), cause: Cause, at_ns: u64, queues: &mut Queues<Tag>) {
+        let tag = Tag::Call { session, question, cause };
+        queues.push(self.lane(question.instance, cause), Job::planned(tag, at_ns));
     }
 
     fn act(&mut self, planned: Planned, queues: &mut Queues<Tag>) {
@@ -166,30 +166,26 @@ impl<'a> Conductor<'a> {
         match planned.act {
             Act::Boundary(slice) => self.record.boundary(usize::from(slice), queues.spin_cpu_ns),
             Act::Change { subject } => self.change_due(subject, at_ns, queues),
-            Act::Crowd { subject, instance } => self.traffic(subject, instance, false, planned, queues),
+            Act::Crowd { subject, instance, asked } => {
+                let session = self.pairs[subject as usize].session(false);
+                self.traffic((session, Question { instance, asked }), planned, queues);
+            }
             Act::Own { subject, instance, pinned } => {
-                self.traffic(subject, instance, pinned, planned, queues);
+                let session = self.pairs[subject as usize].session(pinned);
+                self.traffic((session, Question::own(instance)), planned, queues);
             }
             Act::Audit { subject, instance, pinned } => {
                 self.count_probe(at_ns);
                 let session = self.pairs[subject as usize].session(pinned);
-                self.call((session, instance), Cause::Audit, at_ns, queues);
+                self.call((session, Question::own(instance)), Cause::Audit, at_ns, queues);
             }
         }
     }
 
-    fn traffic(
-        &mut self,
-        subject: u32,
-        instance: u16,
-        pinned: bool,
-        planned: Planned,
-        queues: &mut Queues<Tag>,
-    ) {
+    fn traffic(&mut self, call: (u32, Question), planned: Planned, queues: &mut Queues<Tag>) {
         let slice = self.record.slice_at(planned.at_ns);
         self.record.loads[slice].offered += 1;
-        let session = self.pairs[subject as usize].session(pinned);
-        self.call((session, instance), Cause::Traffic, self.start_ns + planned.at_ns, queues);
+        self.call(call, Cause::Traffic, self.start_ns + planned.at_ns, queues);
     }
 
     fn count_probe(&mut self, at_ns: u64) {
@@ -258,8 +254,10 @@ impl Workload for Conductor<'_> {
 
     fn request(&mut self, tag: Tag) -> &[u8] {
         match tag {
-            Tag::Call { session, instance, .. } => {
-                &self.sessions[session as usize].requests[usize::from(instance)]
+            Tag::Call { session, question, .. } => {
+                let block = question.asked.map_or(0, |asked| 1 + usize::from(asked));
+                let at = block * self.plan.instances.len() + usize::from(question.instance);
+                &self.sessions[session as usize].requests[at]
             }
             Tag::Renewal { session } => &self.sessions[session as usize].renewal,
             Tag::Change { subject } => {
@@ -276,11 +274,11 @@ impl Workload for Conductor<'_> {
 
     fn completed(&mut self, done: &Completed<'_, Tag>, queues: &mut Queues<Tag>) {
         match done.flight.job.tag {
-            Tag::Call { session, instance, cause } => {
+            Tag::Call { session, question, cause } => {
                 if cause == Cause::Probe {
                     self.record.probe_answered();
                 }
-                self.called((session, instance, cause), done, queues);
+                self.called((session, question, cause), done, queues);
             }
             Tag::Renewal { session } => self.renewed(session, done, queues),
             Tag::Change { subject } => self.changed(subject, done, queues),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use revbench_model::{ChangeActor, ScopeKind};
+use revbench_model::{ChangeActor, Permission, ScopeKind};
 
 use crate::error::DriverError;
 use crate::plan::{Plan, PlannedScenario};
@@ -22,6 +22,8 @@ pub(crate) struct Exchanges {
     instances: Vec<SocketAddr>,
     scenarios: Vec<ScenarioTexts>,
     subjects: Vec<(String, u16)>,
+    /// Permissions of a trace, plain and quoted, beside the scenarios' own.
+    asked: Vec<(String, String)>,
     variables: BTreeMap<String, String>,
 }
 
@@ -62,6 +64,13 @@ impl Exchanges {
             instances: plan.instances.iter().map(|(address, _)| *address).collect(),
             scenarios: plan.scenarios.iter().map(ScenarioTexts::new).collect(),
             subjects: plan.subjects.iter().map(|s| (s.id.0.clone(), s.scenario)).collect(),
+            asked: plan
+                .background
+                .arrivals
+                .asked()
+                .iter()
+                .map(|asked| (asked.0.clone(), quoted(asked)))
+                .collect(),
             variables: target.variables.clone(),
         })
     }
@@ -113,14 +122,20 @@ impl Exchanges {
 
     fn write_requests(&self, session: &mut Session) -> Result<(), DriverError> {
         let (subject, texts, _) = self.scenario(session.subject);
-        let own =
-            [("subject", subject), ("permission", &texts.asked), ("permission_json", &texts.asked_json)];
-        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
-        session.requests.resize_with(self.instances.len(), Vec::new);
-        for (out, host) in session.requests.iter_mut().zip(&self.instances) {
-            let method = texts.write.then_some("POST");
-            self.protected.render(method, *host, &layers, out)?;
+        let method = texts.write.then_some("POST");
+        let recorded = self.asked.iter().map(|(plain, json)| (plain.as_str(), json.as_str()));
+        let all_asked = std::iter::once((texts.asked.as_str(), texts.asked_json.as_str())).chain(recorded);
+        session.requests.resize_with(self.instances.len() * (1 + self.asked.len()), Vec::new);
+        let mut out = session.requests.iter_mut();
+        for (asked, asked_json) in all_asked {
+            let own = [("subject", subject), ("permission", asked), ("permission_json", asked_json)];
+            let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
+            for (host, out) in self.instances.iter().zip(out.by_ref()) {
+                self.protected.render(method, *host, &layers, out)?;
+            }
         }
+        let own = [("subject", subject)];
+        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
         if session.variables.contains_key("refresh_token") {
             self.refresh.render(None, self.authority, &layers, &mut session.renewal)?;
         }
@@ -156,12 +171,17 @@ pub(crate) fn made_by_honest(scenario: &PlannedScenario) -> bool {
     scenario.actor == ChangeActor::Subject && scenario.scope == ScopeKind::Subject
 }
 
+/// A permission as a JSON string.
+fn quoted(permission: &Permission) -> String {
+    serde_json::Value::from(permission.as_str()).to_string()
+}
+
 impl ScenarioTexts {
     fn new(scenario: &PlannedScenario) -> ScenarioTexts {
         let changed = scenario.changed.as_ref().map(|permission| permission.0.clone());
         ScenarioTexts {
             asked: scenario.asked.0.clone(),
-            asked_json: serde_json::Value::from(scenario.asked.as_str()).to_string(),
+            asked_json: quoted(&scenario.asked),
             changed_json: serde_json::Value::from(changed.clone()).to_string(),
             changed: changed.unwrap_or_default(),
             orientation: scenario.orientation.name(),

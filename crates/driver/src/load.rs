@@ -197,7 +197,7 @@ fn source(plan: &LoadPlan) -> Result<Source, DriverError> {
         (_, Arrivals::Trace(trace)) => {
             let end_ns = plan.duration_ns;
             let instants: Vec<u64> =
-                trace.iter().map(|(at_ns, _)| *at_ns).filter(|at| *at < end_ns).collect();
+                trace.requests.iter().map(|request| request.at_ns).filter(|at| *at < end_ns).collect();
             return Ok(Source::Planned(Box::new(instants.into_iter())));
         }
         (Rate::PerSecond(rate_per_s), _) => rate_per_s,

@@ -87,8 +87,38 @@ pub enum Arrivals {
     Poisson,
     /// Equal gaps.
     Constant,
-    /// A recorded trace: instant (ns), subject (an index into the crowd, taken modulo its size).
-    Trace(Vec<(u64, u32)>),
+    /// As recorded.
+    Trace(Trace),
+}
+
+impl Arrivals {
+    /// The permissions that a trace asks for beside the scenario's own.
+    pub fn asked(&self) -> &[Permission] {
+        match self {
+            Arrivals::Trace(trace) => &trace.asked,
+            Arrivals::Poisson | Arrivals::Constant => &[],
+        }
+    }
+}
+
+/// Recorded traffic.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// The requests, in order.
+    pub requests: Vec<TraceRequest>,
+    /// The permissions that they name.
+    pub asked: Vec<Permission>,
+}
+
+/// A recorded request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceRequest {
+    /// When, since the start of the first slice.
+    pub at_ns: u64,
+    /// Who: an index into the crowd, taken modulo its size.
+    pub subject: u32,
+    /// What is asked for: an index into the trace's permissions; `None` for the scenario's own.
+    pub asked: Option<u16>,
 }
 
 /// The crowd's traffic.

@@ -22,10 +22,25 @@ pub(crate) enum State {
     SignedOut,
 }
 
+/// What is asked of which resource server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) instance: u16,
+    /// A permission of the trace; `None` for the scenario's own.
+    pub(crate) asked: Option<u16>,
+}
+
+impl Question {
+    /// The scenario's own permission.
+    pub(crate) fn own(instance: u16) -> Question {
+        Question { instance, asked: None }
+    }
+}
+
 /// A background request that was refused and is sent again with the next token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
-    pub(crate) instance: u16,
+    pub(crate) question: Question,
     /// When the refusal came: the retry's latency counts from here.
     pub(crate) since_ns: u64,
 }
@@ -50,7 +65,8 @@ pub(crate) struct Session {
     pub(crate) role: SessionRole,
     /// What sign-in and renewals captured.
     pub(crate) variables: BTreeMap<String, String>,
-    /// The protected call with the current token, one for each instance.
+    /// The protected call with the current token: one for each instance, first for the scenario's permission, then
+    /// for each that a trace asks for.
     pub(crate) requests: Vec<Vec<u8>>,
     /// The renewal with the current refresh token.
     pub(crate) renewal: Vec<u8>,

@@ -1,6 +1,8 @@
 //! Recorded traffic as CSV: `time_s,subject[,permission-or-change]`.
 
-use crate::plan::Arrivals;
+use std::collections::HashMap;
+
+use crate::plan::{Arrivals, Trace, TraceRequest};
 
 /// A line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,15 +67,26 @@ fn parse_line(line: &str, earliest_ns: u64) -> Result<TraceEntry, String> {
     Ok(TraceEntry { at_ns, subject: subject.to_owned(), what: what.map(str::to_owned) })
 }
 
-/// The requests of a trace as arrivals: subjects numbered in order of appearance, changes left out.
+/// The requests of a trace as arrivals: subjects and permissions numbered in order of appearance, changes left out.
 pub fn arrivals(entries: &[TraceEntry]) -> Arrivals {
-    let mut numbers = std::collections::HashMap::new();
-    let requests = entries.iter().filter(|entry| entry.what.as_deref() != Some("change"));
-    let numbered = requests.map(|entry| {
-        let next = numbers.len() as u32;
-        (entry.at_ns, *numbers.entry(entry.subject.as_str()).or_insert(next))
+    let mut subjects = HashMap::new();
+    let mut trace = Trace::default();
+    for entry in entries.iter().filter(|entry| entry.what.as_deref() != Some("change")) {
+        let next = subjects.len() as u32;
+        let subject = *subjects.entry(entry.subject.as_str()).or_insert(next);
+        let asked = entry.what.as_deref().map(|what| number_of(what, &mut trace));
+        trace.requests.push(TraceRequest { at_ns: entry.at_ns, subject, asked });
+    }
+    Arrivals::Trace(trace)
+}
+
+fn number_of(permission: &str, trace: &mut Trace) -> u16 {
+    let known = trace.asked.iter().position(|asked| asked.as_str() == permission);
+    let number = known.unwrap_or_else(|| {
+        trace.asked.push(permission.into());
+        trace.asked.len() - 1
     });
-    Arrivals::Trace(numbered.collect())
+    number as u16
 }
 
 #[cfg(test)]
@@ -89,7 +102,13 @@ mod tests {
         assert_eq!(entries.len(), 4);
         assert_eq!(entries[1].what.as_deref(), Some("orders:read"));
         assert_eq!(entries[3].what, None);
-        assert_eq!(arrivals(&entries), Arrivals::Trace(vec![(0, 0), (500_000_000, 1), (2_000_000_000, 1)]));
+        let request = |at_ns, subject, asked| TraceRequest { at_ns, subject, asked };
+        let requests =
+            vec![request(0, 0, None), request(500_000_000, 1, Some(0)), request(2_000_000_000, 1, None)];
+        assert_eq!(
+            arrivals(&entries),
+            Arrivals::Trace(Trace { requests, asked: vec!["orders:read".into()] })
+        );
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(crate) fn driver_plan(
         scenarios,
         slices: &slices,
         recorded_ns: traffic.changes_ns.iter().cycle(),
+        asked: traffic.arrivals.asked(),
         rng: Xoshiro256PlusPlus::seed_from_u64(seed),
         subjects: Vec::new(),
         seeds: Vec::new(),
@@ -137,6 +138,8 @@ struct Casting<'a> {
     slices: &'a [Slice],
     /// Instants of recorded changes, again and again; none where they are drawn.
     recorded_ns: std::iter::Cycle<std::slice::Iter<'a, u64>>,
+    /// What a trace asks for beside the scenario's permission; the crowd may do it.
+    asked: &'a [Permission],
     rng: Xoshiro256PlusPlus,
     subjects: Vec<PlannedSubject>,
     seeds: Vec<Seed>,
@@ -177,7 +180,11 @@ impl Casting<'_> {
                 None => ends_ns,
             };
             let rate_per_s = if role == SubjectRole::Crowd { 0.0 } else { self.fleet.rate_per_s };
-            self.seeds.push(Seed { id: id.clone(), permissions: held(scenario, role) });
+            let mut permissions = held(scenario, role);
+            if role == SubjectRole::Crowd {
+                permissions.extend_from_slice(self.asked);
+            }
+            self.seeds.push(Seed { id: id.clone(), permissions });
             self.subjects.push(PlannedSubject {
                 id: id.into(),
                 scenario: number as u16,

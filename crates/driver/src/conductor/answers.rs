@@ -6,13 +6,13 @@ use revbench_model::event::{ChangeOutcome, ChangeRecord, Purpose, RequestRecord,
 use super::{Cause, Conductor, Tag};
 use crate::connection::Job;
 use crate::exchanges::{Source, made_by_honest};
-use crate::session::{Reaction, Waiting};
+use crate::session::{Question, Reaction, Waiting};
 use crate::workload::{Completed, Queues};
 
 impl Conductor<'_> {
     pub(super) fn called(
         &mut self,
-        (number, instance, cause): (u32, u16, Cause),
+        (number, question, cause): (u32, Question, Cause),
         done: &Completed<'_, Tag>,
         queues: &mut Queues<Tag>,
     ) {
@@ -30,11 +30,11 @@ impl Conductor<'_> {
             let contradicted = matches!(decision, DecisionClass::Deny | DecisionClass::Error);
             self.record.loads[slice].crowd_errors += u64::from(contradicted);
         } else {
-            self.write_down(number, instance, cause.purpose(), done, decision);
+            self.write_down(number, question.instance, cause.purpose(), done, decision);
         }
-        self.note_watch(number, instance, cause, done, decision);
+        self.note_watch(number, question.instance, cause, done, decision);
         match decision {
-            DecisionClass::Reauthenticate => self.refused(number, instance, cause, done, queues),
+            DecisionClass::Reauthenticate => self.refused(number, question, cause, done, queues),
             DecisionClass::Error => {}
             DecisionClass::Allow | DecisionClass::Deny => self.sessions[number as usize].accepted(),
         }
@@ -82,7 +82,7 @@ impl Conductor<'_> {
     fn refused(
         &mut self,
         number: u32,
-        instance: u16,
+        question: Question,
         cause: Cause,
         done: &Completed<'_, Tag>,
         queues: &mut Queues<Tag>,
@@ -94,7 +94,7 @@ impl Conductor<'_> {
         if let Reaction::RenewAt(at_ns) = reaction {
             self.renew_at(number, at_ns);
         }
-        let waiting = Waiting { instance, since_ns: now_ns };
+        let waiting = Waiting { question, since_ns: now_ns };
         match (cause, reaction) {
             (Cause::Traffic, Reaction::AskAgain) => self.retry(number, waiting, now_ns, queues),
             (Cause::Traffic, Reaction::Await | Reaction::RenewAt(_)) => {
@@ -107,9 +107,9 @@ impl Conductor<'_> {
 
     fn retry(&self, session: u32, waiting: Waiting, now_ns: u64, queues: &mut Queues<Tag>) {
         if now_ns < self.end_ns {
-            let tag = Tag::Call { session, instance: waiting.instance, cause: Cause::Retry };
+            let tag = Tag::Call { session, question: waiting.question, cause: Cause::Retry };
             let job = Job { tag, intended_ns: waiting.since_ns, ready_ns: now_ns };
-            queues.push(self.lane(waiting.instance, Cause::Retry), job);
+            queues.push(self.lane(waiting.question.instance, Cause::Retry), job);
         }
     }
 

@@ -7,6 +7,7 @@ use revbench_model::{DecisionClass, Orientation};
 
 use super::{Cause, Conductor, Pair, Tag, Timer};
 use crate::probes::{Grid, Seen, Watch};
+use crate::session::Question;
 use crate::workload::{Completed, Queues};
 
 /// Probes of one watch that may wait for their answers at once: more would measure their own queue.
@@ -61,7 +62,7 @@ impl Conductor<'_> {
         let watched = &mut self.watched[watch as usize];
         if watched.under_way < PROBES_UNDER_WAY {
             watched.under_way += 1;
-            let to = (watched.session, watched.instance);
+            let to = (watched.session, Question::own(watched.instance));
             self.count_probe(at_ns);
             self.call(to, Cause::Probe, at_ns, queues);
         }

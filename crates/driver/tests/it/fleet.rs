@@ -46,6 +46,8 @@ struct Truth {
     /// Body and bearer of each change.
     changes: Vec<(String, String)>,
     tokens: u64,
+    /// Path and instance of each call of the crowd.
+    crowd_calls: Vec<(String, usize)>,
 }
 
 /// The running fleet.
@@ -79,6 +81,11 @@ impl Fleet {
     /// When an instance's decision about a subject turned.
     pub(crate) fn turned_ns(&self, subject: &str, instance: u16) -> u64 {
         self.truth.lock().unwrap().changed_ns[subject] + self.script.delay_ns[usize::from(instance)]
+    }
+
+    /// Path and instance of each call of the crowd, in order.
+    pub(crate) fn crowd_calls(&self) -> Vec<(String, usize)> {
+        self.truth.lock().unwrap().crowd_calls.clone()
     }
 
     /// Body and bearer of each change.
@@ -137,8 +144,11 @@ fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, s
     let mut parts = request.bearer.split('!');
     let subject = parts.next().unwrap_or_default();
     let expiry: u64 = parts.nth(1).and_then(|expiry| expiry.parse().ok()).unwrap_or(0);
-    let truth = truth.lock().unwrap();
+    let mut truth = truth.lock().unwrap();
     let now_ns = mono_ns();
+    if subject.starts_with("crowd") {
+        truth.crowd_calls.push((request.path.clone(), index));
+    }
     let changed = truth.changed_ns.get(subject);
     let turned = changed.is_some_and(|at| now_ns >= at + script.delay_ns[index]);
     let allowed = (turned == script.grant || subject == "allowed") && subject != "denied";

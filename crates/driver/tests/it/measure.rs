@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use revbench_driver::plan::{
     Arrivals, Background, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
-    Progress,
+    Progress, Trace, TraceRequest,
 };
 use revbench_driver::{DriverError, Recording, run};
 use revbench_model::event::{
@@ -156,6 +156,19 @@ fn loads_count_what_was_planned_and_controls_keep_their_answer() {
     }
     assert!(recording.history.requests.is_sorted_by_key(|r| r.received_ns));
     assert!(recording.token_bytes_mean > 10.0);
+}
+
+#[test]
+fn a_trace_is_played_with_the_permissions_that_it_names() {
+    let fleet = Fleet::start(Script::default());
+    let mut plan = plan(&fleet);
+    let request = |at_ms, subject, asked| TraceRequest { at_ns: at_ms * MS, subject, asked };
+    let requests = vec![request(10, 0, None), request(60, 1, Some(1)), request(120, 0, Some(0))];
+    let asked = vec!["orders:read".into(), "orders:write".into()];
+    plan.background.arrivals = Arrivals::Trace(Trace { requests, asked });
+    run(&plan, &Progress::default()).unwrap();
+    let paths: Vec<String> = fleet.crowd_calls().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["/resource/p", "/resource/orders:write", "/resource/orders:read"]);
 }
 
 #[test]
