@@ -9,7 +9,7 @@ use revbench_model::event::{History, SessionRole};
 use revbench_model::summary::ClaimVerdict;
 use revbench_model::time::ns_to_ms;
 use revbench_model::{Distribution, Orientation};
-use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Watch, judge, windows};
+use revbench_oracle::{CellQuestion, ClaimedBound, Environment, HonestFate, Watch, judge, windows};
 
 /// Changes of the quick profile, and of a headline p99.
 const SIZES: [u32; 2] = [80, 1_000];
@@ -58,6 +58,7 @@ fn question(history: &History) -> CellQuestion<'_> {
         token_bytes: 700.0,
         exact_costs: Vec::new(),
         driver_cores: 1,
+        environment: Environment::default(),
     }
 }
 

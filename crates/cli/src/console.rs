@@ -1,10 +1,19 @@
 //! Where output goes: stdout is data, stderr is words.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 
 use crate::render;
+
+/// Has this process written to stdout? There is one stdout, so there is one flag.
+static DATA_WRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Has data been written, or been tried to? A failure after that is told on stderr only: stdout is one document.
+pub(crate) fn has_written_data() -> bool {
+    DATA_WRITTEN.load(Ordering::Relaxed)
+}
 
 /// `--color`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -89,6 +98,7 @@ impl Console {
 
     /// Writes data to stdout, all of it or an error.
     pub(crate) fn data(&self, text: &str) -> Result<(), StdoutError> {
+        DATA_WRITTEN.store(true, Ordering::Relaxed);
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()?;

@@ -12,10 +12,22 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// The system refuses to install a handler.
 pub(crate) fn install(stop: impl Fn() + Send + 'static) -> anyhow::Result<&'static AtomicBool> {
+    install_with(ExitCode::Interrupted, stop)
+}
+
+/// The same for a command that ends in no other way: an interrupt is its normal end, however often it comes.
+///
+/// # Errors
+/// The system refuses to install a handler.
+pub(crate) fn install_as_normal_end(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    install_with(ExitCode::Done, stop).map(|_| ())
+}
+
+fn install_with(at_once: ExitCode, stop: impl Fn() + Send + 'static) -> anyhow::Result<&'static AtomicBool> {
     ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::SeqCst) {
             // Whoever asks twice does not want to wait; what was finished is on disk already.
-            std::process::exit(i32::from(ExitCode::Interrupted.number()));
+            std::process::exit(i32::from(at_once.number()));
         }
         stop();
     })?;

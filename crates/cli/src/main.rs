@@ -10,6 +10,7 @@ mod loopback;
 mod progress;
 mod render;
 mod select;
+mod server_flags;
 mod version;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ Start here:
   revbench run                     measure; under 3 minutes
   revbench explain cached-lookup   what a strategy promises, costs and needs
   revbench report runs/…           make the page of a run again
+  revbench check runs/… --baseline runs/…   did anything get worse?
 
 Results go to stdout, words to stderr.";
 
@@ -120,11 +122,11 @@ fn conclude(result: anyhow::Result<ExitCode>, console: &Console) -> ExitCode {
         return ExitCode::Done;
     }
     console.error(&error);
-    if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
-        if console.json {
-            // The words are on stderr already, whatever becomes of the list.
-            let _ = console.json_data(&mistakes.as_json());
-        }
+    if console.json && !console::has_written_data() {
+        // The words are on stderr already, whatever becomes of the list.
+        let _ = console.json_data(&render::error_json(&error));
+    }
+    if error.is::<Mistakes>() {
         return ExitCode::Usage;
     }
     error.downcast_ref::<Failure>().map_or(ExitCode::Failed, |failure| failure.exit)

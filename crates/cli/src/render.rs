@@ -21,14 +21,41 @@ pub(crate) const UNREADABLE: &str = "E103";
 pub(crate) const CONFLICT: &str = "E104";
 /// An argument that the command does not have.
 pub(crate) const ARGUMENTS: &str = "E105";
+/// A folder that is not to be written over.
+pub(crate) const IN_USE: &str = "E106";
+/// A list of names without a name.
+pub(crate) const NOTHING_SELECTED: &str = "E107";
+/// Runs that answer different questions.
+pub(crate) const INCOMPARABLE: &str = "E108";
+/// What the command needs is missing or was lost.
+pub(crate) const NOT_READY: &str = "E201";
+/// Anything else.
+pub(crate) const INTERNAL: &str = "E202";
 
 /// The codes of this crate, beside those of files.
 const OWN_CODES: &[(&str, &str)] = &[
     (BAD_VALUE, "The value of a flag has the wrong form; the message names the accepted one."),
-    (UNKNOWN_NAME, "No strategy, scenario, profile or mutant has this name; `revbench list` prints them."),
+    (
+        UNKNOWN_NAME,
+        "No strategy, scenario, profile, parameter or mutant has this name; `revbench list` prints them.",
+    ),
     (UNREADABLE, "A file or folder that was named cannot be read."),
-    (CONFLICT, "Two flags that contradict each other were given."),
+    (CONFLICT, "Two things were given that contradict each other: flags, or scenarios of one name."),
     (ARGUMENTS, "The command has no such argument, or lacks one; `--help` lists them with examples."),
+    (IN_USE, "The folder holds something already, and what was measured is never written over."),
+    (NOTHING_SELECTED, "A flag that takes names was given without one, so there is nothing to do."),
+    (
+        INCOMPARABLE,
+        "Two runs differ in what was asked of them, so that a difference of results would mean nothing.",
+    ),
+    (
+        NOT_READY,
+        "A store, server or port that the command needs is missing or was lost; `revbench doctor` looks.",
+    ),
+    (
+        INTERNAL,
+        "The command failed at something that the user cannot be blamed for; the message says at what.",
+    ),
 ];
 
 /// What a code means.
@@ -93,7 +120,7 @@ impl Mistake {
                 }
             }
             Mistake::Argument { message, help, code } => {
-                MistakeJson { code, message, file: None, line: None, column: None, help: help.as_deref() }
+                MistakeJson { help: help.as_deref(), ..MistakeJson::bare(code, message) }
             }
         }
     }
@@ -138,6 +165,12 @@ pub(crate) struct MistakeJson<'a> {
     help: Option<&'a str>,
 }
 
+impl<'a> MistakeJson<'a> {
+    fn bare(code: &'a str, message: &'a str) -> MistakeJson<'a> {
+        MistakeJson { code, message, file: None, line: None, column: None, help: None }
+    }
+}
+
 /// A [`Problem`] for miette.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", problem.message)]
@@ -170,19 +203,30 @@ impl Diagnostic for InFile<'_> {
 }
 
 /// Everything that is wrong with what was asked for. Nothing was done.
-#[derive(Debug, thiserror::Error)]
-#[error("{} found; nothing was done", count(.0.len()))]
+#[derive(Debug, Default, thiserror::Error)]
+#[error("{} found; nothing was done", count(.0.len(), "mistake"))]
 pub(crate) struct Mistakes(pub(crate) Vec<Mistake>);
 
 impl Mistakes {
+    /// The value; a mistake is kept instead.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, Mistake>) -> Option<T> {
+        result.map_err(|mistake| self.0.push(mistake)).ok()
+    }
+
+    /// All mistakes as an error, where there are any.
+    pub(crate) fn into_result(self) -> Result<(), Mistakes> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+
     /// The list that `--json` prints.
     pub(crate) fn as_json(&self) -> Vec<MistakeJson<'_>> {
         self.0.iter().map(Mistake::as_json).collect()
     }
 }
 
-fn count(mistakes: usize) -> String {
-    format!("{mistakes} mistake{}", if mistakes == 1 { "" } else { "s" })
+/// `1 mistake`, `2 mistakes`.
+pub(crate) fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A failure with its own exit code.
@@ -191,19 +235,48 @@ fn count(mistakes: usize) -> String {
 pub(crate) struct Failure {
     /// How to leave.
     pub(crate) exit: ExitCode,
-    /// What happened and what to do about it.
+    /// The kind of failure.
+    pub(crate) code: &'static str,
+    /// What happened.
     pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) help: Option<String>,
 }
 
 impl Failure {
+    pub(crate) fn new(exit: ExitCode, code: &'static str, message: impl Into<String>) -> Failure {
+        Failure { exit, code, message: message.into(), help: None }
+    }
+
     /// Something that the command needs is missing.
     pub(crate) fn environment(message: impl Into<String>) -> Failure {
-        Failure { exit: ExitCode::Environment, message: message.into() }
+        Failure::new(ExitCode::Environment, NOT_READY, message)
     }
+
+    /// The same with a remedy.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Failure {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// What `--json` prints of a command that failed: a list, because mistakes come several at once.
+pub(crate) fn error_json(error: &anyhow::Error) -> serde_json::Value {
+    let list = match (error.downcast_ref::<Mistakes>(), error.downcast_ref::<Failure>()) {
+        (Some(mistakes), _) => serde_json::to_value(mistakes.as_json()),
+        (None, Some(Failure { code, message, help, .. })) => {
+            serde_json::to_value([MistakeJson { help: help.as_deref(), ..MistakeJson::bare(code, message) }])
+        }
+        (None, None) => serde_json::to_value([MistakeJson::bare(INTERNAL, &format!("{error:#}"))]),
+    };
+    list.expect("texts and numbers only")
 }
 
 /// A failure in words; `fancy` draws places with their lines.
 pub(crate) fn error(error: &anyhow::Error, fancy: bool) -> String {
+    if let Some(Failure { message, help: Some(help), .. }) = error.downcast_ref::<Failure>() {
+        return format!("error: {message}\n  help: {help}");
+    }
     let Some(mistakes) = error.downcast_ref::<Mistakes>() else { return format!("error: {error:#}") };
     let theme = fancy.then(GraphicalTheme::unicode);
     let mut text = String::new();
@@ -266,6 +339,24 @@ mod tests {
            ╰────
           help: did you mean 'question'?
         "#);
+    }
+
+    #[test]
+    fn every_failure_has_a_code_for_scripts() {
+        let check = |error: anyhow::Error, code: &str, message: &str, help: serde_json::Value| {
+            let listed = error_json(&error);
+            assert_eq!(listed.as_array().map(Vec::len), Some(1));
+            let one = &listed[0];
+            assert_eq!((&one["code"], &one["message"], &one["help"]), (&code.into(), &message.into(), &help));
+            assert!(explain_code(code).is_some());
+        };
+        check(
+            Failure::environment("no store").help("start one").into(),
+            NOT_READY,
+            "no store",
+            "start one".into(),
+        );
+        check(anyhow::anyhow!("inner").context("outer"), INTERNAL, "outer: inner", serde_json::Value::Null);
     }
 
     #[test]

@@ -239,7 +239,7 @@ mod tests {
             ],
             background: Background { rate_per_s: 200.0, arrivals: Arrivals::Poisson, zipf_exponent: 0.0 },
             probes: ProbeGrid { ratio: 0.1, min_gap_ns: 1, settled_gap_ns: 1, settled_for_ns: 1 },
-            client: ClientModel { refresh_at: 0.5, jitter_ns: 0, backoff_ns: 1 },
+            client: ClientModel { refresh_at: 0.5, jitter_ns: 0, backoff_ns: 1, refresh_timeout_ns: S },
             connections: Connections {
                 background_per_instance: 1,
                 probe_per_instance: 1,

@@ -51,6 +51,8 @@ pub(crate) enum Cause {
     Probe,
     /// The audit sweep.
     Audit,
+    /// The same again after a 401.
+    AuditRetry,
 }
 
 impl Cause {
@@ -58,7 +60,7 @@ impl Cause {
         match self {
             Cause::Traffic | Cause::Retry => Purpose::Background,
             Cause::Probe => Purpose::Probe,
-            Cause::Audit => Purpose::Audit,
+            Cause::Audit | Cause::AuditRetry => Purpose::Audit,
         }
     }
 }
@@ -126,7 +128,7 @@ impl<'a> Conductor<'a> {
             change_bytes: Vec::new(),
         };
         for index in 0..conductor.sessions.len() {
-            let session = &conductor.sessions[index];
+            let session = &mut conductor.sessions[index];
             if let Some(at_ns) = session.first_renewal_ns(start_ns, &plan.client, &mut conductor.rng) {
                 conductor.renew_at(index as u32, at_ns);
             }
@@ -143,7 +145,7 @@ impl<'a> Conductor<'a> {
     }
 
     fn lane(&self, instance: u16, cause: Cause) -> u16 {
-        let probing = matches!(cause, Cause::Probe | Cause::Audit);
+        let probing = cause.purpose() != Purpose::Background;
         FIRST_BACKGROUND_LANE + instance + if probing { self.plan.instances.len() as u16 } else { 0 }
     }
 
@@ -210,7 +212,8 @@ impl<'a> Conductor<'a> {
     fn fire(&mut self, at_ns: u64, timer: Timer, queues: &mut Queues<Tag>) {
         match timer {
             Timer::Renew { session, epoch } => {
-                if self.sessions[session as usize].begin_renewal(epoch) {
+                let in_use = self.in_use(session, at_ns);
+                if self.sessions[session as usize].begin_renewal(epoch, in_use) {
                     queues.push(REFRESH_LANE, Job::planned(Tag::Renewal { session }, at_ns));
                 }
             }
@@ -219,6 +222,13 @@ impl<'a> Conductor<'a> {
             }
             Timer::Probe { .. } => {}
         }
+    }
+
+    /// Does anyone still send with the session? One that is done with keeps what token it has: its renewals
+    /// would be issuing that nobody asked for.
+    fn in_use(&self, session: u32, at_ns: u64) -> bool {
+        let subject = &self.plan.subjects[self.sessions[session as usize].subject as usize];
+        subject.role == SubjectRole::Crowd || self.since_start(at_ns) < subject.traffic_until_ns
     }
 
     /// Which session makes a subject's change.

@@ -44,7 +44,6 @@ pub(crate) struct Engine<T> {
     events: Vec<epoll::Event>,
     /// All sockets are read into here; the usual answer never leaves it.
     scratch: Vec<u8>,
-    timeout_ns: u64,
     spin_ns: u64,
     look_at_ns: u64,
     in_flight: usize,
@@ -56,11 +55,7 @@ pub(crate) struct Engine<T> {
 
 impl<T: Copy> Engine<T> {
     /// Opens every connection and waits for all of them.
-    pub(crate) fn open(
-        lanes: Vec<LanePlan>,
-        timeout_ns: u64,
-        spin_ns: u64,
-    ) -> Result<Engine<T>, DriverError> {
+    pub(crate) fn open(lanes: Vec<LanePlan>, spin_ns: u64) -> Result<Engine<T>, DriverError> {
         // Kernels without timer slack for this thread only wake it some 50 µs later.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         let epoll =
@@ -75,7 +70,6 @@ impl<T: Copy> Engine<T> {
             lanes: lanes.into_iter().map(|plan| Lane { plan, free: VecDeque::new() }).collect(),
             events: Vec::with_capacity(BATCH),
             scratch: vec![0; 64 * 1024],
-            timeout_ns,
             spin_ns,
             look_at_ns: 0,
             in_flight: 0,
@@ -86,13 +80,26 @@ impl<T: Copy> Engine<T> {
         Ok(engine)
     }
 
+    /// Gives the requests of a lane another limit.
+    pub(crate) fn set_timeout(&mut self, lane: u16, timeout_ns: u64) {
+        self.lanes[usize::from(lane)].plan.timeout_ns = timeout_ns;
+    }
+
+    fn longest_timeout_ns(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.plan.timeout_ns).max().unwrap_or(0)
+    }
+
+    fn shortest_timeout_ns(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.plan.timeout_ns).min().unwrap_or(0)
+    }
+
     /// CPU spent spinning so far.
     pub(crate) fn spin_cpu_ns(&self) -> u64 {
         self.queues.spin_cpu_ns
     }
 
     fn connect_all(&mut self) -> Result<(), DriverError> {
-        let deadline_ns = self.latest_ns + self.timeout_ns.max(1_000_000_000);
+        let deadline_ns = self.latest_ns + self.longest_timeout_ns().max(1_000_000_000);
         for index in 0..self.connections.len() {
             self.begin_connect(index).map_err(|errno| self.connect_error(index, errno))?;
         }
@@ -119,8 +126,9 @@ impl<T: Copy> Engine<T> {
 
     fn begin_connect(&mut self, index: usize) -> Result<(), Errno> {
         let connection = &mut self.connections[index];
-        connection.phase = Phase::Connecting { give_up_ns: self.latest_ns + self.timeout_ns };
-        connection.open(&self.epoll, index, self.lanes[usize::from(connection.lane)].plan.address)
+        let lane = &self.lanes[usize::from(connection.lane)].plan;
+        connection.phase = Phase::Connecting { give_up_ns: self.latest_ns + lane.timeout_ns };
+        connection.open(&self.epoll, index, lane.address)
     }
 
     fn end_connect(&mut self, index: usize) -> Result<(), Errno> {
@@ -157,7 +165,7 @@ impl<T: Copy> Engine<T> {
                 self.release_due(workload);
                 interrupted = stop.load(Relaxed);
                 if interrupted || workload.ended(self.latest_ns) {
-                    give_up_ns = Some(self.latest_ns + self.timeout_ns);
+                    give_up_ns = Some(self.latest_ns + self.longest_timeout_ns());
                 }
                 self.sending = !interrupted;
             }
@@ -389,12 +397,13 @@ impl<T: Copy> Engine<T> {
     /// The coarse look at every deadline.
     fn look<W: Workload<Tag = T>>(&mut self, workload: &mut W) {
         let now_ns = self.latest_ns;
-        self.look_at_ns = now_ns + LOOK_NS.min(self.timeout_ns / 8).max(1_000_000);
+        self.look_at_ns = now_ns + LOOK_NS.min(self.shortest_timeout_ns() / 8).max(1_000_000);
         for index in 0..self.connections.len() {
             let connection = &self.connections[index];
+            let timeout_ns = self.lanes[usize::from(connection.lane)].plan.timeout_ns;
             let since_ns = connection.flight.map_or(u64::MAX, |flight| flight.sent_ns);
             match connection.phase {
-                Phase::Busy if since_ns.saturating_add(self.timeout_ns) <= now_ns => {
+                Phase::Busy if since_ns.saturating_add(timeout_ns) <= now_ns => {
                     self.fail(index, Failure::Timeout, workload);
                 }
                 Phase::Connecting { give_up_ns } if give_up_ns <= now_ns => {

@@ -4,6 +4,7 @@
 //! thread, one epoll loop, one state machine per connection.
 
 mod agenda;
+mod arrivals;
 mod clock;
 mod conductor;
 mod connection;

@@ -90,8 +90,13 @@ pub fn run(plan: &LoadPlan, progress: &Progress) -> Result<LoadReport, DriverErr
     }
     let spin_ns = if plan.rate == Rate::Max { 0 } else { SPIN_NS };
     let expected = Expected { without_body: plan.method == "HEAD", ..Expected::default() };
-    let lane = LanePlan { address: plan.address, connections: plan.connections, expected };
-    let mut engine = Engine::open(vec![lane], plan.timeout_ns, spin_ns)?;
+    let lane = LanePlan {
+        address: plan.address,
+        connections: plan.connections,
+        expected,
+        timeout_ns: plan.timeout_ns,
+    };
+    let mut engine = Engine::open(vec![lane], spin_ns)?;
     let cpu_ns = thread_cpu_ns();
     let start_ns = mono_ns();
     progress.started_mono_ns.store(start_ns, Relaxed);

@@ -6,7 +6,7 @@ use revbench_model::event::{History, Load};
 
 use crate::agenda::agenda;
 use crate::clock::mono_ns;
-use crate::conductor::{Conductor, Pair, Tag, sessions};
+use crate::conductor::{Conductor, Pair, REFRESH_LANE, Tag, sessions};
 use crate::engine::{Engine, SPIN_NS};
 use crate::error::DriverError;
 use crate::exchanges::{Exchanges, made_by_honest};
@@ -47,10 +47,12 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Recording, DriverError> {
         exchanges.sign_in(first.subject, &mut Vec::new())?;
     }
     let mut record = Record::new(plan, progress);
-    let mut engine = Engine::<Tag>::open(lanes(plan), plan.request_timeout_ns, SPIN_NS)?;
+    let mut engine = Engine::<Tag>::open(lanes(plan), SPIN_NS)?;
     let mut sign_in = SignIn::new(sessions, &exchanges, plan.client, progress, plan.connections.refresh);
     let interrupted = engine.drive(&mut sign_in, &progress.stop)?;
     let sessions = sign_in.finish()?;
+    // From here on: signing in is no renewal, and nobody's patience with it is measured.
+    engine.set_timeout(REFRESH_LANE, plan.client.refresh_timeout_ns);
     let token_bytes_mean = token_bytes_mean(&sessions);
     if interrupted {
         record.finish(engine.spin_cpu_ns());
@@ -84,6 +86,7 @@ fn lanes(plan: &Plan) -> Vec<LanePlan> {
         address: plan.authority,
         connections,
         expected: Expected { keep_body: true, ..Expected::default() },
+        timeout_ns: plan.request_timeout_ns,
     };
     let instances = |connections| {
         plan.instances.iter().map(move |(address, name)| LanePlan {
@@ -94,6 +97,7 @@ fn lanes(plan: &Plan) -> Vec<LanePlan> {
                 decided_at: plan.target.decided_at_header.clone(),
                 ..Expected::default()
             },
+            timeout_ns: plan.request_timeout_ns,
         })
     };
     [authority(connections.refresh), authority(connections.change)]

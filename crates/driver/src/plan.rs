@@ -35,7 +35,7 @@ pub struct Plan {
     pub client: ClientModel,
     /// How many connections.
     pub connections: Connections,
-    /// When a request is given up, ns after its send.
+    /// When a request is given up, ns after its send; refreshes have their own limit.
     pub request_timeout_ns: u64,
 }
 
@@ -76,7 +76,7 @@ pub struct PlannedSubject {
     /// Poisson rate of its own traffic per instance, from the first slice on, both sessions together; 0 for
     /// the crowd, whose traffic is drawn as a whole.
     pub rate_per_s: f64,
-    /// When its own traffic ends.
+    /// When its own traffic ends, and with it the planned renewals of its sessions. The crowd's goes on.
     pub traffic_until_ns: u64,
 }
 
@@ -150,12 +150,15 @@ pub struct ProbeGrid {
 /// How clients renew their tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientModel {
-    /// Fraction of `expires_in` at which a session renews; the first renewal is at a random phase of it.
+    /// Fraction of `expires_in` at which a session renews, for as long as its subject's traffic goes on; the
+    /// first renewal is at a random phase of it.
     pub refresh_at: f64,
     /// Longest pause between a 401 and the refresh, drawn per refresh.
     pub jitter_ns: u64,
     /// First pause after a refresh failed with an error; doubles up to a second.
     pub backoff_ns: u64,
+    /// When a refresh is given up, ns after its send.
+    pub refresh_timeout_ns: u64,
 }
 
 /// Connections, opened before the first slice.

@@ -3,14 +3,24 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use revbench_model::DecisionClass;
-use revbench_model::event::{ChangeRecord, History, Load, RequestRecord, Slice, SubjectRecord};
+use revbench_model::event::{ChangeRecord, History, Load, RequestRecord, Slice, SliceKind, SubjectRecord};
 
+use crate::arrivals::{Sends, preemptions};
 use crate::clock::thread_cpu_ns;
 use crate::plan::{Plan, Progress};
 use crate::workload::Completed;
 
 /// Statuses are counted in an array: a map has no place in the timed loop.
 const STATUSES: usize = 1_000;
+
+/// A slice under way, and what had been used when it began.
+#[derive(Clone, Copy)]
+struct Open {
+    slice: usize,
+    cpu_ns: u64,
+    spin_ns: u64,
+    preemptions: u64,
+}
 
 /// Everything recorded so far.
 pub(crate) struct Record<'a> {
@@ -19,8 +29,10 @@ pub(crate) struct Record<'a> {
     /// Tokens that renewals and changes gave, per slice.
     pub(crate) tokens_issued: Vec<u64>,
     statuses: Vec<Vec<u64>>,
-    /// CPU and spin when the slice under way began, and its number.
-    open: Option<(usize, u64, u64)>,
+    /// The crowd's due and actual sends, per slice that latency may come from.
+    sends: Vec<Option<Sends>>,
+    /// The slice under way.
+    open: Option<Open>,
     answered: u64,
     progress: &'a Progress,
 }
@@ -42,6 +54,7 @@ impl<'a> Record<'a> {
             loads: plan.slices.iter().copied().map(Load::new).collect(),
             tokens_issued: vec![0; plan.slices.len()],
             statuses: vec![vec![0; STATUSES]; plan.slices.len()],
+            sends: plan.slices.iter().map(|slice| is_measured(slice).then(Sends::with_room)).collect(),
             open: None,
             answered: 0,
             progress,
@@ -52,7 +65,7 @@ impl<'a> Record<'a> {
     #[inline]
     pub(crate) fn slice_at(&self, at_ns: u64) -> usize {
         // Few slices, and most questions are about the one under way.
-        let from = self.open.map_or(0, |(slice, ..)| slice);
+        let from = self.open.map_or(0, |open| open.slice);
         if self.loads[from].slice.contains(at_ns) {
             return from;
         }
@@ -62,12 +75,14 @@ impl<'a> Record<'a> {
 
     /// Takes CPU times at a slice's beginning; `next` past the last closes it.
     pub(crate) fn boundary(&mut self, next: usize, spin_ns: u64) {
-        let cpu_ns = thread_cpu_ns();
-        if let Some((slice, cpu_before_ns, spin_before_ns)) = self.open.take() {
-            self.loads[slice].driver_cpu_ns = cpu_ns - cpu_before_ns;
-            self.loads[slice].driver_spin_ns = spin_ns - spin_before_ns;
+        let (cpu_ns, preemptions) = (thread_cpu_ns(), preemptions());
+        if let Some(open) = self.open.take() {
+            let load = &mut self.loads[open.slice];
+            load.driver_cpu_ns = cpu_ns - open.cpu_ns;
+            load.driver_spin_ns = spin_ns - open.spin_ns;
+            load.driver_preemptions = preemptions.saturating_sub(open.preemptions);
         }
-        self.open = (next < self.loads.len()).then_some((next, cpu_ns, spin_ns));
+        self.open = (next < self.loads.len()).then_some(Open { slice: next, cpu_ns, spin_ns, preemptions });
     }
 
     /// Counts an answer of a resource server, whoever asked.
@@ -85,18 +100,37 @@ impl<'a> Record<'a> {
         self.progress.probes.fetch_add(1, Relaxed);
     }
 
-    /// The crowd's latencies.
-    pub(crate) fn latency<T>(&mut self, slice: usize, done: &Completed<'_, T>, intended_ns: u64) {
+    /// A background request had its last answer. It counts where it was answered, not where it was planned: a
+    /// server that falls behind is seen to.
+    pub(crate) fn completed(&mut self, at_ns: u64) {
+        let slice = self.slice_at(at_ns);
+        // What comes after the last slice is of none.
+        let load = &mut self.loads[slice];
+        load.completed += u64::from(load.slice.contains(at_ns));
+    }
+
+    /// How long the crowd waited for the last answer to a request planned at an instant.
+    pub(crate) fn latency(&mut self, intended_ns: u64, latency_ns: u64) {
+        let slice = self.slice_at(intended_ns);
+        let load = &mut self.loads[slice];
+        let half = usize::from(second_half(&load.slice, intended_ns));
+        load.latency_ns.saturating_record(latency_ns);
+        load.halves_latency_ns[half].saturating_record(latency_ns);
+    }
+
+    /// One request of the crowd and its answer, be it the last one or not.
+    pub(crate) fn exchange<T>(&mut self, slice: usize, done: &Completed<'_, T>) {
         if !done.has_latency() {
             return;
         }
         let load = &mut self.loads[slice];
-        let half = usize::from(second_half(&load.slice, intended_ns));
-        load.latency_ns.saturating_record(done.latency_ns());
-        load.halves_latency_ns[half].saturating_record(done.latency_ns());
         load.service_ns.saturating_record(done.service_ns());
         load.send_lag_ns.saturating_record(done.send_lag_ns());
         load.connection_wait_ns.saturating_record(done.connection_wait_ns());
+        if let Some(sends) = &mut self.sends[slice] {
+            let due_ns = done.flight.job.ready_ns.max(done.flight.free_ns);
+            sends.note(due_ns, done.flight.sent_ns);
+        }
     }
 
     /// A request of a treated or control subject.
@@ -110,14 +144,22 @@ impl<'a> Record<'a> {
         self.progress.changes.fetch_add(1, Relaxed);
     }
 
-    /// Done: status counts join their slices.
+    /// Done: status counts and arrivals join their slices.
     pub(crate) fn finish(&mut self, spin_ns: u64) {
         self.boundary(usize::MAX, spin_ns);
+        for (load, sends) in self.loads.iter_mut().zip(&mut self.sends) {
+            load.arrival_ks = sends.as_mut().and_then(Sends::distance);
+        }
         for (load, statuses) in self.loads.iter_mut().zip(&self.statuses) {
             let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
             load.statuses = counted.map(|(status, count)| (status as u16, *count)).collect();
         }
     }
+}
+
+/// May latency come from such a slice?
+fn is_measured(slice: &Slice) -> bool {
+    matches!(slice.kind, SliceKind::Background | SliceKind::Plain)
 }
 
 fn second_half(slice: &Slice, at_ns: u64) -> bool {

@@ -11,6 +11,9 @@ use crate::schedule::{Rng, below};
 /// Longest pause of a back-off.
 const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
 
+/// Tokens too old to live until their session's first renewal are renewed within this long.
+const CATCH_UP_NS: u64 = 200_000_000;
+
 /// Does the session renew its token?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -37,12 +40,14 @@ impl Question {
     }
 }
 
-/// A background request that was refused and is sent again with the next token.
+/// A request that was refused and is sent again with the next token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) question: Question,
-    /// When the refusal came: the retry's latency counts from here.
-    pub(crate) since_ns: u64,
+    /// Is it one of the audit sweep, rather than of the background?
+    pub(crate) audit: bool,
+    /// When it was first meant to be sent: who asks waits from there on, through refusal and renewal.
+    pub(crate) intended_ns: u64,
 }
 
 /// What a client does about a 401.
@@ -81,8 +86,10 @@ pub(crate) struct Session {
     pub(crate) change_waits: bool,
     /// Tells the planned renewal from those planned before it.
     pub(crate) epoch: u32,
-    /// Is the planned renewal one after a 401?
+    /// Is the planned renewal one after a 401 or a failure?
     hurried: bool,
+    /// When the first regular renewal is due, where one before it catches up for a token that was too old.
+    first_due_ns: Option<u64>,
     /// Renewals that failed, in a row.
     failures: u32,
     /// Retries that were refused like the request before them, in a row.
@@ -108,6 +115,7 @@ impl Session {
             change_waits: false,
             epoch: 0,
             hurried: false,
+            first_due_ns: None,
             failures: 0,
             refusals: 0,
             waiting: Vec::new(),
@@ -121,15 +129,28 @@ impl Session {
         self.failures = 0;
         self.state = State::Holding;
         self.plan_renewal();
-        self.life_ns(client).map(|life_ns| now_ns + life_ns)
+        let due_ns = now_ns + self.life_ns(client)?;
+        Some(self.first_due_ns.take().filter(|first_ns| *first_ns > now_ns).unwrap_or(due_ns))
     }
 
-    /// The first renewal, at a random phase between the start and the instant at which it is due, so that
-    /// sessions do not renew in step.
-    pub(crate) fn first_renewal_ns(&self, start_ns: u64, client: &ClientModel, rng: &mut Rng) -> Option<u64> {
+    /// The first renewal: at a uniform phase of a token's life in use after the start, however long signing in
+    /// took, so that from then on tokens have every age with equal probability. A session keeps its phase for
+    /// good. Where the token would expire before, it is renewed once more: soon after the start, spread so that
+    /// the authority is not asked by all at once, and then at its phase.
+    pub(crate) fn first_renewal_ns(
+        &mut self,
+        start_ns: u64,
+        client: &ClientModel,
+        rng: &mut Rng,
+    ) -> Option<u64> {
         let life_ns = self.life_ns(client)?;
-        let due_ns = self.token_since_ns + life_ns;
-        Some(start_ns + below(rng, due_ns.saturating_sub(start_ns)))
+        let first_ns = start_ns + 1 + below(rng, life_ns);
+        if first_ns < self.token_since_ns + self.expires_in_ns? {
+            return Some(first_ns);
+        }
+        let catch_up_ns = start_ns + below(rng, life_ns.min(CATCH_UP_NS));
+        self.first_due_ns = Some(first_ns).filter(|first_ns| catch_up_ns < *first_ns);
+        Some(catch_up_ns.min(first_ns))
     }
 
     /// How long a token is used; for ever where it says no end or cannot be renewed.
@@ -144,9 +165,11 @@ impl Session {
         self.hurried = false;
     }
 
-    /// May the renewal planned under `epoch` be sent? It counts as sent then.
-    pub(crate) fn begin_renewal(&mut self, epoch: u32) -> bool {
-        let begins = epoch == self.epoch && self.state == State::Holding && !self.pinned;
+    /// May the renewal planned under `epoch` be sent? It counts as sent then. A session that is not `in_use`
+    /// any more renews only after a 401.
+    pub(crate) fn begin_renewal(&mut self, epoch: u32, in_use: bool) -> bool {
+        let planned = epoch == self.epoch && (in_use || self.hurried);
+        let begins = planned && self.state == State::Holding && !self.pinned;
         if begins {
             self.state = State::Renewing;
         }
@@ -210,7 +233,8 @@ mod tests {
     use super::*;
     use crate::schedule::{Stream, rng};
 
-    const CLIENT: ClientModel = ClientModel { refresh_at: 0.5, jitter_ns: 10, backoff_ns: 1_000 };
+    const CLIENT: ClientModel =
+        ClientModel { refresh_at: 0.5, jitter_ns: 10, backoff_ns: 1_000, refresh_timeout_ns: 1_000 };
 
     fn session() -> (Session, Rng) {
         let mut session = Session::new(0, SessionRole::Honest);
@@ -225,10 +249,43 @@ mod tests {
         assert_eq!(session.token_came(100, &CLIENT), Some(5_100));
         for _ in 0..100 {
             let first = session.first_renewal_ns(1_000, &CLIENT, &mut rng).unwrap();
-            assert!((1_000..5_100).contains(&first), "{first}");
+            assert!((1_001..=6_000).contains(&first), "{first}");
         }
         session.expires_in_ns = None;
         assert_eq!(session.token_came(100, &CLIENT), None);
+    }
+
+    #[test]
+    fn phases_are_uniform_however_long_signing_in_took() {
+        let (_, mut rng) = session();
+        let (start_ns, life_ns, sessions) = (30_000, 5_000, 20_000);
+        let mut deciles = [0_u32; 10];
+        for number in 0..sessions {
+            // Signed in up to two lives of a token ago: half of the tokens are past their renewal or dead.
+            let (mut session, _) = self::session();
+            session.token_came(start_ns - number % 20_000, &CLIENT);
+            let mut at_ns = session.first_renewal_ns(start_ns, &CLIENT, &mut rng).unwrap();
+            let dies_ns = session.token_since_ns + 10_000;
+            assert!(at_ns < dies_ns.max(start_ns + life_ns), "renewed while it lives, or at once");
+            if session.first_due_ns.is_some() {
+                at_ns = session.token_came(at_ns, &CLIENT).unwrap();
+            }
+            assert_eq!(session.first_due_ns, None);
+            assert!((start_ns + 1..=start_ns + life_ns).contains(&at_ns), "{at_ns}");
+            deciles[(at_ns - start_ns - 1) as usize / 500] += 1;
+            assert_eq!(session.token_came(at_ns, &CLIENT), Some(at_ns + life_ns), "the phase is kept");
+        }
+        // 2 000 in each, less five standard deviations.
+        assert!(deciles.iter().all(|count| count.abs_diff(2_000) < 215), "{deciles:?}");
+    }
+
+    #[test]
+    fn a_session_out_of_use_renews_only_after_a_401() {
+        let (mut session, mut rng) = session();
+        session.token_came(100, &CLIENT);
+        assert!(!session.begin_renewal(session.epoch, false));
+        assert!(matches!(session.refused(200, 300, false, &CLIENT, &mut rng), Reaction::RenewAt(_)));
+        assert!(session.begin_renewal(session.epoch, false));
     }
 
     #[test]
@@ -238,14 +295,14 @@ mod tests {
         let Reaction::RenewAt(at) = session.refused(200, 300, false, &CLIENT, &mut rng) else { panic!() };
         assert!((300..=310).contains(&at));
         assert_eq!(session.refused(210, 305, false, &CLIENT, &mut rng), Reaction::Await);
-        assert!(!session.begin_renewal(0), "the one planned before");
-        assert!(session.begin_renewal(session.epoch));
-        assert!(!session.begin_renewal(session.epoch));
+        assert!(!session.begin_renewal(0, true), "the one planned before");
+        assert!(session.begin_renewal(session.epoch, true));
+        assert!(!session.begin_renewal(session.epoch, true));
         session.token_came(400, &CLIENT);
         assert_eq!(session.refused(350, 410, false, &CLIENT, &mut rng), Reaction::AskAgain);
         session.pinned = true;
         assert_eq!(session.refused(500, 510, false, &CLIENT, &mut rng), Reaction::Bear);
-        assert!(!session.begin_renewal(session.epoch));
+        assert!(!session.begin_renewal(session.epoch, true));
     }
 
     #[test]

@@ -118,4 +118,6 @@ pub(crate) struct LanePlan {
     pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
     pub(crate) expected: Expected,
+    /// When a request, or an attempt to connect, is given up.
+    pub(crate) timeout_ns: u64,
 }

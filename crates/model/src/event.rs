@@ -185,11 +185,13 @@ pub fn new_histogram() -> Histogram<u64> {
 pub struct Load {
     /// When.
     pub slice: Slice,
-    /// Intended send to last byte, ns.
+    /// First intended send to the last byte of the final answer, ns. One sample for each request of a client:
+    /// where it was answered 401, the renewal and the second asking are part of its latency, and the 401 has none
+    /// of its own.
     pub latency_ns: Histogram<u64>,
     /// The same, first and second half of the slice: their medians tell drift.
     pub halves_latency_ns: [Histogram<u64>; 2],
-    /// Actual send to last byte, ns.
+    /// Actual send to last byte, ns, of each exchange: a 401 and the second asking are two.
     pub service_ns: Histogram<u64>,
     /// Actual send minus the later of intended send and a connection being free, ns: the driver's own fault.
     pub send_lag_ns: Histogram<u64>,
@@ -199,7 +201,8 @@ pub struct Load {
     pub refresh_ns: Histogram<u64>,
     /// Background requests planned in the slice (crowd, treated, controls).
     pub offered: u64,
-    /// Of these, how many were answered, whenever.
+    /// Background requests, whenever planned, whose final answer came within the slice. What was under way when it
+    /// began and when it ended cancels out unless the servers fall behind.
     pub completed: u64,
     /// Requests per status; 0 for none. All purposes at the resource servers.
     pub statuses: BTreeMap<u16, u64>,
@@ -211,6 +214,11 @@ pub struct Load {
     pub driver_cpu_ns: u64,
     /// Of this, how much it spent spinning towards a planned instant, ns.
     pub driver_spin_ns: u64,
+    /// How often the driver's thread was taken off its core against its will.
+    pub driver_preemptions: u64,
+    /// Largest difference between the distributions of due and actual gaps between the crowd's requests, due being
+    /// the later of planned and a connection being free; `None` where there were too few, or nobody compared them.
+    pub arrival_ks: Option<f64>,
 }
 
 impl Load {
@@ -231,6 +239,8 @@ impl Load {
             probes: 0,
             driver_cpu_ns: 0,
             driver_spin_ns: 0,
+            driver_preemptions: 0,
+            arrival_ks: None,
         }
     }
 }

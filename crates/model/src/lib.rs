@@ -3,6 +3,7 @@
 //! Every other crate speaks in these types. A file format (scenario, history, summary) is one module; its
 //! serde names are the names on disk. See `docs/GLOSSARY.md` for the words.
 
+pub mod calibration;
 pub mod change;
 pub mod claims;
 pub mod counters;
@@ -11,7 +12,9 @@ pub mod distribution;
 pub mod duration;
 pub mod event;
 pub mod ids;
+pub mod parameters;
 pub mod problem;
+pub mod prose;
 pub mod scenario;
 pub mod settings;
 pub mod summary;

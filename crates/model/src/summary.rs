@@ -17,7 +17,7 @@ pub struct Summary {
     pub schema: String,
     /// Name of the run's directory.
     pub run: String,
-    /// `smoke`, `quick`, `full` or `complete`.
+    /// The profile, such as `quick`; `revbench run --help` has them all.
     pub profile: String,
     /// True where planned cells are missing (interrupted, or the environment was lost).
     pub partial: bool,

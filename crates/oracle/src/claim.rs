@@ -20,10 +20,10 @@ pub struct ClaimedBound {
 pub fn verdict(windows: &Windows, bound_ms: f64) -> Option<ClaimVerdict> {
     let bound_ns = bound_ms * NS_PER_MS as f64;
     let all = &windows.windows;
-    if all.is_empty() {
-        None
-    } else if all.iter().any(|window| window.fleet.exceeds_ns(bound_ns)) {
+    if violating(windows, bound_ns) > 0 {
         Some(ClaimVerdict::Broken)
+    } else if all.is_empty() {
+        None
     } else if all.iter().all(|window| window.fleet.within_ns(bound_ns + window.resolution_ns as f64)) {
         Some(ClaimVerdict::Holds)
     } else {
@@ -31,11 +31,23 @@ pub fn verdict(windows: &Windows, bound_ms: f64) -> Option<ClaimVerdict> {
     }
 }
 
+/// Changes that were certainly stale for longer than the bound, those included that are unknown otherwise: one
+/// instance that is late is enough, whatever the others failed to say.
+fn violating(windows: &Windows, bound_ns: f64) -> u64 {
+    let seen = windows.windows.iter().map(|window| window.fleet.lower_ns);
+    let late = |lower_ns: &u64| *lower_ns as f64 > bound_ns;
+    seen.filter(late).count() as u64 + violating_unobserved(windows, bound_ns)
+}
+
+fn violating_unobserved(windows: &Windows, bound_ns: f64) -> u64 {
+    windows.unobserved.iter().filter(|change| change.lower_ns as f64 > bound_ns).count() as u64
+}
+
 /// On what the verdict rests (`docs/METHODOLOGY.md` §4).
 pub fn evidence(windows: &Windows, bound_ms: f64) -> Evidence {
     let bound_ns = bound_ms * NS_PER_MS as f64;
-    let changes = windows.windows.len() as u64;
-    let violating = windows.windows.iter().filter(|window| window.fleet.exceeds_ns(bound_ns)).count() as u64;
+    let changes = windows.windows.len() as u64 + violating_unobserved(windows, bound_ns);
+    let violating = violating(windows, bound_ns);
     Evidence {
         changes,
         violating,
@@ -47,7 +59,7 @@ pub fn evidence(windows: &Windows, bound_ms: f64) -> Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::windows::{Observed, Window};
+    use crate::windows::{Observed, Unobserved, Window};
 
     const RESOLUTION_MS: u64 = 3;
 
@@ -85,6 +97,24 @@ mod tests {
         check(&[(0, Some(2)), (4_000, None)], 1_000.0, Some(Broken));
         check(&[(0, Some(2)), (900, None)], 1_000.0, Some(Undecided));
         check(&[], 1_000.0, None);
+    }
+
+    #[test]
+    fn a_change_that_is_unknown_otherwise_still_breaks_a_bound() {
+        let with = |ends: &[(u64, Option<u64>)], lower_ms: u64| {
+            let unobserved = vec![Unobserved { change: 9, lower_ns: lower_ms * NS_PER_MS }];
+            Windows { unknown: 1, unobserved, ..windows(ends) }
+        };
+        let fine = [(0, Some(2)); 3];
+        assert_eq!(verdict(&with(&fine, 1_001), 1_000.0), Some(ClaimVerdict::Broken));
+        assert_eq!(verdict(&with(&[], 1_001), 1_000.0), Some(ClaimVerdict::Broken));
+        assert_eq!(verdict(&with(&fine, 1_000), 1_000.0), Some(ClaimVerdict::Holds));
+        assert_eq!(verdict(&with(&[], 1_000), 1_000.0), None);
+        let of = |lower_ms| {
+            let seen = evidence(&with(&fine, lower_ms), 1_000.0);
+            (seen.changes, seen.violating)
+        };
+        assert_eq!((of(1_001), of(1_000)), ((4, 1), (3, 0)));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The closed forms behind the distributions that strategies predict: a test of the strategy and of the
 //! harness at once.
 
+pub mod cost;
+mod laws;
+mod words;
+
 use revbench_model::Distribution;
-use revbench_model::duration::format_ms;
 use revbench_model::summary::CurvePoint;
 
 use crate::binomial::band_half_width;
@@ -14,12 +17,20 @@ pub const FEWEST_FOR_BAND: usize = 20;
 /// α of the band test: a gate, so that a right prediction is refused once in a thousand cells.
 const GATE_ALPHA: f64 = 1e-3;
 
+/// A law without an end is shown and watched as far as this share of it.
+const FAR: f64 = 0.999;
+
 /// A predicted distribution of the fleet's window: the last of `instances`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FleetLaw {
     law: Distribution,
-    /// Independent copies of the old fact; 1 where the token itself is the cache.
+    /// Instances with a wait of their own; 1 where the token itself is the cache.
     copies: i32,
+}
+
+/// Per second as per millisecond.
+fn per_ms(rate_per_s: f64) -> f64 {
+    rate_per_s / 1_000.0
 }
 
 impl FleetLaw {
@@ -27,45 +38,96 @@ impl FleetLaw {
     /// is the same at every instance; caches are independent, because each fills on its own traffic.
     pub fn new(law: Distribution, instances: u16) -> FleetLaw {
         let copies = match law {
-            Distribution::ExpireAfterWrite { .. } => i32::from(instances.max(1)),
             Distribution::Zero | Distribution::Uniform { .. } => 1,
+            _ => i32::from(instances.max(1)),
         };
         FleetLaw { law, copies }
     }
 
     /// P(window ≤ t) (`docs/METHODOLOGY.md` §5).
     pub fn cdf(&self, t_ms: f64) -> f64 {
-        self.of_one(t_ms, t_ms < 0.0).powi(self.copies)
+        if t_ms < 0.0 { 0.0 } else { self.at_or_below(t_ms) }
     }
 
     /// P(window < t): what the distribution approaches from below.
     fn cdf_below(&self, t_ms: f64) -> f64 {
-        self.of_one(t_ms, t_ms <= 0.0).powi(self.copies)
+        if t_ms <= self.shortest_ms() { 0.0 } else { self.at_or_below(t_ms) }
     }
 
-    /// One copy's distribution at `t_ms`; `outside` says whether the instant lies before the whole law, which
-    /// for the mass at 0 depends on the side from which one looks.
-    fn of_one(&self, t_ms: f64, outside: bool) -> f64 {
-        if outside {
-            return 0.0;
+    /// The fleet's distribution function at t ≥ 0.
+    fn at_or_below(&self, t_ms: f64) -> f64 {
+        match self.law {
+            Distribution::TwoLayers { near_ms, far_ms, far_shared: true } => {
+                laws::last_plus_shared(t_ms, near_ms, self.copies, far_ms, 0.0)
+            }
+            Distribution::Polling { period_ms, cdn_ttl_ms, batch_ms, fetch_ms } => {
+                laws::last_plus_shared(t_ms - fetch_ms, period_ms, self.copies, cdn_ttl_ms, batch_ms)
+            }
+            _ => self.of_one(t_ms).powi(self.copies),
         }
+    }
+
+    /// One instance's distribution function at t ≥ 0.
+    fn of_one(&self, t_ms: f64) -> f64 {
         match self.law {
             Distribution::Zero => 1.0,
-            Distribution::Uniform { lower_ms, upper_ms } if upper_ms > lower_ms => {
-                ((t_ms - lower_ms) / (upper_ms - lower_ms)).clamp(0.0, 1.0)
-            }
-            Distribution::Uniform { lower_ms, .. } => f64::from(t_ms >= lower_ms),
-            Distribution::ExpireAfterWrite { ttl_ms, .. } if t_ms >= ttl_ms => 1.0,
+            Distribution::Uniform { lower_ms, upper_ms } => laws::uniform(t_ms, lower_ms, upper_ms),
             Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } => {
-                let hot = rate_per_s / 1_000.0;
-                (1.0 + hot * t_ms) / (1.0 + hot * ttl_ms)
+                laws::expire_after_write(t_ms, ttl_ms, per_ms(rate_per_s))
             }
+            Distribution::RefreshAhead { refresh_ms, ttl_ms, rate_per_s } => {
+                laws::refresh_ahead(t_ms, refresh_ms, ttl_ms, per_ms(rate_per_s))
+            }
+            Distribution::ExpireAfterAccess { ttl_ms, rate_per_s } => {
+                laws::expire_after_access(t_ms, ttl_ms, per_ms(rate_per_s))
+            }
+            Distribution::TwoLayers { near_ms, far_ms, .. } => {
+                laws::last_plus_shared(t_ms, near_ms, 1, far_ms, 0.0)
+            }
+            Distribution::Polling { period_ms, cdn_ttl_ms, batch_ms, fetch_ms } => {
+                laws::last_plus_shared(t_ms - fetch_ms, period_ms, 1, cdn_ttl_ms, batch_ms)
+            }
+            Distribution::Push { delay_ms, loss, resync_ms } => laws::push(t_ms, delay_ms, loss, resync_ms),
+            Distribution::ReplicaLag { lag_ms, batch_ms } => laws::uniform(t_ms, lag_ms, lag_ms + batch_ms),
         }
+    }
+
+    /// The shortest possible window: the only value that may have a probability of its own.
+    fn shortest_ms(&self) -> f64 {
+        match self.law {
+            Distribution::Uniform { lower_ms, .. } => lower_ms,
+            Distribution::Polling { fetch_ms, .. } => fetch_ms,
+            Distribution::ReplicaLag { lag_ms, .. } => lag_ms,
+            _ => 0.0,
+        }
+    }
+
+    /// The longest possible window; `None` where there is no end (`docs/METHODOLOGY.md` §5).
+    pub fn max(&self) -> Option<f64> {
+        match self.law {
+            Distribution::Zero => Some(0.0),
+            Distribution::Uniform { upper_ms, .. } => Some(upper_ms),
+            Distribution::ExpireAfterWrite { ttl_ms, .. } | Distribution::RefreshAhead { ttl_ms, .. } => {
+                Some(ttl_ms)
+            }
+            Distribution::TwoLayers { near_ms, far_ms, .. } => Some(near_ms + far_ms),
+            Distribution::Polling { period_ms, cdn_ttl_ms, batch_ms, fetch_ms } => {
+                Some(period_ms + cdn_ttl_ms + batch_ms + fetch_ms)
+            }
+            Distribution::ReplicaLag { lag_ms, batch_ms } => Some(lag_ms + batch_ms),
+            Distribution::Push { .. } | Distribution::ExpireAfterAccess { .. } => None,
+        }
+    }
+
+    /// The longest window, or that of one change in a thousand where there is no end.
+    pub fn far_end(&self) -> f64 {
+        self.max().unwrap_or_else(|| self.quantile(FAR))
     }
 
     /// The smallest window that a share `p` of changes does not exceed (`docs/METHODOLOGY.md` §5).
     pub fn quantile(&self, p: f64) -> f64 {
-        let one = p.clamp(0.0, 1.0).powf(1.0 / f64::from(self.copies));
+        let p = p.clamp(0.0, 1.0);
+        let one = p.powf(1.0 / f64::from(self.copies));
         match self.law {
             Distribution::Zero => 0.0,
             Distribution::Uniform { lower_ms, upper_ms } => lower_ms + one * (upper_ms - lower_ms).max(0.0),
@@ -73,8 +135,31 @@ impl FleetLaw {
                 let mean_gap_ms = 1_000.0 / rate_per_s;
                 (one * (ttl_ms + mean_gap_ms) - mean_gap_ms).clamp(0.0, ttl_ms)
             }
-            Distribution::ExpireAfterWrite { .. } => 0.0,
+            _ => self.searched_quantile(p),
         }
+    }
+
+    /// By halving, for laws whose distribution function has no simple inverse.
+    fn searched_quantile(&self, p: f64) -> f64 {
+        let (mut low, mut high) = (self.shortest_ms(), self.max().unwrap_or(1.0));
+        if self.cdf(low) >= p {
+            return low;
+        }
+        while self.cdf(high) < p {
+            if self.max().is_some() || !high.is_finite() {
+                return high;
+            }
+            (low, high) = (high, 2.0 * high);
+        }
+        for _ in 0..100 {
+            let middle = f64::midpoint(low, high);
+            if self.cdf(middle) < p {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        high
     }
 
     /// Mean window (`docs/METHODOLOGY.md` §5).
@@ -89,46 +174,57 @@ impl FleetLaw {
                 ttl_ms - (ttl_ms + mean_gap_ms) / (copies + 1.0) * (1.0 - cold.powi(self.copies + 1))
             }
             Distribution::ExpireAfterWrite { .. } => 0.0,
+            Distribution::RefreshAhead { rate_per_s, .. }
+            | Distribution::ExpireAfterAccess { rate_per_s, .. }
+                if rate_per_s <= 0.0 =>
+            {
+                0.0
+            }
+            Distribution::RefreshAhead { refresh_ms, ttl_ms, rate_per_s } if self.copies == 1 => {
+                laws::refresh_ahead_mean(refresh_ms, ttl_ms, per_ms(rate_per_s))
+            }
+            Distribution::ExpireAfterAccess { ttl_ms, rate_per_s } if self.copies == 1 => {
+                laws::expire_after_access_mean(ttl_ms, per_ms(rate_per_s))
+            }
+            Distribution::Polling { period_ms, cdn_ttl_ms, batch_ms, fetch_ms } => {
+                last_of_uniform(period_ms, self.copies) + (cdn_ttl_ms + batch_ms) / 2.0 + fetch_ms
+            }
+            Distribution::TwoLayers { near_ms, far_ms, far_shared } if far_shared || self.copies == 1 => {
+                last_of_uniform(near_ms, self.copies) + far_ms / 2.0
+            }
+            Distribution::ReplicaLag { lag_ms, batch_ms } => lag_ms + last_of_uniform(batch_ms, self.copies),
+            Distribution::Push { delay_ms, loss, resync_ms } if self.copies == 1 => {
+                (1.0 - loss) * delay_ms + loss * resync_ms / 2.0
+            }
+            _ => self.integrated_mean(),
         }
     }
 
-    /// The law in words.
-    pub fn words(&self) -> String {
-        match self.law {
-            Distribution::Zero => {
-                "no window: only requests already in flight see the old authority".to_owned()
-            }
-            Distribution::Uniform { lower_ms, upper_ms } => format!(
-                "the token's remaining life, uniform between {} and {}, the same at every instance",
-                format_ms(lower_ms),
-                format_ms(upper_ms)
-            ),
-            Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } => {
-                let lambda_t = rate_per_s * ttl_ms / 1_000.0;
-                format!(
-                    "cache kept {} from its write, λT = {}: 0 with probability {}, else uniform up to {}; the last of {}",
-                    format_ms(ttl_ms),
-                    revbench_model::duration::significant(lambda_t),
-                    revbench_model::duration::significant(1.0 / (1.0 + lambda_t)),
-                    format_ms(ttl_ms),
-                    if self.copies == 1 {
-                        "1 instance".to_owned()
-                    } else {
-                        format!("{} instances", self.copies)
-                    },
-                )
-            }
-        }
+    /// ∫ P(W > t) dt by Simpson's rule on panels that double in length, because laws with two time scales keep
+    /// most of their mass in the first and most of their mean in the second.
+    fn integrated_mean(&self) -> f64 {
+        const PANELS: i32 = 60;
+        const STEPS: u32 = 64;
+        let end = self.max().unwrap_or_else(|| self.quantile(1.0 - 1e-9));
+        let panel = |from: f64, to: f64| {
+            let step = (to - from) / f64::from(STEPS);
+            let weighted = (0..=STEPS).map(|k| {
+                let weight = if k == 0 || k == STEPS { 1.0 } else { f64::from(2 + 2 * (k % 2)) };
+                weight * (1.0 - self.cdf(from + step * f64::from(k)))
+            });
+            weighted.sum::<f64>() * step / 3.0
+        };
+        let edge = |k: i32| if k == 0 { 0.0 } else { end * 0.5_f64.powi(PANELS - k) };
+        (0..PANELS).map(|k| panel(edge(k), edge(k + 1))).sum()
     }
 
     /// The distribution as at most 100 points (`docs/METHODOLOGY.md` §5).
     pub fn curve(&self) -> Vec<CurvePoint> {
         const POINTS: u32 = 100;
-        let end_ms = match self.law {
-            Distribution::Zero => return vec![CurvePoint { window_ms: 0.0, share: 1.0 }],
-            Distribution::Uniform { upper_ms, .. } => upper_ms,
-            Distribution::ExpireAfterWrite { ttl_ms, .. } => ttl_ms,
-        };
+        if self.law == Distribution::Zero {
+            return vec![CurvePoint { window_ms: 0.0, share: 1.0 }];
+        }
+        let end_ms = self.far_end();
         let point = |k: u32| {
             let window_ms = end_ms * f64::from(k) / f64::from(POINTS - 1);
             CurvePoint { window_ms, share: self.cdf(window_ms) }
@@ -164,6 +260,12 @@ impl FleetLaw {
         });
         Some(high_enough && low_enough)
     }
+}
+
+/// Mean of the last of `copies` uniform waits on (0, length).
+fn last_of_uniform(length_ms: f64, copies: i32) -> f64 {
+    let copies = f64::from(copies);
+    length_ms * copies / (copies + 1.0)
 }
 
 #[cfg(test)]

@@ -131,6 +131,50 @@ pub enum Doubt {
         /// In per cent.
         share: f64,
     },
+    /// Requests were not sent as they were planned.
+    #[error(
+        "the gaps between requests were not the planned ones: distance {distance:.3} (at most 0.02 may be): the \
+         servers saw another load than the one that was asked for; lower --rate or give the driver a core of its \
+         own"
+    )]
+    Arrivals {
+        /// Largest difference between the distributions of due and actual gaps.
+        distance: f64,
+    },
+    /// The driver's thread was taken off its core.
+    #[error(
+        "the driver lost its core {count} times in {requests} requests (1 % is noise), so that the p99 of latency \
+         may be its own; stop what else runs there or give the driver a core of its own"
+    )]
+    Preempted {
+        /// Involuntary context switches.
+        count: u64,
+        /// Requests answered meanwhile.
+        requests: u64,
+    },
+    /// The wall clock was set while it decided about lives.
+    #[error(
+        "the wall clock moved by {step_ms:.0} ms against the monotonic one (at most 10 ms may be), and tokens live \
+         by the wall clock: no window of them means anything; stop whatever sets the clock and repeat"
+    )]
+    ClockStep {
+        /// Forwards, ms.
+        step_ms: f64,
+    },
+    /// The store was not where it was asked to be.
+    #[error(
+        "the median round trip to the store was {measured_us:.0} µs where {asked_us:.0} µs was asked for (it may be \
+         off by {allowed_us:.0} µs): latency and rates belong to another distance; repeat on a quieter machine or \
+         ask for --store-rtt {measured_us:.0}us"
+    )]
+    Distance {
+        /// Asked for, µs.
+        asked_us: f64,
+        /// Measured, µs.
+        measured_us: f64,
+        /// Largest difference allowed, µs.
+        allowed_us: f64,
+    },
     /// The two halves of the slice differ.
     #[error(
         "the median latency moved by {share:.0} % between the halves of the slice (10 % is noise): the machine \
@@ -160,13 +204,14 @@ impl Doubt {
             | Doubt::ControlSignedOut { .. }
             | Doubt::ControlsMissing
             | Doubt::NoChange { .. }
-            | Doubt::Unobserved { .. } => &[(Staleness, Invalid)],
-            Doubt::SendLag { .. } => &[(Latency, Invalid)],
-            Doubt::Unanswered { .. } | Doubt::DriverBusy { .. } => {
+            | Doubt::Unobserved { .. }
+            | Doubt::ClockStep { .. } => &[(Staleness, Invalid)],
+            Doubt::SendLag { .. } | Doubt::Arrivals { .. } => &[(Latency, Invalid)],
+            Doubt::Unanswered { .. } | Doubt::DriverBusy { .. } | Doubt::Distance { .. } => {
                 &[(Latency, Invalid), (Throughput, Invalid)]
             }
             Doubt::Errors { .. } => &[(Latency, Invalid), (Throughput, Invalid), (Cost, Invalid)],
-            Doubt::Drift { .. } => &[(Latency, Noisy)],
+            Doubt::Drift { .. } | Doubt::Preempted { .. } => &[(Latency, Noisy)],
             Doubt::Steal { .. } => &[(Latency, Noisy), (Throughput, Noisy), (Cost, Noisy)],
         }
     }

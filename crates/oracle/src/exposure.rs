@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use revbench_model::event::{ChangeOutcome, ChangeRecord, Purpose, RequestRecord, SessionRole, SubjectRole};
+use revbench_model::event::{
+    ChangeOutcome, ChangeRecord, Load, Purpose, RequestRecord, SessionRole, SliceKind, SubjectRole,
+};
 use revbench_model::summary::Exposure;
 use revbench_model::{DecisionClass, Orientation};
 
@@ -28,16 +30,49 @@ pub fn carrying_session(orientation: Orientation) -> SessionRole {
     }
 }
 
+/// How long the own traffic of a changed subject goes on: until its planned change and the horizon, unless all
+/// traffic ends before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrafficSpan {
+    /// After the planned instant of the change.
+    pub(crate) horizon_ns: u64,
+    /// End of all traffic.
+    pub(crate) end_ns: u64,
+}
+
+impl TrafficSpan {
+    /// As the plan has it: traffic of every kind ends before the audit.
+    pub(crate) fn new(loads: &[Load], horizon_ns: u64) -> TrafficSpan {
+        let with_traffic = loads.iter().filter(|load| load.slice.kind != SliceKind::Audit);
+        let end_ns = with_traffic.map(|load| load.slice.end_ns).max().unwrap_or(u64::MAX);
+        TrafficSpan { horizon_ns, end_ns }
+    }
+
+    /// When the subject's traffic ends; `None` where something else cuts it short.
+    fn until_ns(self, change: &ChangeRecord, next_submission_ns: u64) -> Option<u64> {
+        let until_ns = change.intended_ns.saturating_add(self.horizon_ns);
+        let is_whole = until_ns <= self.end_ns.min(next_submission_ns);
+        (is_whole && until_ns > change.acknowledged_ns).then_some(until_ns)
+    }
+}
+
 /// The sums behind the figures.
 #[derive(Default)]
 struct Sums {
     stale: u64,
     writes: u64,
     requests: u64,
+    carrier: Carrier,
+}
+
+/// The carrying session from the acknowledgement to the end of its traffic, over the changes that were watched
+/// that long.
+#[derive(Default)]
+struct Carrier {
     changes: u64,
-    stale_of_carrier: u64,
-    gaps_of_carrier: u64,
-    span_of_carrier_ns: u64,
+    requests: u64,
+    stale: u64,
+    watched_ns: u64,
 }
 
 /// Exposure of a scenario's changed subjects, probed or not (`docs/METHODOLOGY.md` §6). A token pinned across
@@ -48,12 +83,13 @@ pub(crate) fn exposure(
     scenario: u16,
     orientation: Orientation,
     honest: HonestFate,
+    span: TrafficSpan,
 ) -> Exposure {
     let mut sums = Sums::default();
     const CHANGED: &[SubjectRole] = &[SubjectRole::Treated, SubjectRole::Unprobed];
     for (position, change) in index.changes(scenario, orientation, CHANGED) {
         if change.outcome == ChangeOutcome::Ok {
-            add(&mut sums, index, position, change, honest);
+            add(&mut sums, index, position, change, honest, span);
         }
     }
     let (stale_allowed, wrongly_denied) = match orientation {
@@ -66,11 +102,18 @@ pub(crate) fn exposure(
         wrongly_denied,
         forced_logouts: forced_logouts(index, scenario, honest),
         writes_after_ack: sums.writes,
-        implied_mean_window_ms: implied_mean_window_ms(&sums),
+        implied_mean_window_ms: implied_mean_window_ms(&sums.carrier),
     }
 }
 
-fn add(sums: &mut Sums, index: &Index<'_>, position: usize, change: &ChangeRecord, honest: HonestFate) {
+fn add(
+    sums: &mut Sums,
+    index: &Index<'_>,
+    position: usize,
+    change: &ChangeRecord,
+    honest: HonestFate,
+    span: TrafficSpan,
+) {
     let until_ns = index.next_submission_ns(position);
     let carrier = carrying_session(change.orientation);
     let exposed = |request: &&RequestRecord| {
@@ -80,34 +123,37 @@ fn add(sums: &mut Sums, index: &Index<'_>, position: usize, change: &ChangeRecor
             && (request.session == carrier
                 || (change.orientation == Orientation::Revoke && honest != HonestFate::Untouched))
     };
-    let (mut first_ns, mut last_ns, mut of_carrier) = (u64::MAX, 0, 0_u64);
+    let traffic_until_ns = span.until_ns(change, until_ns);
     for request in index.requests(change.subject).filter(exposed) {
         let stale = u64::from(standing(request, change) == Standing::Stale);
         sums.requests += 1;
         sums.stale += stale;
         sums.writes += u64::from(request.write && request.decision == DecisionClass::Allow) * stale;
-        if request.session == carrier {
-            sums.stale_of_carrier += stale;
-            of_carrier += 1;
-            first_ns = first_ns.min(request.sent_ns);
-            last_ns = last_ns.max(request.sent_ns);
+        if request.session == carrier && traffic_until_ns.is_some_and(|until| request.sent_ns <= until) {
+            sums.carrier.stale += stale;
+            sums.carrier.requests += u64::from(!is_asked_again(request));
         }
     }
-    sums.changes += 1;
-    if of_carrier > 1 {
-        sums.gaps_of_carrier += of_carrier - 1;
-        sums.span_of_carrier_ns += last_ns - first_ns;
+    if let Some(until_ns) = traffic_until_ns {
+        sums.carrier.changes += 1;
+        sums.carrier.watched_ns += until_ns - change.acknowledged_ns;
     }
 }
 
-/// Mean exposure of the carrying session divided by its rate. The rate is that of the gaps between its
-/// requests after the change, so that neither end of the watch biases it.
-fn implied_mean_window_ms(sums: &Sums) -> Option<f64> {
-    if sums.gaps_of_carrier == 0 || sums.span_of_carrier_ns == 0 {
+/// An honest client that is told to renew asks the same once more: one request of its traffic, not two.
+fn is_asked_again(request: &RequestRecord) -> bool {
+    request.session == SessionRole::Honest && request.decision == DecisionClass::Reauthenticate
+}
+
+/// Mean exposure of the carrying session divided by its rate: all its requests over all the time in which they
+/// could come. Both ends of that time are known from the plan and the acknowledgement, so that no request decides
+/// how long was watched.
+fn implied_mean_window_ms(carrier: &Carrier) -> Option<f64> {
+    if carrier.requests == 0 {
         return None;
     }
-    let rate_per_ms = sums.gaps_of_carrier as f64 / (sums.span_of_carrier_ns as f64 / 1e6);
-    Some(sums.stale_of_carrier as f64 / sums.changes as f64 / rate_per_ms)
+    let rate_per_ms = carrier.requests as f64 / (carrier.watched_ns as f64 / 1e6);
+    Some(carrier.stale as f64 / carrier.changes as f64 / rate_per_ms)
 }
 
 /// Honest sessions whose renewal was refused although they should have survived, controls included.

@@ -24,9 +24,18 @@ pub(crate) struct Seen {
     pub(crate) late_regressions: u64,
 }
 
-/// The window of one instance from its answers received since the submission (`docs/METHODOLOGY.md` §2); `None`
-/// where the instance gave no evidence, or mostly errors where it mattered.
-pub(crate) fn at_instance(mut answers: Vec<Answer>, change: &ChangeRecord, horizon_ns: u64) -> Option<Seen> {
+/// An instance whose window cannot be told: it gave no evidence, or mostly errors where it mattered.
+pub(crate) struct Unseen {
+    /// How long it was certainly stale for all that; 0 where nothing shows it.
+    pub(crate) lower_ns: u64,
+}
+
+/// The window of one instance from its answers received since the submission (`docs/METHODOLOGY.md` §2).
+pub(crate) fn at_instance(
+    mut answers: Vec<Answer>,
+    change: &ChangeRecord,
+    horizon_ns: u64,
+) -> Result<Seen, Unseen> {
     let ack_ns = change.acknowledged_ns;
     let old = || answers.iter().filter(|answer| answer.side == Side::Old);
     let stale = || old().filter(|answer| answer.sent_ns > ack_ns);
@@ -44,17 +53,18 @@ pub(crate) fn at_instance(mut answers: Vec<Answer>, change: &ChangeRecord, horiz
         .filter(|answer| answer.received_ns >= last_old_sent_ns)
         .min_by_key(|answer| (answer.received_ns, answer.sent_ns))
         .copied();
+    let lower_ns = last_stale_sent_ns.map_or(0, |sent| sent - ack_ns);
     if closing.is_none() && last_stale_sent_ns.is_none() {
-        return None;
+        return Err(Unseen { lower_ns });
     }
     let bracket = (last_stale_sent_ns.unwrap_or(ack_ns + 1), closing.map_or(end_ns, |c| c.received_ns));
     if mostly_errors(&answers, bracket) {
-        return None;
+        return Err(Unseen { lower_ns });
     }
     let (regressions, late_regressions) = returns_of_old(&mut answers);
-    Some(Seen {
+    Ok(Seen {
         observed: Observed {
-            lower_ns: last_stale_sent_ns.map_or(0, |sent| sent - ack_ns),
+            lower_ns,
             upper_ns: closing.map(|answer| answer.received_ns.saturating_sub(ack_ns)),
         },
         closing_round_trip_ns: closing

@@ -11,7 +11,8 @@ use crate::binomial::band_half_width;
 use crate::claim::{self, ClaimedBound};
 use crate::closed_form::FleetLaw;
 use crate::doubt::{Doubt, Family};
-use crate::exposure::{HonestFate, carrying_session, exposure};
+use crate::environment::Environment;
+use crate::exposure::{HonestFate, TrafficSpan, carrying_session, exposure};
 use crate::index::Index;
 use crate::staleness;
 use crate::timeline;
@@ -51,6 +52,8 @@ pub struct CellQuestion<'a> {
     pub exact_costs: Vec<String>,
     /// Cores that the driver could use.
     pub driver_cores: usize,
+    /// What is known of the machine meanwhile.
+    pub environment: Environment,
 }
 
 /// Every figure of a cell's file but its names, settings and the comparison with the control.
@@ -109,6 +112,8 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
     if cost.is_some() {
         families.push(Family::Cost);
     }
+    doubts.extend(question.environment.doubts());
+    doubts.retain(|doubt| doubt.consequences().iter().any(|(family, _)| families.contains(family)));
     let validity = validity::validity(&families, &doubts);
     let believed = validity.staleness.is_some_and(|verdict| verdict != Verdict::Invalid);
     let law =
@@ -119,7 +124,10 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
         staleness: changed.then(|| staleness(question, &index, &carried)),
         claim: question.claim.as_ref().filter(|_| changed).map(|c| claim(question, c, &carried, believed)),
         predicted: law.map(|law| predicted(&law, &carried, believed)),
-        exposure: changed.then(|| exposure(&index, question.scenario, question.orientation, question.honest)),
+        exposure: changed.then(|| {
+            let span = TrafficSpan::new(question.loads, question.horizon_ns);
+            exposure(&index, question.scenario, question.orientation, question.honest, span)
+        }),
         latency_us: traffic.as_ref().and_then(latency::Traffic::latency),
         rate_per_s: traffic.as_ref().and_then(latency::Traffic::rate),
         cost,

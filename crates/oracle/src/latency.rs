@@ -23,12 +23,16 @@ pub struct Traffic {
     pub seconds: f64,
     /// Requests planned.
     pub offered: u64,
-    /// Requests answered.
+    /// Requests whose final answer came within the slices.
     pub completed: u64,
     /// Crowd answers that were wrong.
     pub crowd_errors: u64,
     /// CPU of the driver without its spin, ns.
     pub driver_busy_ns: u64,
+    /// How often the driver's thread was taken off its core.
+    pub driver_preemptions: u64,
+    /// The largest distance of a slice's actual gaps from the planned ones; `None` where no slice has it.
+    pub arrival_ks: Option<f64>,
 }
 
 /// The kind of slice that latency and costs come from: background slices, or plain ones where the plan has no
@@ -53,6 +57,8 @@ pub fn traffic(loads: &[Load]) -> Option<Traffic> {
         completed: 0,
         crowd_errors: 0,
         driver_busy_ns: 0,
+        driver_preemptions: 0,
+        arrival_ks: None,
     };
     for load in slices {
         merge(&mut all.latency_ns, &load.latency_ns);
@@ -65,6 +71,8 @@ pub fn traffic(loads: &[Load]) -> Option<Traffic> {
         all.completed += load.completed;
         all.crowd_errors += load.crowd_errors;
         all.driver_busy_ns += load.driver_cpu_ns.saturating_sub(load.driver_spin_ns);
+        all.driver_preemptions += load.driver_preemptions;
+        all.arrival_ks = all.arrival_ks.into_iter().chain(load.arrival_ks).reduce(f64::max);
     }
     Some(all)
 }

@@ -7,9 +7,11 @@
 pub mod binomial;
 pub mod claim;
 pub mod closed_form;
+pub mod compare;
 pub mod controls;
 pub mod cost;
 pub mod doubt;
+pub mod environment;
 pub mod evidence;
 pub mod exposure;
 mod index;
@@ -24,7 +26,8 @@ pub mod windows;
 
 pub use claim::ClaimedBound;
 pub use doubt::{Doubt, Family};
+pub use environment::Environment;
 pub use exposure::HonestFate;
 pub use judge::{CellQuestion, Judged, judge};
 pub use latency::added_latency;
-pub use windows::{Observed, Watch, Window, Windows, windows};
+pub use windows::{Observed, Unobserved, Watch, Window, Windows, windows};

@@ -72,6 +72,15 @@ pub struct Window {
     pub late_regressions: u64,
 }
 
+/// A change whose window cannot be told, because some instance gave no evidence or mostly errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unobserved {
+    /// Position in `history.changes`.
+    pub change: usize,
+    /// For how long some instance was certainly stale for all that; 0 where nothing shows it.
+    pub lower_ns: u64,
+}
+
 /// An answer from the new authority before the change was even submitted: harness and servers do not agree
 /// about whose change this is, and nothing in the cell can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +102,8 @@ pub struct Windows {
     pub windows: Vec<Window>,
     /// Changes that failed, whose outcome stayed unknown or that could not be observed.
     pub unknown: u64,
+    /// Of these, the acknowledged ones: what they certainly show counts against a claim.
+    pub unobserved: Vec<Unobserved>,
     /// Impossible answers, in the history's order.
     pub premature: Vec<Premature>,
 }
@@ -130,8 +141,11 @@ pub(crate) fn windows_of(index: &Index<'_>, watch: &Watch) -> Windows {
         let answers = answers(index, watch, position, change);
         all.premature.extend(premature(index, &answers, position, change));
         match window(index, watch, position, change, &answers) {
-            Some(window) => all.windows.push(window),
-            None => all.unknown += 1,
+            Ok(window) => all.windows.push(window),
+            Err(unobserved) => {
+                all.unknown += 1;
+                all.unobserved.push(unobserved);
+            }
         }
     }
     all
@@ -191,7 +205,7 @@ fn window(
     position: usize,
     change: &ChangeRecord,
     answers: &[Answer],
-) -> Option<Window> {
+) -> Result<Window, Unobserved> {
     let mut window = Window {
         change: position,
         instances: Vec::with_capacity(usize::from(index.history.instances)),
@@ -201,13 +215,21 @@ fn window(
         late_regressions: 0,
     };
     let mut closing_round_trip_ns = 0;
+    let mut is_observed = index.history.instances > 0;
     for instance in 0..index.history.instances {
         let here = answers
             .iter()
             .copied()
             .filter(|answer| answer.instance.is_none_or(|at| at == instance))
             .filter(|answer| answer.received_ns >= change.submitted_ns);
-        let seen = at_instance(here.collect(), change, watch.horizon_ns)?;
+        let seen = match at_instance(here.collect(), change, watch.horizon_ns) {
+            Ok(seen) => seen,
+            Err(unseen) => {
+                is_observed = false;
+                window.fleet.lower_ns = window.fleet.lower_ns.max(unseen.lower_ns);
+                continue;
+            }
+        };
         window.fleet = last_of(window.fleet, seen.observed);
         window.instances.push(seen.observed);
         window.regressions += seen.regressions;
@@ -215,7 +237,11 @@ fn window(
         closing_round_trip_ns = closing_round_trip_ns.max(seen.closing_round_trip_ns);
     }
     window.resolution_ns = watch.planned_gap_ns + closing_round_trip_ns + NS_PER_MS;
-    (!window.instances.is_empty()).then_some(window)
+    if is_observed {
+        Ok(window)
+    } else {
+        Err(Unobserved { change: position, lower_ns: window.fleet.lower_ns })
+    }
 }
 
 /// The fleet is as late as its last instance; one that never closed leaves the fleet open.

@@ -1,9 +1,7 @@
 //! Writes the page of an invented run: `cargo run -p revbench-report --example sample -- PATH [KIND]`.
 //! KIND is `typical` (default), `hostile`, `tiny`, `censored`, `invalid`, `embedded` or `large`.
 
-#[path = "../tests/it/fixture.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod fixture;
+use revbench_report::fixture;
 
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);

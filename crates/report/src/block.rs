@@ -14,6 +14,9 @@ pub(crate) struct Block<'a> {
     pub orientation: Orientation,
     /// Strategies by freshness, then the control, then the floor.
     pub cells: Vec<&'a Cell>,
+    /// Titles of all blocks whose latency, costs and rates are these very figures, this one's among them; alone
+    /// where its fleets answered one scenario only.
+    pub shared_by: Vec<String>,
 }
 
 /// The blocks of a run, in the order in which the summary first names them.
@@ -28,6 +31,7 @@ pub(crate) fn blocks(summary: &Summary) -> Vec<Block<'_>> {
                 scenario: &cell.scenario,
                 orientation: cell.orientation,
                 cells: vec![cell],
+                shared_by: Vec::new(),
             }),
         }
     }
@@ -39,7 +43,37 @@ pub(crate) fn blocks(summary: &Summary) -> Vec<Block<'_>> {
                 .then_with(|| label_of(a).cmp(&label_of(b)))
         });
     }
+    for index in 0..blocks.len() {
+        let shares =
+            |(i, other): &(usize, &Block<'_>)| *i == index || blocks[index].shares_fleets_with(other);
+        let titles = blocks.iter().enumerate().filter(shares).map(|(_, other)| other.title());
+        blocks[index].shared_by = titles.collect();
+    }
     blocks
+}
+
+/// One block for each set of fleets: its cells are all that any scenario of these fleets measured. Latency, rates
+/// and costs come from one background slice per fleet, so showing them per scenario would show one measurement
+/// as several.
+pub(crate) fn fleets<'a>(blocks: &[Block<'a>]) -> Vec<Block<'a>> {
+    let mut sets: Vec<Block<'a>> = Vec::new();
+    for block in blocks {
+        match sets.iter_mut().find(|set| set.shares_fleets_with(block)) {
+            Some(set) => {
+                let known: Vec<String> =
+                    set.cells.iter().filter(|c| has_load(c)).map(|c| label_of(c)).collect();
+                let more = block.cells.iter().filter(|c| has_load(c) && !known.contains(&label_of(c)));
+                set.cells.extend(more);
+            }
+            None => sets.push(block.clone()),
+        }
+    }
+    sets
+}
+
+/// Has the cell figures of the background slice?
+fn has_load(cell: &Cell) -> bool {
+    cell.outcome == Outcome::Measured && (cell.latency_us.is_some() || cell.cost.is_some())
 }
 
 /// Strategies first, the freshest at the top; what lies below the resolution is equal.
@@ -81,6 +115,39 @@ impl<'a> Block<'a> {
         anchor(&format!("{}-{}", self.scenario, self.orientation.name()))
     }
 
+    /// Are all figures of the background slice that both blocks have the same?
+    fn shares_fleets_with(&self, other: &Block<'_>) -> bool {
+        let mut common = false;
+        for cell in self.cells.iter().filter(|cell| has_load(cell)) {
+            let name = label_of(cell);
+            let pair = other.cells.iter().find(|c| has_load(c) && label_of(c) == name);
+            let Some(pair) = pair else { continue };
+            common = true;
+            let same_load = cell.latency_us == pair.latency_us && cell.rate_per_s == pair.rate_per_s;
+            if !same_load || cell.cost != pair.cost {
+                return false;
+            }
+        }
+        common
+    }
+
+    /// The title of what the fleets measured: all scenarios that share them.
+    pub(crate) fn fleet_title(&self) -> String {
+        self.shared_by.join(", ")
+    }
+
+    /// What to say where one measurement serves several scenarios.
+    pub(crate) fn shared_words(&self) -> Option<String> {
+        (self.shared_by.len() > 1).then(|| {
+            format!("one background slice per fleet, shared by its scenarios ({})", self.fleet_title())
+        })
+    }
+
+    /// The control's cell.
+    pub(crate) fn control(&self) -> Option<&'a Cell> {
+        self.cells.iter().copied().find(|cell| cell.role == CellRole::Control)
+    }
+
     /// The name of a cell within the block: with its settings where the strategy alone does not tell.
     pub(crate) fn label(&self, cell: &Cell) -> String {
         let same = self.cells.iter().filter(|other| other.strategy == cell.strategy).count();
@@ -106,9 +173,12 @@ impl<'a> Block<'a> {
             .or_else(|| self.with_staleness().map(|(_, staleness)| staleness.resolution_ms).reduce(f64::min))
     }
 
-    /// Offered rate of the first cell that has one.
-    pub(crate) fn rate_per_s(&self) -> Option<f64> {
-        self.cells.iter().find_map(|cell| Some(cell.rate_per_s?.offered))
+    /// The median of the offered rates: what was sent, where the plan is not known.
+    pub(crate) fn offered_per_s(&self) -> Option<f64> {
+        let mut offered: Vec<f64> =
+            self.cells.iter().filter_map(|cell| Some(cell.rate_per_s?.offered)).collect();
+        offered.sort_by(f64::total_cmp);
+        offered.get(offered.len() / 2).copied()
     }
 
     /// Resource servers.
@@ -137,4 +207,37 @@ pub(crate) fn anchor(name: &str) -> String {
     let kept: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     kept.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn scenarios_of_the_same_fleets_are_one_measurement() {
+        let check = |change: &dyn Fn(&mut Cell), expected: &[&str]| {
+            let mut summary = fixture::typical().summary;
+            summary.cells.iter_mut().for_each(change);
+            let titles: Vec<String> = fleets(&blocks(&summary)).iter().map(Block::fleet_title).collect();
+            assert_eq!(titles, expected);
+        };
+        check(&|_| {}, &["role-demoted · revoke, role-promoted · grant"]);
+        let other_latency = |cell: &mut Cell| {
+            if let Some(latency) = cell.latency_us.as_mut().filter(|_| cell.scenario == "role-promoted") {
+                latency.p50 += 0.5;
+            }
+        };
+        check(&other_latency, &["role-demoted · revoke", "role-promoted · grant"]);
+    }
+
+    #[test]
+    fn a_set_of_fleets_has_the_cells_of_all_its_scenarios() {
+        let mut summary = fixture::typical().summary;
+        summary.cells.retain(|cell| cell.scenario != "role-demoted" || cell.strategy != "lookup");
+        let blocks = blocks(&summary);
+        let sets = fleets(&blocks);
+        let named = |name: &str| sets[0].cells.iter().filter(|cell| cell.strategy == name).count();
+        assert_eq!((sets.len(), named("lookup"), named("deny-list"), named("none")), (1, 1, 1, 1));
+    }
 }

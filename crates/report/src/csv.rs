@@ -1,7 +1,10 @@
 //! `summary.csv`: one line per cell, unrounded, for spreadsheets and scripts.
 
-use revbench_model::summary::{Cell, IntervalMs, Summary};
+use revbench_model::summary::{Cell, ClientVisible, IntervalMs, OtherSession, Summary};
 use serde::Serialize;
+
+use crate::block::{Block, blocks};
+use crate::noise::{self, Added, Percentile};
 
 type Column = (&'static str, fn(&Cell) -> String);
 
@@ -55,14 +58,50 @@ const COLUMNS: &[Column] = &[
     ("resource_cpu_us_per_request", |c| number(c.cost.as_ref().map(|k| k.resource_cpu_us_per_request))),
     ("authority_cpu_us_per_request", |c| number(c.cost.as_ref().map(|k| k.authority_cpu_us_per_request))),
     ("store_cpu_us_per_request", |c| number(c.cost.as_ref().map(|k| k.store_cpu_us_per_request))),
+    ("stands_for", |c| word(&c.stands_for)),
+    ("lambda_t", |c| number(c.lambda_t)),
+    ("seen_by", |c| word(&c.staleness.as_ref().map(|s| s.seen_by))),
+    ("changes_unknown", |c| number(c.staleness.as_ref().map(|s| s.changes_unknown as f64))),
+    ("regressions", |c| number(c.staleness.as_ref().map(|s| s.regressions as f64))),
+    ("late_regressions", |c| number(c.staleness.as_ref().map(|s| s.late_regressions as f64))),
+    ("change_latency_p50_ms", |c| number(c.staleness.as_ref().map(|s| s.change_latency_ms.p50))),
+    ("change_latency_p99_ms", |c| number(c.staleness.as_ref().map(|s| s.change_latency_ms.p99))),
+    ("client_visible_p50_lower_ms", |c| lower(client(c).and_then(|s| s.p50_ms))),
+    ("client_visible_p50_upper_ms", |c| upper(client(c).and_then(|s| s.p50_ms))),
+    ("client_visible_max_lower_ms", |c| lower(client(c).and_then(|s| s.max_ms))),
+    ("client_visible_max_upper_ms", |c| upper(client(c).and_then(|s| s.max_ms))),
+    ("other_session_p50_lower_ms", |c| lower(other(c).and_then(|s| s.p50_ms))),
+    ("other_session_p50_upper_ms", |c| upper(other(c).and_then(|s| s.p50_ms))),
+    ("other_session_max_lower_ms", |c| lower(other(c).and_then(|s| s.max_ms))),
+    ("other_session_max_upper_ms", |c| upper(other(c).and_then(|s| s.max_ms))),
+    ("per_instance", |c| word(&c.staleness.as_ref().map(|s| &s.per_instance))),
+    ("exposure_per_million", |c| number(c.exposure.and_then(|e| e.per_million))),
+    ("exposure_forced_logouts", |c| number(c.exposure.map(|e| e.forced_logouts as f64))),
+    ("exposure_writes_after_ack", |c| number(c.exposure.map(|e| e.writes_after_ack as f64))),
+    ("exposure_implied_mean_window_ms", |c| number(c.exposure.and_then(|e| e.implied_mean_window_ms))),
+];
+
+type BlockColumn = (&'static str, fn(&Block<'_>, &Cell) -> String);
+
+/// What needs the cell's whole block: at the end of each line.
+const OF_BLOCK: &[BlockColumn] = &[
+    ("added_latency_validity", |b, c| word(&c.added_latency_us.and_then(|_| noise::verdict(b, c)))),
+    ("added_latency_p50_noise_floor_us", |b, c| floor(noise::added(b, c, Percentile::P50))),
+    ("added_latency_p99_noise_floor_us", |b, c| floor(noise::added(b, c, Percentile::P99))),
 ];
 
 /// The cells as comma-separated values, RFC 4180.
 pub fn csv(summary: &Summary) -> String {
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let of_cell = COLUMNS.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = of_cell.chain(OF_BLOCK.iter().map(|(name, _)| *name)).collect();
     let mut text = names.join(",") + "\r\n";
+    let blocks = blocks(summary);
     for cell in &summary.cells {
-        let values: Vec<String> = COLUMNS.iter().map(|(_, value)| quoted(&value(cell))).collect();
+        let block = blocks.iter().find(|b| b.scenario == cell.scenario && b.orientation == cell.orientation);
+        let block = block.expect("every cell is in its block");
+        let of_cell = COLUMNS.iter().map(|(_, value)| value(cell));
+        let values = of_cell.chain(OF_BLOCK.iter().map(|(_, value)| value(block, cell)));
+        let values: Vec<String> = values.map(|value| quoted(&value)).collect();
         text.push_str(&(values.join(",") + "\r\n"));
     }
     text
@@ -79,6 +118,19 @@ fn word<T: Serialize>(value: &T) -> String {
 
 fn number(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn client(cell: &Cell) -> Option<ClientVisible> {
+    cell.staleness.as_ref()?.client_visible
+}
+
+fn other(cell: &Cell) -> Option<OtherSession> {
+    cell.staleness.as_ref()?.other_session
+}
+
+/// The floor of a single run; nothing where an interval decides.
+fn floor(added: Option<Added>) -> String {
+    number(added.filter(|added| added.interval_us.is_none()).map(|added| added.floor_us))
 }
 
 fn lower(window: Option<IntervalMs>) -> String {
@@ -130,5 +182,16 @@ mod tests {
             Some(revbench_model::summary::AddedLatency { p50: 12.3456789, p99: None });
         let text = csv(&summary);
         assert!(text.contains(",12.3456789,,"), "{text}");
+    }
+
+    #[test]
+    fn a_noisy_control_and_the_noise_floor_stand_in_the_file() {
+        let mut summary = fixture::typical().summary;
+        summary.cells.truncate(3);
+        summary.cells[1].validity.latency = Some(revbench_model::summary::Verdict::Noisy);
+        let text = csv(&summary);
+        let last = text.split_terminator("\r\n").last().expect("a line");
+        let ends: Vec<&str> = last.rsplit(',').take(3).collect();
+        assert_eq!((ends[2], &ends[1][..4]), ("noisy", "11.2"), "{last}");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use revbench_model::prose::{ScenarioProse, StrategyCard};
 use revbench_model::summary::{Cell, CellDetail, Summary};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Everything that the page, the tables and the charts are made of.
@@ -14,44 +15,12 @@ pub struct RunDocuments {
     pub summary: Summary,
     /// `cells/<n>.json`, in the order of their numbers.
     pub details: Vec<CellDetail>,
+    /// Background requests per second as planned, from the manifest.
+    pub planned_rate_per_s: Option<f64>,
     /// The questions in prose, from the manifest.
     pub scenarios: Vec<ScenarioProse>,
     /// The strategies in prose, from the manifest.
     pub strategies: Vec<StrategyCard>,
-}
-
-/// A question in prose.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ScenarioProse {
-    /// The scenario's name.
-    pub name: String,
-    /// The question in one sentence.
-    pub question: String,
-    /// Why it matters and how it is asked.
-    pub prose: String,
-}
-
-/// A strategy in prose.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StrategyCard {
-    /// The strategy's name.
-    pub name: String,
-    /// `time-bound`, `state check`, `cache/push`, `key level` or `baseline`.
-    pub family: String,
-    /// How it works.
-    pub summary: String,
-    /// The bound that it claims.
-    pub promises: String,
-    /// What it costs.
-    pub costs: String,
-    /// How it fails.
-    pub fails: String,
-    /// What one must run for it.
-    pub needs: String,
-    /// Where the mechanism is described: a link.
-    pub source: String,
 }
 
 /// Why a report could not be made.
@@ -83,10 +52,11 @@ pub enum ReportError {
     },
 }
 
-/// The two lists of the manifest that a report uses; the rest is not its business.
+/// What a report uses of the manifest; the rest is not its business.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ManifestProse {
+    planned_rate_per_s: Option<f64>,
     scenarios: Vec<ScenarioProse>,
     strategies: Vec<StrategyCard>,
 }
@@ -116,7 +86,13 @@ pub fn read_run(dir: &Path) -> Result<RunDocuments, ReportError> {
         if manifest.exists() { read_json(&manifest)? } else { ManifestProse::default() };
     let details =
         cell_files(&dir.join("cells"))?.iter().map(|path| read_json(path)).collect::<Result<_, _>>()?;
-    Ok(RunDocuments { summary, details, scenarios: prose.scenarios, strategies: prose.strategies })
+    Ok(RunDocuments {
+        summary,
+        details,
+        planned_rate_per_s: prose.planned_rate_per_s,
+        scenarios: prose.scenarios,
+        strategies: prose.strategies,
+    })
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ReportError> {

@@ -3,11 +3,13 @@
 use revbench_model::summary::{Cell, CellRole, Claim, ClaimVerdict, IntervalMs, Outcome, Staleness, Verdict};
 
 use crate::block::Block;
+use crate::noise::{self, Added, Percentile};
 use crate::number::{self, difference_us, duration_ms, duration_us, plain};
+use crate::scaled;
 use crate::table::{Figure, Table, Tone};
 
 /// The columns of the answer table, the most telling first: a narrow terminal drops from the right.
-pub(crate) const ANSWER_COLUMNS: [&str; 11] = [
+pub(crate) const ANSWER_COLUMNS: [&str; 13] = [
     "strategy",
     "staleness p50",
     "p95",
@@ -17,8 +19,10 @@ pub(crate) const ANSWER_COLUMNS: [&str; 11] = [
     "added p50",
     "added p99",
     "store ops/1k",
+    "tokens issued/1k",
     "CPU µs/req",
     "token bytes",
+    "stands for",
 ];
 
 /// The answer table of a block.
@@ -31,10 +35,13 @@ pub(crate) fn answers(block: &Block<'_>) -> Table {
     for &cell in &block.cells {
         let mut row = vec![Figure::plain(block.label(cell))];
         row.extend([quantile(cell, |s| s.p50_ms), quantile(cell, |s| s.p95_ms), worst(cell)]);
-        row.extend([claim(cell), predicted(cell), added(cell, "p50"), added(cell, "p99")]);
+        row.extend([claim(cell), predicted(cell)]);
+        row.extend([Percentile::P50, Percentile::P99].map(|percentile| added(block, cell, percentile)));
         row.push(cost(cell, |c| plain(c.store_ops_per_1k)));
+        row.push(cost(cell, |c| plain(c.tokens_issued_per_1k)));
         row.push(cost(cell, |c| plain(c.resource_cpu_us_per_request)));
         row.push(cost(cell, |c| plain(c.token_bytes)));
+        row.push(stands_for(cell));
         table.rows.push(row);
     }
     table
@@ -45,7 +52,7 @@ pub(crate) fn judged(verdict: Option<Verdict>, figure: Figure) -> Figure {
     match verdict {
         Some(Verdict::Invalid) => Figure::toned("invalid", Tone::Struck),
         Some(Verdict::Noisy) if figure.tone != Tone::Muted => {
-            Figure::toned(format!("~{}", figure.text), Tone::Doubt)
+            Figure::toned(format!("noisy: {}", figure.text), Tone::Doubt)
         }
         _ => figure,
     }
@@ -145,29 +152,47 @@ pub(crate) fn predicted(cell: &Cell) -> Figure {
     judged(cell.validity.staleness, Figure::toned(format!("{quantiles}, {word}"), tone))
 }
 
-/// Latency beyond the control's, at `p50` or `p99`, with its interval where the run has one.
-pub(crate) fn added(cell: &Cell, percentile: &str) -> Figure {
-    if cell.outcome != Outcome::Measured {
-        return Figure::none();
+/// Latency beyond the control's, with its interval where the run has one. What a run cannot tell from no
+/// difference is printed as that.
+pub(crate) fn added(block: &Block<'_>, cell: &Cell, percentile: Percentile) -> Figure {
+    let verdict = noise::verdict(block, cell);
+    if cell.outcome == Outcome::Measured && cell.role == CellRole::Control {
+        return judged(verdict, Figure::toned("reference", Tone::Muted));
     }
-    if cell.role == CellRole::Control {
-        return judged(cell.validity.latency, Figure::toned("reference", Tone::Muted));
-    }
-    let point = cell.added_latency_us.and_then(|a| if percentile == "p50" { Some(a.p50) } else { a.p99 });
-    let Some(point) = point else { return Figure::none() };
-    let interval = added_interval_us(cell, percentile);
-    let text = match interval {
-        Some((lower, upper)) => {
-            format!("{} ({}–{})", difference_us(point), difference_us(lower), difference_us(upper))
+    match noise::added(block, cell, percentile) {
+        Some(added) => judged(verdict, Figure::plain(difference(&added))),
+        None if cell.outcome == Outcome::Measured && verdict == Some(Verdict::Invalid) => {
+            judged(verdict, Figure::none())
         }
-        None => difference_us(point),
-    };
-    judged(cell.validity.latency, Figure::plain(text))
+        None => Figure::none(),
+    }
 }
 
-/// The 95 % interval of an added latency, microseconds.
-pub(crate) fn added_interval_us(cell: &Cell, percentile: &str) -> Option<(f64, f64)> {
-    number::interval_of(cell.ci95.get("added_latency_us").and_then(|family| family.get(percentile)))
+/// A difference in words: `+504 µs`, `+504 µs (+490 µs–+520 µs)`, `no difference seen (±23 µs)`.
+pub(crate) fn difference(added: &Added) -> String {
+    match added.interval_us {
+        Some((lower, upper)) => {
+            let ends = format!("{}–{}", difference_us(lower), difference_us(upper));
+            if added.is_seen() {
+                format!("{} ({ends})", difference_us(added.point_us))
+            } else {
+                format!("no difference seen ({ends})")
+            }
+        }
+        None if added.is_seen() => difference_us(added.point_us),
+        None => no_difference(added.floor_us),
+    }
+}
+
+/// What a single run says of a difference within its noise floor.
+pub(crate) fn no_difference(floor_us: f64) -> String {
+    format!("no difference seen (±{})", duration_us(floor_us))
+}
+
+/// The production settings that a cell's short durations stand for.
+fn stands_for(cell: &Cell) -> Figure {
+    let text = scaled::column(cell);
+    if text.is_empty() || cell.outcome != Outcome::Measured { Figure::none() } else { Figure::plain(text) }
 }
 
 /// A latency in microseconds, judged by the latency family.
@@ -216,8 +241,18 @@ mod tests {
             assert_eq!(quantile(&cell, |s| s.max_ms).text, expected);
         };
         check(Verdict::Valid, "990 ms (989–991)");
-        check(Verdict::Noisy, "~990 ms (989–991)");
+        check(Verdict::Noisy, "noisy: 990 ms (989–991)");
         check(Verdict::Invalid, "invalid");
+    }
+
+    /// The added median of a cell beside a control of 100 µs.
+    fn added_p50(cell: Cell) -> String {
+        let mut summary = fixture::typical().summary;
+        summary.cells.retain(|cell| cell.role == CellRole::Control && cell.scenario == "role-demoted");
+        summary.cells[0].latency_us.as_mut().expect("a latency").p50 = 100.0;
+        summary.cells.push(cell);
+        let block = &crate::block::blocks(&summary)[0];
+        added(block, block.cells[0], Percentile::P50).text
     }
 
     #[test]
@@ -225,16 +260,24 @@ mod tests {
         let cell = cell(|c| c.outcome = Outcome::Cannot);
         assert_eq!(claim(&cell).text, "⊘ cannot");
         assert_eq!(quantile(&cell, |s| s.p50_ms).text, "–");
-        assert_eq!(added(&cell, "p50").text, "–");
+        assert_eq!(added_p50(cell), "–");
     }
 
     #[test]
-    fn added_latency_shows_its_interval_where_there_is_one() {
-        let cell = cell(|c| {
-            c.ci95
-                .insert("added_latency_us".into(), serde_json::json!({"p50": {"lower": 1.0, "upper": 22.0}}));
-        });
-        assert_eq!(added(&cell, "p50").text, "+12 µs (+1 µs–+22 µs)");
-        assert_eq!(added(&cell, "p99").text, "+12 µs");
+    fn added_latency_is_a_figure_only_where_it_can_be_told_from_none() {
+        let with = |p50: f64, interval: Option<[f64; 2]>| {
+            added_p50(cell(|c| {
+                c.added_latency_us.as_mut().expect("a difference").p50 = p50;
+                if let Some([lower, upper]) = interval {
+                    let interval = serde_json::json!({"p50": {"lower": lower, "upper": upper}});
+                    c.ci95.insert("added_latency_us".into(), interval);
+                }
+            }))
+        };
+        assert_eq!(with(12.0, None), "+12 µs");
+        assert_eq!(with(9.0, None), "no difference seen (±10 µs)");
+        assert_eq!(with(-19.9, None), "no difference seen (±19.9 µs)");
+        assert_eq!(with(12.0, Some([1.0, 22.0])), "+12 µs (+1 µs–+22 µs)");
+        assert_eq!(with(12.0, Some([-1.0, 22.0])), "no difference seen (−1 µs–+22 µs)");
     }
 }

@@ -16,7 +16,7 @@ const fn word(anchor: &'static str, word: &'static str, meaning: &'static str) -
 }
 
 /// In the order of reading.
-pub(crate) const WORDS: [Word; 20] = [
+pub(crate) const WORDS: &[Word] = &[
     word(
         "change",
         "change",
@@ -73,6 +73,21 @@ pub(crate) const WORDS: [Word; 20] = [
         "Latency beyond the control's at the same load, per request, from the intended send.",
     ),
     word(
+        "noise-floor",
+        "no difference seen, noise floor",
+        "What a single run cannot tell from none: a difference within the larger of a tenth of the control's figure and the furthest that any strategy came out below the control, which does less than every strategy. Runs with blocks have a 95 % interval instead.",
+    ),
+    word(
+        "service",
+        "service",
+        "From the actual send to the last byte of the answer; latency counts from the intended send and includes it.",
+    ),
+    word(
+        "send-lag",
+        "send lag",
+        "How much later than it could the driver sent: the actual send minus the later of the intended send and a free connection.",
+    ),
+    word(
         "control",
         "control (none)",
         "Verifies tokens and nothing else. Added latency is against it, and it must never see a revocation.",
@@ -89,6 +104,42 @@ pub(crate) const WORDS: [Word; 20] = [
         "Requests of the scenario's own traffic that were certainly answered by the old authority after the acknowledgement.",
     ),
     word(
+        "per-million",
+        "per million requests after the change",
+        "Old answers per million background requests that changed subjects sent after their change.",
+    ),
+    word(
+        "forced-logouts",
+        "forced logouts",
+        "Sessions that had to sign in again although the change should have left them alive.",
+    ),
+    word(
+        "writes-after-ack",
+        "writes after ack",
+        "Writes that cannot be undone, accepted from the old authority after the acknowledgement.",
+    ),
+    word(
+        "implied-mean",
+        "implied mean window",
+        "Exposure divided by the rate of the traffic that it is counted in: a second measurement of the mean window, without probes. Where windows were still open when watching ended, only the watch is known.",
+    ),
+    word(
+        "watch",
+        "watch, audit",
+        "How long a change is probed. A window still open then reads > watch; later answers, of the audit sweep and of the scenario's own traffic, may show that it stayed open, and never give it a longer figure.",
+    ),
+    word(
+        "regression",
+        "regression, late regression",
+        "The old answer came back after the new one at the same instance, while watched or in the audit sweep.",
+    ),
+    word("change-latency", "change latency", "From sending a change to its acknowledgement."),
+    word(
+        "client-visible",
+        "client-visible window, other session",
+        "The client-visible window is what an honest client sees: shown but refused, or allowed but hidden. The other session is the one that carries no claim: the honest one in a revoke, the pinned one in a grant.",
+    ),
+    word(
         "pinned",
         "pinned, honest",
         "A pinned session keeps its newest token from before the change, as an attacker would; an honest one refreshes as usual. Revocations are judged by the first, grants by the second.",
@@ -98,6 +149,11 @@ pub(crate) const WORDS: [Word; 20] = [
         "lambda-t",
         "λT",
         "A subject's requests per instance during the life of a cached fact or token. Short durations stand for long ones only at equal λT.",
+    ),
+    word(
+        "stands-for",
+        "stands for, scaled time",
+        "A short setting measured here in place of the production setting named: the same λT gives the same shares of requests and of the setting's time.",
     ),
     word(
         "validity",

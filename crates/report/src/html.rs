@@ -5,15 +5,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::block::{Block, anchor, blocks};
+use crate::block::{Block, anchor, blocks, fleets};
 use crate::charts::{Chart, latency, staleness, timeline, tradeoff};
-use crate::documents::StrategyCard;
 use crate::figures::answers;
+use crate::finding::finding;
 use crate::glossary::{WORDS, Word};
 use crate::identity::Identities;
 use crate::number::unbroken;
 use crate::table::{Table, printable_lines};
-use crate::{RunDocuments, sections, words};
+use crate::{RunDocuments, ScenarioProse, StrategyCard, sections, words};
 
 /// The style sheet, inlined and allowed by its hash.
 pub(crate) const STYLE: &str = include_str!("../templates/report.css");
@@ -33,6 +33,7 @@ struct Page {
     distributions: Vec<Chart>,
     timelines: Vec<Chart>,
     latencies: Vec<Chart>,
+    fleets: Vec<FleetView>,
     validity: Table,
     reasons: Vec<(String, Vec<String>)>,
     environment: Table,
@@ -40,8 +41,8 @@ struct Page {
     seed: u64,
     cards: Vec<CardView>,
     scenarios: Vec<ProseView>,
-    how_to_read: [&'static str; 7],
-    words: [Word; 20],
+    how_to_read: &'static [&'static str],
+    words: &'static [Word],
 }
 
 /// A block's tables.
@@ -53,8 +54,15 @@ struct BlockView {
     answers: Table,
     notes: Vec<String>,
     claims: Table,
-    costs: Table,
+    staleness: Table,
     exposure: Table,
+}
+
+/// What a set of fleets cost.
+struct FleetView {
+    title: String,
+    shared: String,
+    costs: Table,
 }
 
 /// A question with its prose in paragraphs.
@@ -88,12 +96,13 @@ fn page(docs: &RunDocuments) -> Page {
     let summary = &docs.summary;
     let looks = Identities::of(docs);
     let blocks = blocks(summary);
+    let fleets = fleets(&blocks);
     let machine = &summary.machine;
     Page {
         run: summary.run.clone(),
         policy: policy(),
         style: STYLE,
-        finding: unbroken(&words::finding(summary)),
+        finding: unbroken(&finding(summary)),
         tally: words::tally(summary),
         measured: unbroken(&format!(
             "Measured {} with revbench {} on {}, {} cores; profile {}; {}",
@@ -105,10 +114,11 @@ fn page(docs: &RunDocuments) -> Page {
             words::store(&summary.store)
         )),
         warnings: words::warnings(summary),
-        maps: blocks.iter().filter_map(|block| tradeoff::chart(block, &looks)).collect(),
+        maps: blocks.iter().filter_map(|block| tradeoff::chart(docs, block, &looks)).collect(),
         distributions: blocks.iter().filter_map(|block| staleness::chart(docs, block, &looks)).collect(),
         timelines: blocks.iter().flat_map(|block| timeline::charts(docs, block, &looks)).collect(),
-        latencies: blocks.iter().filter_map(|block| latency::chart(docs, block, &looks)).collect(),
+        latencies: fleets.iter().filter_map(|fleets| latency::chart(docs, fleets, &looks)).collect(),
+        fleets: fleets.iter().map(fleet_view).collect(),
         blocks: blocks.iter().map(|block| block_view(docs, block)).collect(),
         validity: sections::validity(summary),
         reasons: words::reasons(summary),
@@ -136,16 +146,24 @@ fn block_view(docs: &RunDocuments, block: &Block<'_>) -> BlockView {
         id: block.anchor(),
         title: block.title(),
         question: scenario.map(|scenario| scenario.question.clone()).unwrap_or_default(),
-        header: unbroken(&words::block_header(&docs.summary, block)),
+        header: unbroken(&words::block_header(docs, block)),
         answers: answers(block),
-        notes: words::block_notes(block),
+        notes: words::block_notes(block).iter().map(|note| unbroken(note)).collect(),
         claims: sections::claims(block),
-        costs: sections::costs(block),
+        staleness: sections::staleness_details(block),
         exposure: sections::exposure(block),
     }
 }
 
-fn prose_view(scenario: &crate::ScenarioProse) -> ProseView {
+fn fleet_view(fleets: &Block<'_>) -> FleetView {
+    FleetView {
+        title: fleets.fleet_title(),
+        shared: fleets.shared_words().map_or_else(String::new, |words| format!("One measurement: {words}.")),
+        costs: sections::costs(fleets),
+    }
+}
+
+fn prose_view(scenario: &ScenarioProse) -> ProseView {
     let paragraphs = scenario.prose.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
     ProseView {
         name: scenario.name.clone(),
@@ -162,18 +180,13 @@ fn card_view(card: &StrategyCard) -> CardView {
         ("Needs", &card.needs),
         ("Fails", &card.fails),
     ];
-    let is_link = |text: &str| text.starts_with("https://") || text.starts_with("http://");
-    let words = card.source.split_whitespace();
-    let sources = if card.source.split_whitespace().any(is_link) {
-        words.map(|word| Source { text: word.to_owned(), is_link: is_link(word) }).collect()
-    } else {
-        vec![Source { text: card.source.clone(), is_link: false }]
-    };
+    let is_link = |text: &str| text.starts_with("https://") && !text.contains(char::is_whitespace);
+    let source = |text: &String| Source { text: text.clone(), is_link: is_link(text) };
     CardView {
         id: anchor(&card.name),
         name: card.name.clone(),
         family: card.family.clone(),
         facts: facts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(n, t)| (n, t.clone())).collect(),
-        sources: sources.into_iter().filter(|source| !source.text.is_empty()).collect(),
+        sources: card.sources.iter().filter(|text| !text.is_empty()).map(source).collect(),
     }
 }

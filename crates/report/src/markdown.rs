@@ -1,8 +1,9 @@
 //! `report.md`: the same tables, readable wherever Markdown is.
 
 use crate::RunDocuments;
-use crate::block::blocks;
+use crate::block::{blocks, fleets};
 use crate::figures::answers;
+use crate::finding::finding;
 use crate::sections;
 use crate::table::{markdown_escaped as escaped, printable_lines};
 use crate::words;
@@ -12,22 +13,32 @@ pub fn markdown(docs: &RunDocuments) -> String {
     let summary = &docs.summary;
     let mut parts = vec![
         format!("# Which revocation strategy fits? — {}", escaped(&summary.run)),
-        escaped(&words::finding(summary)),
+        escaped(&finding(summary)),
         format!("{}.", words::tally(summary)),
     ];
     parts.extend(words::warnings(summary).into_iter().map(|warning| format!("> **!** {warning}")));
-    for block in blocks(summary) {
+    let blocks = blocks(summary);
+    for block in &blocks {
         parts.push(format!("## {}", escaped(&block.title())));
         if let Some(scenario) = docs.scenarios.iter().find(|s| s.name == block.scenario) {
             parts.push(escaped(&scenario.question));
         }
-        parts.push(escaped(&words::block_header(summary, &block)));
-        parts.push(answers(&block).markdown());
-        parts.push(bullets(&words::block_notes(&block)));
+        parts.push(escaped(&words::block_header(docs, block)));
+        parts.push(answers(block).markdown());
+        parts.push(bullets(&words::block_notes(block)));
         parts.push("### Claims".to_owned());
-        parts.push(sections::claims(&block).markdown());
-        parts.push("### Cost".to_owned());
-        parts.push(sections::costs(&block).markdown());
+        parts.push(sections::claims(block).markdown());
+        parts.push("### Changes, sessions and instances".to_owned());
+        parts.push(sections::staleness_details(block).markdown());
+        parts.push("### Exposure".to_owned());
+        parts.push(sections::exposure(block).markdown());
+    }
+    for fleets in fleets(&blocks) {
+        parts.push(format!("## Cost: {}", escaped(&fleets.fleet_title())));
+        if fleets.shared_by.len() > 1 {
+            parts.push("One background slice per fleet, shared by its scenarios.".to_owned());
+        }
+        parts.push(sections::costs(&fleets).markdown());
     }
     parts.push("## Can I trust this?".to_owned());
     parts.push(sections::validity(summary).markdown());
@@ -35,7 +46,7 @@ pub fn markdown(docs: &RunDocuments) -> String {
         words::reasons(summary).into_iter().map(|(why, cells)| format!("{why} ({})", cells.join("; ")));
     parts.push(bullets(&reasons.collect::<Vec<_>>()));
     parts.push("## How to read".to_owned());
-    parts.push(bullets(&words::HOW_TO_READ.map(str::to_owned)));
+    parts.push(bullets(&words::HOW_TO_READ.iter().map(|&line| line.to_owned()).collect::<Vec<_>>()));
     parts.push("## Environment".to_owned());
     parts.push(sections::environment(summary).markdown());
     parts.push("## Reproduce".to_owned());

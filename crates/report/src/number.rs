@@ -124,6 +124,21 @@ pub(crate) fn window(interval: IntervalMs, resolution_ms: f64) -> String {
     }
 }
 
+/// A window in the words of a sentence: `between 2.37 and 2.61 s`, the same figures as [`window`].
+pub(crate) fn window_words(interval: IntervalMs, resolution_ms: f64) -> String {
+    match (interval.upper, window(interval, resolution_ms)) {
+        (Some(upper), text) if upper > resolution_ms && interval.lower > 0.0 => {
+            let ends = text.split_once(" (").and_then(|(_, ends)| ends.strip_suffix(')')?.split_once('–'));
+            let (unit, _) = unit_of(f64::midpoint(interval.lower, upper));
+            ends.map_or_else(|| text.clone(), |(low, high)| format!("between {low} and {high} {unit}"))
+        }
+        (_, text) => match text.split_at_checked("≤ ".len()) {
+            Some(("≤ ", rest)) => format!("at most {rest}"),
+            _ => text.strip_prefix("> ").map_or(text.clone(), |rest| format!("more than {rest}")),
+        },
+    }
+}
+
 /// The text with its numbers kept together: a line of the page may not end between `1` and `000`, before a unit,
 /// after a glyph or within an interval.
 pub(crate) fn unbroken(text: &str) -> String {
@@ -215,6 +230,19 @@ mod tests {
         check(0.0, None, "unknown");
         let later = IntervalMs { lower: 14_400.0, upper: None, horizon_ms: Some(5_000.0) };
         assert_eq!(window(later, 2.1), "> 5 s");
+    }
+
+    #[test]
+    fn sentences_use_the_figures_of_the_tables() {
+        let check = |lower: f64, upper: Option<f64>, expected: &str| {
+            let interval = IntervalMs { lower, upper, horizon_ms: Some(5_000.0) };
+            assert_eq!(window_words(interval, 2.1), expected);
+        };
+        check(2_372.0, Some(2_609.0), "between 2.37 and 2.61 s");
+        check(2_992.4, Some(2_993.5), "2.99 s");
+        check(0.0, Some(23.7), "at most 23.7 ms");
+        check(0.0, Some(1.3), "at most 2.1 ms");
+        check(14_000.0, None, "more than 5 s");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tables behind the answer: claims, exposure, cost, validity, environment.
 
-use revbench_model::summary::{Cell, Cost, Outcome, Summary};
+use revbench_model::Orientation;
+use revbench_model::summary::{Cell, Cost, IntervalMs, Outcome, SeenBy, Staleness, Summary};
 
 use crate::block::{Block, blocks};
 use crate::figures::{self, bound, cost, judged, verdict_words};
@@ -43,17 +44,77 @@ pub(crate) fn claims(block: &Block<'_>) -> Table {
     table
 }
 
-/// What old answers cost the scenario's own traffic.
-pub(crate) fn exposure(block: &Block<'_>) -> Table {
+/// What else was measured of a block's staleness: how long a change took, what the honest client and the other
+/// session saw, what came back, and each instance by itself.
+pub(crate) fn staleness_details(block: &Block<'_>) -> Table {
     let columns = [
         "strategy",
-        "stale allowed",
-        "per million",
-        "wrongly denied",
-        "forced logouts",
-        "writes after ack",
-        "implied mean window",
+        "seen by",
+        "changes",
+        "unknown",
+        "change latency p50",
+        "change latency p99",
+        "client-visible p50",
+        "client-visible worst",
+        "other session p50",
+        "other session worst",
+        "regressions",
+        "late regressions",
+        "by instance: p50 / worst",
     ];
+    let caption =
+        format!("Changes, sessions and instances of {}: what the answer table leaves out", block.title());
+    let mut table = Table::new(caption, &columns);
+    for (cell, staleness) in block.with_staleness() {
+        let judge = |text: String| judged(cell.validity.staleness, Figure::plain(text));
+        let change = staleness.change_latency_ms;
+        let client = staleness.client_visible;
+        let other = staleness.other_session;
+        table.rows.push(vec![
+            Figure::plain(block.label(cell)),
+            Figure::plain(session(staleness.seen_by)),
+            judge(count(staleness.changes)),
+            judge(count(staleness.changes_unknown)),
+            judge(duration_ms(change.p50)),
+            judge(duration_ms(change.p99)),
+            figures::quantile(cell, |_| client.and_then(|client| client.p50_ms)),
+            figures::quantile(cell, |_| client.and_then(|client| client.max_ms)),
+            figures::quantile(cell, |_| other.and_then(|other| other.p50_ms)),
+            figures::quantile(cell, |_| other.and_then(|other| other.max_ms)),
+            judge(count(staleness.regressions)),
+            judge(count(staleness.late_regressions)),
+            instances(cell, staleness),
+        ]);
+    }
+    table
+}
+
+fn session(seen_by: SeenBy) -> &'static str {
+    match seen_by {
+        SeenBy::Pinned => "pinned",
+        SeenBy::Honest => "honest",
+    }
+}
+
+fn instances(cell: &Cell, staleness: &Staleness) -> Figure {
+    let window = |interval: Option<IntervalMs>| {
+        interval.map_or_else(|| number::NONE.to_owned(), |i| number::window(i, staleness.resolution_ms))
+    };
+    let each = staleness.per_instance.iter();
+    let each = each.map(|i| format!("{}: {} / {}", i.instance, window(i.p50_ms), window(i.max_ms)));
+    let text = each.collect::<Vec<_>>().join("; ");
+    if text.is_empty() { Figure::none() } else { judged(cell.validity.staleness, Figure::plain(text)) }
+}
+
+/// What old answers cost the scenario's own traffic: a revoke is allowed too long, a grant denied too long.
+pub(crate) fn exposure(block: &Block<'_>) -> Table {
+    let revoke = block.orientation == Orientation::Revoke;
+    let mut columns = vec!["strategy", if revoke { "stale allowed" } else { "wrongly denied" }];
+    columns.push("per million requests after the change");
+    if revoke {
+        columns.push("writes after ack");
+    }
+    columns.extend(["forced logouts", "implied mean window"]);
     let mut table = Table::new(
         format!("Exposure of {}: background requests only, probes never count", block.title()),
         &columns,
@@ -63,17 +124,30 @@ pub(crate) fn exposure(block: &Block<'_>) -> Table {
         let judge = |text: Option<String>| {
             judged(cell.validity.staleness, text.map_or_else(Figure::none, Figure::plain))
         };
-        table.rows.push(vec![
-            Figure::plain(block.label(cell)),
-            judge(Some(count(exposure.stale_allowed))),
-            judge(exposure.per_million.map(plain)),
-            judge(Some(count(exposure.wrongly_denied))),
-            judge(Some(count(exposure.forced_logouts))),
-            judge(Some(count(exposure.writes_after_ack))),
-            judge(exposure.implied_mean_window_ms.map(duration_ms)),
-        ]);
+        let old = if revoke { exposure.stale_allowed } else { exposure.wrongly_denied };
+        let mut row = vec![Figure::plain(block.label(cell)), judge(Some(count(old)))];
+        row.push(judge(exposure.per_million.map(plain)));
+        if revoke {
+            row.push(judge(Some(count(exposure.writes_after_ack))));
+        }
+        row.push(judge(Some(count(exposure.forced_logouts))));
+        row.push(judge(implied_mean(cell, exposure.implied_mean_window_ms)));
+        table.rows.push(row);
     }
     table
+}
+
+/// The mean window that exposure implies. Where every window was still open when watching ended, the watch is
+/// all that is known of it; where some were, their mean is not known.
+fn implied_mean(cell: &Cell, implied_ms: Option<f64>) -> Option<String> {
+    let staleness = cell.staleness.as_ref();
+    match staleness.filter(|staleness| staleness.never_converged > 0) {
+        None => implied_ms.map(duration_ms),
+        Some(s) if s.never_converged == s.changes => {
+            s.max_ms?.horizon_ms.map(|watch| format!("> {}", duration_ms(watch)))
+        }
+        Some(_) => None,
+    }
 }
 
 type CostColumn = (&'static str, &'static str, fn(&Cost) -> String);
@@ -89,15 +163,19 @@ const COSTS: [CostColumn; 8] = [
     ("cache hits", "cache_hit_ratio", |c| c.cache_hit_ratio.map_or_else(|| number::NONE.to_owned(), percent)),
 ];
 
-/// What each strategy costs per request, and the memory of its processes.
-pub(crate) fn costs(block: &Block<'_>) -> Table {
+/// What each strategy costs per request, and the memory of its processes: once for each set of fleets.
+pub(crate) fn costs(fleets: &Block<'_>) -> Table {
     let mut columns = vec!["strategy", "offered/s", "achieved/s"];
     columns.extend(COSTS.map(|(name, ..)| name));
     columns.push("memory MiB");
-    let caption = format!("Costs of {}: exact figures are counted, the others measured", block.title());
+    let mut caption =
+        format!("Costs of {}: exact figures are counted, the others measured", fleets.fleet_title());
+    if fleets.shared_by.len() > 1 {
+        caption.push_str("; one background slice per fleet, shared by its scenarios");
+    }
     let mut table = Table::new(caption, &columns);
-    for &cell in block.cells.iter().filter(|cell| cell.outcome == Outcome::Measured) {
-        let mut row = vec![Figure::plain(block.label(cell))];
+    for &cell in fleets.cells.iter().filter(|cell| cell.outcome == Outcome::Measured) {
+        let mut row = vec![Figure::plain(fleets.label(cell))];
         for pick in
             [|r: revbench_model::summary::Rate| r.offered, |r: revbench_model::summary::Rate| r.achieved]
         {
@@ -181,4 +259,66 @@ pub(crate) fn environment(summary: &Summary) -> Table {
         table.push_plain([name.to_owned(), value]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    /// The row of a strategy in a table made of the nth block.
+    fn row(
+        nth: usize,
+        make: fn(&Block<'_>) -> Table,
+        strategy: &str,
+        change: impl Fn(&mut Cell),
+    ) -> Vec<String> {
+        let mut summary = fixture::typical().summary;
+        summary.cells.iter_mut().for_each(change);
+        let table = make(&blocks(&summary)[nth]);
+        let row = table.rows.into_iter().find(|row| row[0].text == strategy).expect("such a row");
+        row.into_iter().map(|figure| figure.text).collect()
+    }
+
+    #[test]
+    fn exposure_has_the_columns_of_its_orientation() {
+        let grant = |cell: &mut Cell| {
+            if let Some(exposure) = cell.exposure.as_mut().filter(|_| cell.scenario == "role-promoted") {
+                (exposure.wrongly_denied, exposure.stale_allowed) = (exposure.stale_allowed, 0);
+            }
+        };
+        let (revoked, granted) =
+            (row(0, exposure, "cached-lookup", grant), row(1, exposure, "cached-lookup", grant));
+        assert_eq!(revoked, ["cached-lookup", "230", "96 000", "0", "0", "481 ms"]);
+        assert_eq!(granted, ["cached-lookup", "230", "96 000", "0", "481 ms"]);
+    }
+
+    #[test]
+    fn a_censored_mean_is_no_figure() {
+        let censored = |never: u64| {
+            let never_of = move |cell: &mut Cell| {
+                if let Some(staleness) = &mut cell.staleness {
+                    staleness.never_converged = never;
+                }
+                if let Some(exposure) = &mut cell.exposure {
+                    exposure.implied_mean_window_ms = Some(481.0);
+                }
+            };
+            row(0, exposure, "none", never_of).pop().expect("a column")
+        };
+        assert_eq!([censored(0), censored(1), censored(80)], ["481 ms", "–", "> 5 s"]);
+    }
+
+    #[test]
+    fn the_details_hold_what_the_answer_leaves_out() {
+        let come_back = |cell: &mut Cell| {
+            if let Some(staleness) = &mut cell.staleness {
+                (staleness.regressions, staleness.late_regressions, staleness.changes_unknown) = (3, 2, 1);
+            }
+        };
+        let row = row(0, staleness_details, "cached-lookup", come_back);
+        assert_eq!(row[1..6], ["pinned", "80", "1", "2.4 ms", "6.1 ms"]);
+        assert_eq!(row[6..12], ["448 ms (392–505)", "994 ms (986–1 002)", "–", "–", "3", "2"]);
+        assert!(row[12].starts_with("0: 448 ms (392–505) / 994 ms (986–1 002); 1: 448 ms"), "{}", row[12]);
+    }
 }

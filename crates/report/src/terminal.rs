@@ -3,6 +3,7 @@
 use crate::RunDocuments;
 use crate::block::{Block, blocks};
 use crate::figures::answers;
+use crate::finding::finding;
 use crate::table::{Table, Tone, is_unprintable};
 use crate::words;
 
@@ -17,7 +18,7 @@ pub fn terminal(docs: &RunDocuments, width: usize, colour: bool) -> String {
         text.push_str(&block_text(docs, &block, width, colour));
         text.push('\n');
     }
-    let mut lines = vec![words::finding(summary), format!("{}.", words::tally(summary))];
+    let mut lines = vec![finding(summary), format!("{}.", words::tally(summary))];
     lines.extend(words::warnings(summary).into_iter().map(|warning| format!("! {warning}")));
     for (reason, cells) in words::reasons(summary) {
         lines.push(format!("! {reason} [{}]", cells.join("; ")));
@@ -35,7 +36,7 @@ fn block_text(docs: &RunDocuments, block: &Block<'_>, width: usize, colour: bool
     let table = answers(block);
     let widths = widths(&table);
     let shown = fitting(&widths, width);
-    let mut text = styled(&wrapped(&words::block_header(&docs.summary, block), width), "1", colour);
+    let mut text = styled(&wrapped(&words::block_header(docs, block), width), "1", colour);
     let header: Vec<String> = table.columns[..shown].to_vec();
     text.push_str(&line(header.iter().map(|name| (name.as_str(), "2")), &widths, colour));
     for row in &table.rows {

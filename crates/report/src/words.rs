@@ -1,115 +1,33 @@
-//! Sentences made from a run's data: the finding, the badges, the doubts, how to read a table.
+//! Sentences made from a run's data: the badges, the doubts, how to read a table.
 
 use std::collections::BTreeMap;
 
-use revbench_model::summary::{Cell, CellRole, ClaimVerdict, Outcome, Staleness, Store, Summary, Verdict};
+use revbench_model::summary::{Cell, Outcome, Staleness, Store, Summary, Verdict};
 
-use crate::block::{Block, blocks, is_fresh};
-use crate::number::{self, count, duration_ms, duration_us, plain};
+use crate::RunDocuments;
+use crate::block::{Block, blocks};
+use crate::number::{self, count, duration_us, plain};
+use crate::scaled;
 
 /// What the rows of an answer table need to be understood.
-pub(crate) const HOW_TO_READ: [&str; 7] = [
+pub(crate) const HOW_TO_READ: &[&str] = &[
     "Staleness counts from the acknowledgement of a change to the last old answer of any instance, and is known only to lie between two probes: the first number is the middle, the brackets hold the ends (of the 95 % interval, for a percentile).",
     "≤ means at most: nothing older was seen than the probes can resolve, or the lower end is 0. > means that watching ended first; (80 of 80) counts the changes that never took effect while watched.",
+    "– means that there is no figure: the row has no such family, or too little was measured for it; the lines below a table say what was missing.",
     "Rows go from fresh to stale; what lies at or below the resolution is equal and goes by name. Then come the control (none) and the floor.",
     "A claim is broken if one change was certainly stale for longer than the bound, and holds if every upper end is within bound + resolution; ? means that the data cannot decide.",
     "Predicted is a closed form computed from the settings alone; in band says that its curve lies in the band around the measured one (α = 10⁻³).",
-    "Added latency is the difference to the control (none: verification only) at the same load, from the intended send. Without an interval behind it, it comes from a single run.",
-    "~ marks a noisy figure: shown, but it decides nothing. invalid strikes a family of figures from every answer; the reason is given in words.",
+    "Added latency is the difference to the control (none: verification only) at the same load, from the intended send. A single run has no interval behind it, so a difference within the noise floor reads no difference seen (± the floor): the larger of a tenth of the control's figure and the furthest that any strategy came out below the control, which does less than all of them. With blocks, the 95 % interval decides.",
+    "Durations here are short and stand for long ones at equal λT; the last column names the setting that is meant and the one that was measured.",
+    "noisy: marks a figure that is shown and decides nothing; a noisy control makes every added latency noisy. invalid strikes a family of figures from every answer; the reason is given in words.",
 ];
 
 /// The same for a terminal, whose reader has the page for the rest.
-pub(crate) const HOW_TO_READ_IN_SHORT: [&str; 3] = [
-    "Staleness counts from the acknowledgement of a change to the last old answer of any instance: middle (ends). ≤ at most; > watching ended first, (n of m) changes never took effect.",
-    "✓ every change within bound + resolution; ✗ one certainly over; ? the data cannot tell; ⊘ the strategy cannot express this change; ~ noisy: shown, but it decides nothing; invalid: struck, the reason stands above.",
-    "Added latency is beyond the control (none), from the intended send. In band: the closed form lies in the measured band. report.html explains every word.",
+pub(crate) const HOW_TO_READ_IN_SHORT: &[&str] = &[
+    "Staleness counts from the acknowledgement of a change to the last old answer of any instance: middle (ends). ≤ at most; > watching ended first, (n of m) changes never took effect; – no figure.",
+    "✓ every change within bound + resolution; ✗ one certainly over; ? the data cannot tell; ⊘ the strategy cannot express this change; noisy: shown, but it decides nothing; invalid: struck, the reason stands above.",
+    "Added latency is beyond the control (none), from the intended send; no difference seen (± noise floor): a single run cannot tell it from none. In band: the closed form lies in the measured band. report.html explains every word.",
 ];
-
-/// The finding in one sentence.
-pub(crate) fn finding(summary: &Summary) -> String {
-    let sentence = blocks(summary).iter().find_map(block_finding);
-    match sentence {
-        Some(sentence) => format!("{sentence} {}", claims_tally(summary)),
-        None => "This run measured no staleness validly, so it answers nothing yet; the reasons are below."
-            .to_owned(),
-    }
-}
-
-/// Fresh strategies first, then what patience saves.
-fn block_finding(block: &Block<'_>) -> Option<String> {
-    let subjects = block.with_staleness().filter(|(cell, _)| {
-        cell.role == CellRole::Subject && cell.validity.staleness == Some(Verdict::Valid)
-    });
-    let (fresh, stale): (Vec<_>, Vec<_>) = subjects.partition(|(_, staleness)| is_fresh(staleness));
-    let when = format!("After {} ({})", block.scenario, block.orientation.name());
-    let patience = patience(block, &stale);
-    if fresh.is_empty() {
-        return Some(format!("{when}, an old answer {}.", patience?));
-    }
-    let names: Vec<String> = fresh.iter().map(|(cell, _)| block.label(cell)).collect();
-    let resolution = fresh.iter().map(|(_, staleness)| staleness.resolution_ms).fold(0.0, f64::max);
-    Some(format!(
-        "{when}, no old answer outlived the probes' resolution of {} with {}{}{}.",
-        duration_ms(resolution),
-        list(&names),
-        fresh_cost(&fresh),
-        patience.map_or_else(String::new, |patience| format!("; one {patience}"))
-    ))
-}
-
-/// The strategy that asks least of the store, and for how long it lets an old answer live.
-fn patience(block: &Block<'_>, stale: &[(&Cell, &Staleness)]) -> Option<String> {
-    let known = stale.iter().filter_map(|(cell, s)| Some((*cell, s.max_ms?.upper?, store_ops(cell)?)));
-    let (cell, worst_ms, ops) = known.min_by(|a, b| a.2.total_cmp(&b.2).then(a.1.total_cmp(&b.1)))?;
-    Some(format!(
-        "lived up to {} with {}, for {} store operations per 1 000 requests",
-        duration_ms(worst_ms),
-        block.label(cell),
-        plain(ops)
-    ))
-}
-
-fn store_ops(cell: &Cell) -> Option<f64> {
-    let valid = cell.validity.cost != Some(Verdict::Invalid);
-    cell.cost.as_ref().filter(|_| valid).map(|cost| cost.store_ops_per_1k)
-}
-
-/// The added medians of the fresh, where the latency of all of them is valid.
-fn fresh_cost(fresh: &[(&Cell, &Staleness)]) -> String {
-    let valid = |cell: &Cell| cell.validity.latency == Some(Verdict::Valid);
-    let added: Option<Vec<f64>> =
-        fresh.iter().map(|(cell, _)| cell.added_latency_us.filter(|_| valid(cell)).map(|a| a.p50)).collect();
-    let Some(added) = added else { return String::new() };
-    let low = added.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = added.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    match (number::difference_us(low), number::difference_us(high)) {
-        (low, high) if low == high => format!(" ({low} per request at the median)"),
-        (low, high) => format!(" ({low} to {high} per request at the median)"),
-    }
-}
-
-/// How many claims hold, in a sentence.
-fn claims_tally(summary: &Summary) -> String {
-    let counted = |wanted: ClaimVerdict| {
-        let judged = |cell: &&Cell| cell.validity.staleness != Some(Verdict::Invalid);
-        let claims = summary.cells.iter().filter(judged).filter_map(|cell| cell.claim.as_ref());
-        claims.filter(|claim| claim.verdict == Some(wanted)).count() as u64
-    };
-    let (holds, broken, undecided) =
-        (counted(ClaimVerdict::Holds), counted(ClaimVerdict::Broken), counted(ClaimVerdict::Undecided));
-    match holds + broken + undecided {
-        0 => "No claimed bound could be judged.".to_owned(),
-        1 if holds == 1 => "The one judged bound holds.".to_owned(),
-        total if holds == total => format!("All {} judged bounds hold.", count(total)),
-        total => format!(
-            "Of {} judged bounds, holding: {}, broken: {}, undecided: {}.",
-            count(total),
-            count(holds),
-            count(broken),
-            count(undecided)
-        ),
-    }
-}
 
 /// `a, b and c`.
 pub(crate) fn list(names: &[String]) -> String {
@@ -186,12 +104,21 @@ pub(crate) fn store(store: &Store) -> String {
 }
 
 /// The line above a block's table.
-pub(crate) fn block_header(summary: &Summary, block: &Block<'_>) -> String {
-    let rate = block.rate_per_s().map_or_else(String::new, |rate| format!(" · {} requests/s", plain(rate)));
-    format!("{}{rate} · {} instances · {}", block.title(), block.instances(), store(&summary.store))
+pub(crate) fn block_header(docs: &RunDocuments, block: &Block<'_>) -> String {
+    let rate = rate(docs, block).map_or_else(String::new, |rate| format!(" · {rate}"));
+    format!("{}{rate} · {} instances · {}", block.title(), block.instances(), store(&docs.summary.store))
 }
 
-/// What a block's rows cannot say: why a cell has no figures, what short durations stand for.
+/// The planned rate; what was sent, said as such, where the manifest is missing.
+pub(crate) fn rate(docs: &RunDocuments, block: &Block<'_>) -> Option<String> {
+    match docs.planned_rate_per_s {
+        Some(planned) => Some(format!("{} requests/s planned", plain(planned))),
+        None => Some(format!("about {} requests/s sent", plain(block.offered_per_s()?))),
+    }
+}
+
+/// What a block's rows cannot say: why a cell or a figure is missing, what short durations stand for, which
+/// columns are not its own.
 pub(crate) fn block_notes(block: &Block<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     for cell in &block.cells {
@@ -204,19 +131,51 @@ pub(crate) fn block_notes(block: &Block<'_>) -> Vec<String> {
             };
             notes.push(format!("{label} {ended}: {why}"));
         }
-        let stands_for: Vec<String> =
-            cell.stands_for.iter().map(|(name, value)| number::setting(name, value)).collect();
-        if !stands_for.is_empty() {
-            let params: Vec<String> =
-                cell.params.iter().map(|(name, value)| number::setting(name, value)).collect();
-            let load = cell.lambda_t.map_or_else(String::new, |lt| format!(" at λT = {}", plain(lt)));
-            notes.push(format!("{label}: {}{load} stands for {}", params.join(", "), stands_for.join(", ")));
+        if cell.outcome == Outcome::Measured {
+            notes.extend(scaled::note(cell).map(|note| format!("{label}: {note}")));
         }
         if let Some(why) = cell.claim.as_ref().and_then(|claim| claim.expected_why.as_ref()) {
             notes.push(format!("{label}: {why}"));
         }
     }
+    notes.extend(unsupported(block));
+    if let Some(shared) = block.shared_words() {
+        notes.push(format!(
+            "Added latency, store operations, tokens, CPU and bytes: {shared}; the same measurement, not a second one."
+        ));
+    }
     notes
+}
+
+/// Percentiles that the number of changes does not support: `p95 needs 72 changes; lookup has 40`.
+fn unsupported(block: &Block<'_>) -> Vec<String> {
+    type Column = (&'static str, f64, fn(&Staleness) -> bool);
+    const COLUMNS: [Column; 2] =
+        [("p50", 0.5, |s| s.p50_ms.is_none()), ("p95", 0.95, |s| s.p95_ms.is_none())];
+    let mut notes = Vec::new();
+    for (name, quantile, is_missing) in COLUMNS {
+        let needed = changes_needed(quantile);
+        let mut short: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        for (cell, staleness) in block.with_staleness() {
+            if is_missing(staleness) && staleness.changes < needed {
+                short.entry(staleness.changes).or_default().push(block.label(cell));
+            }
+        }
+        let short: Vec<String> = short
+            .iter()
+            .map(|(changes, names)| format!("{} with {}", count(*changes), list(names)))
+            .collect();
+        if !short.is_empty() {
+            let short = short.join("; ");
+            notes.push(format!("{name} needs {needed} changes; here there were {short}."));
+        }
+    }
+    notes
+}
+
+/// The fewest changes whose extremes enclose a quantile with 95 % confidence.
+fn changes_needed(quantile: f64) -> u64 {
+    (0.025f64.ln() / quantile.ln()).ceil() as u64
 }
 
 /// Every doubt in words, each with the cells that it touches.
@@ -249,37 +208,26 @@ pub(crate) fn verdict_word(verdict: Option<Verdict>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use revbench_model::summary::CellRole;
+
     use super::*;
     use crate::fixture;
 
     #[test]
-    fn the_finding_follows_the_figures() {
-        let check = |change: &dyn Fn(&mut Cell), expected: &str| {
-            let mut summary = fixture::typical().summary;
-            summary.cells.retain(|cell| cell.scenario == "role-demoted");
-            summary.cells.iter_mut().for_each(change);
-            let sentence = finding(&summary);
-            assert!(sentence.contains(expected), "{sentence}");
-        };
-        check(&|_| {}, "2.1 ms with deny-list, lookup and token-version (+512 µs to +548 µs per request");
-        check(&|_| {}, "; one lived up to 2.99 s with short-ttl, for 0 store operations");
-        check(&|_| {}, "All 5 judged bounds hold.");
-        let break_cached = |cell: &mut Cell| {
-            if let Some(claim) = cell.claim.as_mut().filter(|_| cell.strategy == "cached-lookup") {
-                claim.verdict = Some(ClaimVerdict::Broken);
-            }
-        };
-        check(&break_cached, "Of 5 judged bounds, holding: 4, broken: 1, undecided: 0.");
-        let strike_lookup = |cell: &mut Cell| {
-            if cell.strategy == "lookup" {
-                cell.validity.staleness = Some(Verdict::Invalid);
-            }
-        };
-        check(&strike_lookup, "with deny-list and token-version (");
-        let noisy = |cell: &mut Cell| cell.validity.latency = Some(Verdict::Noisy);
-        check(&noisy, "deny-list, lookup and token-version; one lived");
-        let strike_cost = |cell: &mut Cell| cell.validity.cost = Some(Verdict::Invalid);
-        check(&strike_cost, "per request at the median).");
+    fn a_percentile_says_how_many_changes_it_needs() {
+        assert_eq!([0.5, 0.9, 0.95, 0.99].map(changes_needed), [6, 36, 72, 368]);
+        let mut summary = fixture::typical().summary;
+        for cell in
+            summary.cells.iter_mut().filter(|cell| ["lookup", "none"].contains(&cell.strategy.as_str()))
+        {
+            let staleness = cell.staleness.as_mut().expect("a window");
+            (staleness.changes, staleness.p95_ms) = (40, None);
+        }
+        let notes = block_notes(&blocks(&summary)[0]);
+        assert!(
+            notes.contains(&"p95 needs 72 changes; here there were 40 with lookup and none.".to_owned()),
+            "{notes:?}"
+        );
     }
 
     #[test]

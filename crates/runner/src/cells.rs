@@ -9,7 +9,7 @@ use revbench_model::event::Usage;
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
 use revbench_model::time::NS_PER_MS;
-use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
+use revbench_oracle::{CellQuestion, ClaimedBound, Environment, HonestFate, Judged};
 use revbench_strategies::StrategyKind;
 
 use crate::assemble::empty_cell;
@@ -22,6 +22,7 @@ pub(crate) fn judge(
     number: usize,
     recording: &Recording,
     usages: &[Usage],
+    environment: Environment,
 ) -> CellDetail {
     let cell = &fleet.cells[number];
     let scenario = &plan.scenarios[cell.scenario];
@@ -43,6 +44,7 @@ pub(crate) fn judge(
         exact_costs: fleet.strategy.card().exact_costs.iter().map(|&key| key.to_owned()).collect(),
         honest: honest_fate(scenario),
         driver_cores: 1,
+        environment,
     });
     document(plan, fleet, cell, judged)
 }
@@ -97,7 +99,10 @@ fn stands_for(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan) -> BTreeMap<St
             revbench_strategies::params(strategy, &fleet.settings),
             revbench_strategies::params(strategy, &production),
         );
-        long.into_iter().filter(|(name, value)| short.get(name) != Some(value)).collect::<BTreeMap<_, _>>()
+        let stands_for_longer = |(name, long): &(String, serde_json::Value)| {
+            short.get(name).and_then(serde_json::Value::as_f64) < long.as_f64()
+        };
+        long.into_iter().filter(stands_for_longer).collect::<BTreeMap<_, _>>()
     };
     let of_scenario = differs(fleet.strategy);
     if of_scenario.is_empty() { fleet.stands_for() } else { of_scenario }

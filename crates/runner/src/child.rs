@@ -79,6 +79,19 @@ pub enum ChildConfig {
         /// How long before a due time it stops sleeping.
         spin_ns: u64,
     },
+    /// A whole fleet of known truth in one process.
+    Calibration {
+        /// How it behaves, by name.
+        behaviour: String,
+        /// Seed of what it draws.
+        seed: u64,
+        /// Resource servers.
+        instances: u16,
+        /// Life of an access token.
+        token_ttl_ms: u64,
+        /// The bearer token that administrators send.
+        admin_token: String,
+    },
 }
 
 impl ChildConfig {
@@ -89,6 +102,7 @@ impl ChildConfig {
             ChildConfig::Resource { .. } => "resource",
             ChildConfig::EmbeddedStore { .. } => "embedded-store",
             ChildConfig::Link { .. } => "link",
+            ChildConfig::Calibration { .. } => "calibration",
         }
     }
 }

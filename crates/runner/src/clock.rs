@@ -14,6 +14,11 @@ pub(crate) fn wall_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// The wall clock less the monotonic one, nanoseconds: it moves only when somebody sets the wall clock.
+pub(crate) fn wall_offset_ns() -> i64 {
+    wall_ns() as i64 - mono_ns() as i64
+}
+
 /// CPU time that a process has used so far, nanoseconds; `None` once it is gone. The kernel's own account,
 /// not the 10 ms ticks of /proc.
 pub(crate) fn process_cpu_ns(pid: u32) -> Option<u64> {

@@ -1,21 +1,27 @@
 //! A fleet of fresh processes: store, link, one authority, and its resource servers. All die with this value.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use revbench_model::settings::Algorithm;
 use revbench_model::summary::Store;
 use revbench_model::target::Target;
+use revbench_store::StoreAddress;
+use revbench_store::private::random_password;
+use revbench_strategies::StrategyKind;
 use thiserror::Error;
 
 use crate::child::{Child, ChildConfig, SpawnError};
 use crate::machine::Placement;
 use crate::options::Options;
 use crate::plan::FleetPlan;
-use crate::readings::{Process, Role};
+use crate::readings::{Process, Role, control_agent};
 use crate::store_setup::{LinkCalibration, RunningStore, StoreSetupError};
 use crate::subjects::{Addresses, Seed};
 
+/// Generating an RSA key takes seconds in an unoptimised build.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Subjects per seeding request: a few hundred kilobytes of JSON at the most.
 const SEED_BATCH: usize = 500;
 
@@ -32,6 +38,14 @@ pub(crate) enum FleetError {
         role: &'static str,
         /// Why.
         source: SpawnError,
+    },
+    /// It started, but never became ready.
+    #[error("the {role} did not become ready: {why}")]
+    NotReady {
+        /// Which.
+        role: &'static str,
+        /// Its last words, or what its health page said.
+        why: String,
     },
     /// The system has no random numbers.
     #[error("no random numbers: {0}")]
@@ -64,42 +78,33 @@ impl Fleet {
     ) -> Result<Fleet, FleetError> {
         let cores = &placement.servers;
         let store = RunningStore::start(&options.store, options.store_rtt_us, cores, program, calibration)?;
-        let admin_token = secret()?;
-        let hmac_secret = (fleet.settings.algorithm == Algorithm::HS256).then(secret).transpose()?;
-        let spawn = |role: &'static str, config: &ChildConfig| {
-            Child::spawn(program, config, cores).map_err(|source| FleetError::Spawn { role, source })
-        };
-        let authority = spawn(
-            Role::Authority.name(),
-            &ChildConfig::Authority {
-                strategy: fleet.strategy,
-                settings: fleet.settings.clone(),
-                store: Some(store.address()),
-                admin_token: admin_token.clone(),
-                hmac_secret: hmac_secret.clone(),
-                threads: 1,
-            },
-        )?;
-        let resource = |number: u16| {
-            let instance = format!("r{number}");
-            let config = ChildConfig::Resource {
-                strategy: fleet.strategy,
-                settings: fleet.settings.clone(),
-                store: Some(store.address()),
-                instance: instance.clone(),
-                authority: authority.address,
-                hmac_secret: hmac_secret.clone(),
-                mutant: options.mutant.clone(),
-                threads: 1,
-            };
-            Ok((spawn(Role::Resource.name(), &config)?, instance))
-        };
-        let started: Result<Vec<(Child, String)>, FleetError> =
-            (0..options.instances).map(resource).collect();
-        let (resources, names): (Vec<Child>, Vec<String>) = started?.into_iter().unzip();
+        let spawner =
+            Spawner { fleet, options, program, cores, store: store.address(), secrets: Secrets::new()? };
+        let authority = spawner.authority()?;
+        let resources = (0..options.instances).map(|number| spawner.resource(number, authority.address));
+        let resources = resources.collect::<Result<Vec<Child>, FleetError>>()?;
+        let names = (0..options.instances).map(instance_name);
         let instances = resources.iter().map(|child| child.address).zip(names).collect();
         let addresses = Addresses { authority: authority.address, instances };
-        Ok(Fleet { store, authority, resources, addresses, admin_token })
+        let admin_token = spawner.secrets.admin_token;
+        let mut started = Fleet { store, authority, resources, addresses, admin_token };
+        started.wait_until_ready()?;
+        Ok(started)
+    }
+
+    /// A child says where it listens before it has its keys and its store; requests wait until it has them, and
+    /// the first one here tells whether it ever will.
+    fn wait_until_ready(&mut self) -> Result<(), FleetError> {
+        let agent = control_agent(READY_WITHIN);
+        let resources = self.addresses.instances.iter().map(|(address, _)| (Role::Resource, *address));
+        let servers = std::iter::once((Role::Authority, self.addresses.authority)).chain(resources);
+        for (role, address) in servers.collect::<Vec<_>>() {
+            if let Err(error) = agent.get(format!("http://{address}/healthz")).call() {
+                let why = self.dead().unwrap_or_else(|| error.to_string());
+                return Err(FleetError::NotReady { role: role.name(), why });
+            }
+        }
+        Ok(())
     }
 
     /// Where it listens.
@@ -132,8 +137,7 @@ impl Fleet {
     /// # Errors
     /// It does not answer, or refuses.
     pub(crate) fn seed(&self, seeds: &[Seed]) -> Result<(), FleetError> {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build().into();
+        let agent = control_agent(Duration::from_secs(30));
         let url = format!("http://{}/admin/subjects", self.authority.address);
         for batch in seeds.chunks(SEED_BATCH) {
             agent
@@ -158,7 +162,72 @@ impl Fleet {
     }
 }
 
-/// A secret of this run; secrets are not part of the seeded randomness.
-fn secret() -> Result<String, FleetError> {
-    revbench_store::private::random_password().map_err(FleetError::Random)
+/// What the fleet's processes share and nobody else may know; not part of the seeded randomness.
+struct Secrets {
+    admin_token: String,
+    hmac_secret: String,
+}
+
+impl Secrets {
+    fn new() -> Result<Secrets, FleetError> {
+        let random = || random_password().map_err(FleetError::Random);
+        // RFC 7518 §3.2 asks for at least 256 bits under HS256; one password has 192.
+        Ok(Secrets { admin_token: random()?, hmac_secret: random()? + &random()? })
+    }
+}
+
+/// Starts the servers of one fleet.
+struct Spawner<'a> {
+    fleet: &'a FleetPlan,
+    options: &'a Options,
+    program: &'a Path,
+    cores: &'a [usize],
+    store: StoreAddress,
+    secrets: Secrets,
+}
+
+impl Spawner<'_> {
+    fn authority(&self) -> Result<Child, FleetError> {
+        let config = ChildConfig::Authority {
+            strategy: self.fleet.strategy,
+            settings: self.fleet.settings.clone(),
+            store: Some(self.store.clone()),
+            admin_token: self.secrets.admin_token.clone(),
+            hmac_secret: self.hmac_secret(),
+            threads: 1,
+        };
+        self.spawn(Role::Authority, &config)
+    }
+
+    fn resource(&self, number: u16, authority: SocketAddr) -> Result<Child, FleetError> {
+        let config = ChildConfig::Resource {
+            strategy: self.fleet.strategy,
+            settings: self.fleet.settings.clone(),
+            store: Some(self.store.clone()),
+            instance: instance_name(number),
+            authority,
+            hmac_secret: self.hmac_secret(),
+            mutant: self.options.mutant.clone().filter(|mutant| concerns(mutant, self.fleet.strategy)),
+            threads: 1,
+        };
+        self.spawn(Role::Resource, &config)
+    }
+
+    fn hmac_secret(&self) -> Option<String> {
+        (self.fleet.settings.algorithm == Algorithm::HS256).then(|| self.secrets.hmac_secret.clone())
+    }
+
+    fn spawn(&self, role: Role, config: &ChildConfig) -> Result<Child, FleetError> {
+        let failed = |source| FleetError::Spawn { role: role.name(), source };
+        Child::spawn(self.program, config, self.cores).map_err(failed)
+    }
+}
+
+fn instance_name(number: u16) -> String {
+    format!("r{number}")
+}
+
+/// A fault of a cache is built into caches only; every other fault into all resource servers.
+fn concerns(mutant: &str, strategy: StrategyKind) -> bool {
+    mutant != "cache-age-doubled" || strategy == StrategyKind::CachedLookup
 }

@@ -4,6 +4,7 @@
 //! hands the recordings to the oracle. It writes what it learns as soon as it learns it.
 
 mod assemble;
+pub mod calibrate;
 mod cells;
 pub mod child;
 mod clock;
@@ -22,4 +23,4 @@ pub mod self_test;
 mod store_setup;
 mod subjects;
 
-pub use run::{Context, Event, Finished, RunError, run};
+pub use run::{Context, Event, Finished, RunError, missing, run};

@@ -47,11 +47,11 @@ pub fn allowed_cores() -> Vec<usize> {
     (0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or(false)).collect()
 }
 
-/// Keeps the calling thread on one core; a machine that refuses is left as it is.
-pub fn pin_this_thread(core: usize) {
+/// Keeps the calling thread, and what it starts from then on, on these cores; a machine that refuses is left as it
+/// is, and shows it in the driver's send lag, which has its own gate.
+pub fn pin_this_thread(cores: &[usize]) {
     let mut set = CpuSet::new();
-    if set.set(core).is_ok() {
-        // A refusal shows in the driver's send lag, which has its own gate.
+    if cores.iter().all(|&core| set.set(core).is_ok()) {
         let _ = sched_setaffinity(Pid::from_raw(0), &set);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use revbench_model::prose::{ScenarioProse, StrategyCard};
 use revbench_model::summary::Store;
 use revbench_strategies::{Family, StrategyKind};
 
 use crate::clock;
 use crate::machine::{self, Placement};
 use crate::plan::RunPlan;
-use crate::run_dir::{Manifest, ScenarioEntry, StrategyEntry};
+use crate::run_dir::Manifest;
 
 /// A new run's folder below `runs`: the UTC time to the second, then the label.
 pub fn new_folder(runs: &Path, label: &str) -> PathBuf {
@@ -26,23 +27,24 @@ pub fn new(plan: &RunPlan, run: String) -> Manifest {
         options: plan.options.clone(),
         machine: machine::describe(&Placement::of_this_process()),
         store: Store::default(),
-        scenarios: plan.scenarios.iter().map(scenario_entry).collect(),
-        strategies: plan.options.strategies.iter().map(|&strategy| strategy_entry(strategy)).collect(),
+        planned_rate_per_s: plan.fleets.first().map(|fleet| fleet.sizes.rate_per_s),
+        scenarios: plan.scenarios.iter().map(scenario_prose).collect(),
+        strategies: plan.options.strategies.iter().map(|&strategy| strategy_card(strategy)).collect(),
         fleets: Vec::new(),
     }
 }
 
-fn scenario_entry(scenario: &revbench_model::Scenario) -> ScenarioEntry {
-    ScenarioEntry {
+fn scenario_prose(scenario: &revbench_model::Scenario) -> ScenarioProse {
+    ScenarioProse {
         name: scenario.name.clone(),
         question: scenario.question.clone(),
         prose: scenario.prose.clone(),
     }
 }
 
-fn strategy_entry(strategy: StrategyKind) -> StrategyEntry {
+fn strategy_card(strategy: StrategyKind) -> StrategyCard {
     let card = strategy.card();
-    StrategyEntry {
+    StrategyCard {
         name: strategy.name().to_owned(),
         family: family(card.family).to_owned(),
         summary: card.summary.to_owned(),
@@ -50,7 +52,7 @@ fn strategy_entry(strategy: StrategyKind) -> StrategyEntry {
         costs: card.costs.to_owned(),
         fails: card.fails.to_owned(),
         needs: card.needs.to_owned(),
-        source: card.source_urls.first().copied().unwrap_or_default().to_owned(),
+        sources: card.source_urls.iter().map(|&url| url.to_owned()).collect(),
     }
 }
 

@@ -13,10 +13,11 @@ use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::time::ms_to_ns;
 use revbench_model::{Distribution, Orientation, Settings};
+use revbench_oracle::closed_form::FleetLaw;
 use revbench_strategies::{Claimed, Question, StrategyKind, claim, time_scale_ms};
 
 use crate::options::Options;
-use crate::profile::{Sizes, seconds_ns};
+use crate::profile::Sizes;
 
 /// Everything that one invocation will measure.
 #[derive(Clone, Debug)]
@@ -57,6 +58,9 @@ pub struct FleetPlan {
     pub lambda_t: Option<f64>,
     /// The questions asked of it.
     pub cells: Vec<CellPlan>,
+    /// Length of the dense slice, seconds: as long as the changes take at their rate, and at least one period of
+    /// whatever timer the strategy has, so that changes meet every phase of it.
+    pub dense_s: f64,
 }
 
 /// One question asked of a fleet.
@@ -114,7 +118,8 @@ impl RunPlan {
         let time_scale_ms = time_scale_ms(strategy, &settings);
         let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
         let lambda_t = time_scale_ms.map(|t_ms| rate_per_s * t_ms / 1_000.0);
-        let mut fleet = FleetPlan { strategy, settings, sizes, rate_per_s, lambda_t, cells: Vec::new() };
+        let mut fleet =
+            FleetPlan { strategy, settings, sizes, rate_per_s, lambda_t, cells: Vec::new(), dense_s: 0.0 };
         for (index, scenario) in self.scenarios.iter().enumerate() {
             match fleet.cell(index, scenario, self.options.changes) {
                 Ok(cell) => fleet.cells.push(cell),
@@ -122,6 +127,7 @@ impl RunPlan {
             }
         }
         if !fleet.cells.is_empty() {
+            fleet.dense_s = fleet.dense_s(&self.scenarios, self.options.instances);
             self.fleets.push(fleet);
         }
     }
@@ -139,7 +145,8 @@ impl RunPlan {
             let cells = self.fleets.iter().flat_map(|fleet| {
                 fleet.cells.iter().filter(|cell| cell.scenario == index).map(move |cell| (fleet, cell))
             });
-            let mut facts = PlanFacts::default();
+            let mut facts =
+                PlanFacts { changes_by_flag: self.options.changes.is_some(), ..PlanFacts::default() };
             for (fleet, cell) in cells {
                 facts.changes = facts.changes.max(cell.changes);
                 if let Some(bound) = &cell.bound {
@@ -226,11 +233,7 @@ impl FleetPlan {
     /// which the settled probes need.
     fn watch_ms(&self, bound: Option<&Bound>) -> f64 {
         let Some(bound) = bound else { return self.sizes.unbounded_watch_s * 1_000.0 };
-        let predicted_max_ms = match bound.predicted {
-            Some(Distribution::Uniform { upper_ms, .. }) => upper_ms,
-            Some(Distribution::ExpireAfterWrite { ttl_ms, .. }) => ttl_ms,
-            Some(Distribution::Zero) | None => 0.0,
-        };
+        let predicted_max_ms = bound.predicted.map_or(0.0, |law| FleetLaw::new(law, 1).far_end());
         (3.0 * predicted_max_ms).max(bound.ms + 1_000.0).max(1_500.0)
     }
 
@@ -261,12 +264,25 @@ impl FleetPlan {
         self.sizes.changes_per_s.min(self.sizes.probes_per_s / per_change)
     }
 
-    /// Warm-up: caches need three times T + 1/λ to reach equilibrium.
+    /// The dense slice's length, seconds.
+    fn dense_s(&self, scenarios: &[Scenario], instances: u16) -> f64 {
+        if self.changes() == 0 {
+            return 0.0;
+        }
+        let period_s = time_scale_ms(self.strategy, &self.settings).unwrap_or(0.0) / 1_000.0;
+        (f64::from(self.changes()) / self.dense_changes_per_s(scenarios, instances)).max(period_s)
+    }
+
+    /// Warm-up: caches need three times T + 1/λ to reach equilibrium, tokens one renewal.
     pub fn warm_up_s(&self) -> f64 {
-        let t_s = time_scale_ms(self.strategy, &self.settings).unwrap_or(0.0) / 1_000.0;
-        // A token's age is in equilibrium from the start, because first renewals are staggered over its life.
-        let cache_s = if self.strategy == StrategyKind::ShortTtl { 0.0 } else { t_s };
-        self.sizes.warm_up_s.max(if cache_s > 0.0 { 3.0 * (cache_s + 1.0 / self.rate_per_s) } else { 0.0 })
+        let Some(t_ms) = time_scale_ms(self.strategy, &self.settings) else { return self.sizes.warm_up_s };
+        let t_s = t_ms / 1_000.0;
+        // Tokens have every age once each session has renewed at its own phase.
+        let equilibrium_s = match self.strategy {
+            StrategyKind::ShortTtl => self.settings.refresh_at * t_s,
+            _ => 3.0 * (t_s + 1.0 / self.rate_per_s),
+        };
+        self.sizes.warm_up_s.max(equilibrium_s)
     }
 
     /// Longest watch of its cells, ns.
@@ -277,9 +293,8 @@ impl FleetPlan {
 
     /// Expected time with start-up and signing in, seconds.
     pub fn expected_s(&self) -> f64 {
-        let dense_s = f64::from(self.changes()) / self.sizes.changes_per_s;
         let start_up_s = 2.0;
-        let slices_s = self.warm_up_s() + self.sizes.plain_s + dense_s + self.drain_ns() as f64 / 1e9;
+        let slices_s = self.warm_up_s() + self.sizes.plain_s + self.dense_s + self.drain_ns() as f64 / 1e9;
         start_up_s + slices_s + self.sizes.background_s + self.sizes.audit_s
     }
 
@@ -292,9 +307,4 @@ impl FleetPlan {
             _ => BTreeMap::new(),
         }
     }
-}
-
-/// The dense slice's length, ns.
-pub fn dense_ns(fleet: &FleetPlan, scenarios: &[Scenario], instances: u16) -> u64 {
-    seconds_ns(f64::from(fleet.changes()) / fleet.dense_changes_per_s(scenarios, instances))
 }

@@ -66,6 +66,20 @@ impl Profile {
         }
     }
 
+    /// What it measures and how long that takes on two cores; and what that supports.
+    pub fn about(self) -> [&'static str; 2] {
+        match self {
+            Profile::Smoke => [
+                "role-demoted with 20 changes; seconds a strategy",
+                "does it work? No percentile. With strategies named: every scenario, no control",
+            ],
+            Profile::Quick => [
+                "role-demoted and role-promoted with 80 and 40 changes; at most 3 minutes",
+                "p50, p90, p95 and the worst",
+            ],
+        }
+    }
+
     /// Its sizes.
     pub fn sizes(self) -> Sizes {
         let quick = Sizes {
@@ -119,4 +133,19 @@ impl Profile {
 /// Seconds as nanoseconds.
 pub fn seconds_ns(seconds: f64) -> u64 {
     (seconds * NS_PER_S as f64).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_profile_is_what_it_does() {
+        for profile in Profile::ALL {
+            let ([what, _], sizes) = (profile.about(), profile.sizes());
+            for changes in [sizes.revoke_changes, sizes.grant_changes] {
+                assert!(what.contains(&changes.to_string()), "{}: {what}", profile.name());
+            }
+        }
+    }
 }

@@ -50,60 +50,76 @@ pub(crate) struct Process {
 /// One reading of all processes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
-    processes: Vec<(u64, u64, Counters)>,
+    /// One per process; `None` for one that did not answer, which must not be taken for zero.
+    processes: Option<Vec<ProcessReading>>,
     jiffies: (u64, u64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct ProcessReading {
+    cpu_ns: u64,
+    resident_bytes: u64,
+    counters: Counters,
 }
 
 impl Reading {
     /// Reads every process now.
     pub(crate) fn take(processes: &[Process], agent: &ureq::Agent) -> Reading {
         let read = |process: &Process| {
-            let counters = process.metrics.map(|address| scrape(agent, address)).unwrap_or_default();
-            let cpu_ns = clock::process_cpu_ns(process.pid).unwrap_or(0);
-            (cpu_ns, machine::resident_bytes(process.pid), counters)
+            let counters = match process.metrics {
+                Some(address) => scrape(agent, address)?,
+                None => Counters::default(),
+            };
+            let cpu_ns = clock::process_cpu_ns(process.pid)?;
+            Some(ProcessReading { cpu_ns, resident_bytes: machine::resident_bytes(process.pid), counters })
         };
         Reading { processes: processes.iter().map(read).collect(), jiffies: machine::steal_jiffies() }
     }
 }
 
-/// A page that cannot be read counts nothing; the fleet's liveness has its own check.
-fn scrape(agent: &ureq::Agent, address: SocketAddr) -> Counters {
-    let page = agent.get(format!("http://{address}/metrics")).call();
-    let text = page.and_then(|mut answer| answer.body_mut().read_to_string());
-    text.map(|text| Counters::parse(&text)).unwrap_or_default()
+fn scrape(agent: &ureq::Agent, address: SocketAddr) -> Option<Counters> {
+    let mut page = agent.get(format!("http://{address}/metrics")).call().ok()?;
+    Some(Counters::parse(&page.body_mut().read_to_string().ok()?))
 }
 
-/// What was used between two readings.
+/// An agent for the control plane: loopback only, whatever proxy the environment names.
+pub(crate) fn control_agent(timeout: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder().timeout_global(Some(timeout)).proxy(None).build().into()
+}
+
+/// What was used between two readings; nothing at all where one of them is incomplete, so that a slice has either
+/// whole costs or none.
 pub(crate) fn usage(processes: &[Process], from: &Reading, to: &Reading) -> Usage {
     let mut usage = Usage::default();
-    for ((process, before), after) in processes.iter().zip(&from.processes).zip(&to.processes) {
-        let cpu_ns = after.0.saturating_sub(before.0);
-        let counted = after.2.since(&before.2);
+    let jiffies = to.jiffies.0.saturating_sub(from.jiffies.0).max(1);
+    usage.steal_share = to.jiffies.1.saturating_sub(from.jiffies.1) as f64 / jiffies as f64;
+    let (Some(from), Some(to)) = (&from.processes, &to.processes) else { return usage };
+    for ((process, before), after) in processes.iter().zip(from).zip(to) {
+        let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns);
+        let counted = after.counters.since(&before.counters);
         match process.role {
             Role::Authority => {
                 usage.authority_cpu_ns += cpu_ns;
-                usage.authority_memory_bytes += after.1;
+                usage.authority_memory_bytes += after.resident_bytes;
                 usage.authority = counted;
             }
             Role::Resource => {
                 usage.resource_cpu_ns += cpu_ns;
-                usage.resource_memory_bytes += after.1;
+                usage.resource_memory_bytes += after.resident_bytes;
                 usage.resource = Counters::sum([&usage.resource, &counted]);
             }
             Role::Store => {
                 usage.store_cpu_ns += cpu_ns;
-                usage.store_memory_bytes += after.1;
+                usage.store_memory_bytes += after.resident_bytes;
             }
             Role::Link => usage.link_cpu_ns += cpu_ns,
         }
     }
-    let jiffies = to.jiffies.0.saturating_sub(from.jiffies.0).max(1);
-    usage.steal_share = to.jiffies.1.saturating_sub(from.jiffies.1) as f64 / jiffies as f64;
     usage
 }
 
 /// Reads at every slice boundary, from the moment the driver starts its clock until the last slice ends or
-/// the driver is done. Runs beside the driver, on another thread and another core.
+/// the driver is done. Runs beside the driver, on another thread and off its core.
 pub(crate) fn sample(
     processes: &[Process],
     slices: &[Slice],
@@ -111,8 +127,7 @@ pub(crate) fn sample(
     done: &AtomicBool,
     mut each_turn: impl FnMut(),
 ) -> Vec<Usage> {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).build().into();
+    let agent = control_agent(Duration::from_secs(2));
     let mut wait_until = |at_ns: u64| {
         while clock::mono_ns() < at_ns && !done.load(Ordering::Relaxed) {
             each_turn();

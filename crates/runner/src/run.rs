@@ -7,15 +7,17 @@ use std::time::Duration;
 use revbench_driver::Recording;
 use revbench_driver::plan::{Plan, Progress};
 use revbench_model::event::Usage;
-use revbench_model::summary::{Cell, CellDetail, Summary};
+use revbench_model::summary::{Cell, CellDetail, Store, Summary};
+use revbench_oracle::Environment;
+use revbench_strategies::Family;
 use thiserror::Error;
 
 use crate::fleet::{Fleet, FleetError};
-use crate::machine::{Placement, pin_this_thread};
+use crate::machine::{Placement, allowed_cores, pin_this_thread};
 use crate::plan::{FleetPlan, RunPlan};
 use crate::run_dir::{FleetEntry, Manifest, RunDir, RunDirError};
 use crate::store_setup::LinkCalibration;
-use crate::{assemble, cells, history_file, readings, subjects};
+use crate::{assemble, cells, clock, history_file, readings, subjects};
 
 /// What happens while a run goes on; whoever shows it decides how.
 #[derive(Debug)]
@@ -65,6 +67,16 @@ pub enum RunError {
     /// Its directory cannot be written.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
+    /// The run's earlier cells were measured on another store.
+    #[error(
+        "this run was measured on {was} so far, and would go on with {is}; use --store to start a run of its own"
+    )]
+    OtherStore {
+        /// The manifest's.
+        was: String,
+        /// What was started.
+        is: String,
+    },
     /// What it needs could not be started; nothing was measured yet.
     #[error("environment not ready: {0}")]
     Environment(String),
@@ -105,10 +117,11 @@ pub fn run(
 ) -> Result<Finished, RunError> {
     let details = dir.read_cells()?;
     let placement = Placement::of_this_process();
+    let _off_the_driver = OffTheDriver::new(&placement);
     let calibration = LinkCalibration::default();
     let mut run = Run { plan, dir, manifest, context, placement, watcher, details, calibration };
     run.dir.write_manifest(&run.manifest)?;
-    let todo = run.fleets_to_do();
+    let todo = fleets_to_do(plan, &run.details);
     let mut lost = None;
     for (number, fleet) in todo.iter().enumerate() {
         if context.interrupt.load(Ordering::Relaxed) {
@@ -124,6 +137,7 @@ pub fn run(
                 lost = Some(what);
                 break;
             }
+            Err(Fault::OtherStore { was, is }) => return Err(RunError::OtherStore { was, is }),
             Err(Fault::Measurement(why)) => run.record_failure(fleet, &why)?,
             Err(Fault::RunDir(error)) => return Err(error.into()),
         }
@@ -134,11 +148,48 @@ pub fn run(
     Ok(Finished { summary, interrupted, lost })
 }
 
+/// The fleets of which a cell is missing in a run's directory: what resuming it would measure.
+///
+/// # Errors
+/// A checkpoint that cannot be read or does not parse.
+pub fn missing<'a>(plan: &'a RunPlan, dir: &RunDir) -> Result<Vec<&'a FleetPlan>, RunDirError> {
+    Ok(fleets_to_do(plan, &dir.read_cells()?))
+}
+
+fn fleets_to_do<'a>(plan: &'a RunPlan, details: &[CellDetail]) -> Vec<&'a FleetPlan> {
+    let done = |fleet: &FleetPlan, scenario: usize| {
+        let name = &plan.scenarios[scenario].name;
+        let is_it = |cell: &Cell| cell.strategy == fleet.strategy.name() && &cell.scenario == name;
+        details.iter().any(|detail| is_it(&detail.cell))
+    };
+    let missing = |fleet: &&FleetPlan| fleet.cells.iter().any(|cell| !done(fleet, cell.scenario));
+    plan.fleets.iter().filter(missing).collect()
+}
+
+/// Keeps this thread, which reads and waits while the driver drives, off the driver's core; gives it back its cores
+/// in the end.
+struct OffTheDriver(Vec<usize>);
+
+impl OffTheDriver {
+    fn new(placement: &Placement) -> OffTheDriver {
+        let before = allowed_cores();
+        pin_this_thread(&placement.servers);
+        OffTheDriver(before)
+    }
+}
+
+impl Drop for OffTheDriver {
+    fn drop(&mut self) {
+        pin_this_thread(&self.0);
+    }
+}
+
 /// Why a fleet gave no cells.
 enum Fault {
     Interrupted,
     Lost(String),
     Measurement(String),
+    OtherStore { was: String, is: String },
     RunDir(RunDirError),
 }
 
@@ -155,27 +206,12 @@ impl From<FleetError> for Fault {
 }
 
 impl<'a> Run<'a> {
-    /// Fleets of which a cell is missing.
-    fn fleets_to_do(&self) -> Vec<&'a FleetPlan> {
-        let plan = self.plan;
-        let done = |fleet: &FleetPlan, scenario: usize| {
-            let name = &plan.scenarios[scenario].name;
-            let is_it = |cell: &Cell| cell.strategy == fleet.strategy.name() && &cell.scenario == name;
-            self.details.iter().any(|detail| is_it(&detail.cell))
-        };
-        let missing = |fleet: &&FleetPlan| fleet.cells.iter().any(|cell| !done(fleet, cell.scenario));
-        plan.fleets.iter().filter(missing).collect()
-    }
-
     /// Fresh processes, one recording, a judged cell for each question.
     fn fleet(&mut self, fleet: &FleetPlan) -> Result<(), Fault> {
         let options = &self.plan.options;
         let program = self.context.program;
         let mut running = Fleet::start(fleet, options, &self.placement, program, &mut self.calibration)?;
-        if self.manifest.store.kind.is_empty() {
-            self.manifest.store = running.store().clone();
-            (self.watcher)(Event::StoreReady(&self.manifest.store));
-        }
+        self.same_store(running.store())?;
         let target = running.target();
         let seed = options.seed ^ fleet.strategy as u64;
         let (plan, seeds) = subjects::driver_plan(
@@ -186,9 +222,34 @@ impl<'a> Run<'a> {
             &self.plan.traffic,
             seed,
         );
-        running.seed(&seeds)?;
+        if let Err(error) = running.seed(&seeds) {
+            return Err(Fault::Lost(running.dead().unwrap_or_else(|| error.to_string())));
+        }
+        let offset_ns = clock::wall_offset_ns();
         let (recording, usages) = self.measure(&plan, &mut running, fleet)?;
-        self.keep(fleet, &running, &recording, &usages)
+        let environment = Environment {
+            wall_clock_step_ms: Some((clock::wall_offset_ns() - offset_ns) as f64 / 1e6),
+            ends_by_token_life: fleet.strategy.card().family == Family::TimeBound,
+            store_rtt_us: Some(running.store().rtt_us),
+        };
+        self.keep(fleet, &running, (&recording, &usages), environment)
+    }
+
+    /// One store for a run: the first fleet's goes into the manifest, every later one must be the same, also when
+    /// a run is resumed after the machine has changed.
+    fn same_store(&mut self, store: &Store) -> Result<(), Fault> {
+        let known = &self.manifest.store;
+        if known.kind.is_empty() {
+            self.manifest.store = store.clone();
+            (self.watcher)(Event::StoreReady(&self.manifest.store));
+            return Ok(());
+        }
+        if (&known.kind, &known.version) == (&store.kind, &store.version) {
+            return Ok(());
+        }
+        let (was, is) =
+            (format!("{} {}", known.kind, known.version), format!("{} {}", store.kind, store.version));
+        Err(Fault::OtherStore { was, is })
     }
 
     /// Drives the plan on the driver's core, and reads the processes from this thread meanwhile.
@@ -204,7 +265,7 @@ impl<'a> Run<'a> {
         let interrupt = self.context.interrupt;
         let (recorded, usages, died) = std::thread::scope(|scope| {
             let driver = scope.spawn(|| {
-                pin_this_thread(core);
+                pin_this_thread(&[core]);
                 let recorded = revbench_driver::run(plan, &progress);
                 done.store(true, Ordering::Relaxed);
                 recorded
@@ -235,8 +296,8 @@ impl<'a> Run<'a> {
         &mut self,
         fleet: &FleetPlan,
         running: &Fleet,
-        recording: &Recording,
-        usages: &[Usage],
+        (recording, usages): (&Recording, &[Usage]),
+        environment: Environment,
     ) -> Result<(), Fault> {
         let names: Vec<String> =
             fleet.cells.iter().map(|cell| self.plan.scenarios[cell.scenario].name.clone()).collect();
@@ -251,7 +312,7 @@ impl<'a> Run<'a> {
         });
         self.dir.write_manifest(&self.manifest)?;
         for number in 0..fleet.cells.len() {
-            let detail = cells::judge(self.plan, fleet, number, recording, usages);
+            let detail = cells::judge(self.plan, fleet, number, recording, usages, environment);
             self.dir.write_cell(&detail)?;
             (self.watcher)(Event::CellDone(&detail.cell));
             self.add(detail);

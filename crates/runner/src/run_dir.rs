@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use revbench_model::event::{Load, SliceKind};
+use revbench_model::prose::{ScenarioProse, StrategyCard};
 use revbench_model::summary::{CellDetail, IntervalMs, Machine, RoundTrip, Store, Summary};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -57,44 +58,15 @@ pub struct Manifest {
     pub machine: Machine,
     /// The store, once it is known.
     pub store: Store,
+    /// Background requests per second as planned; what was sent varies around it.
+    #[serde(default)]
+    pub planned_rate_per_s: Option<f64>,
     /// The questions and their prose, for the page.
-    pub scenarios: Vec<ScenarioEntry>,
+    pub scenarios: Vec<ScenarioProse>,
     /// The strategies' cards, for the page.
-    pub strategies: Vec<StrategyEntry>,
+    pub strategies: Vec<StrategyCard>,
     /// The fleets that have run.
     pub fleets: Vec<FleetEntry>,
-}
-
-/// A question in the manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ScenarioEntry {
-    /// Its name.
-    pub name: String,
-    /// The question.
-    pub question: String,
-    /// What must be revoked, what must survive, the client, the trap.
-    pub prose: String,
-}
-
-/// A strategy's card in the manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StrategyEntry {
-    /// Its name.
-    pub name: String,
-    /// Its family.
-    pub family: String,
-    /// How it works.
-    pub summary: String,
-    /// What it promises.
-    pub promises: String,
-    /// What it costs.
-    pub costs: String,
-    /// How it fails.
-    pub fails: String,
-    /// What one must run.
-    pub needs: String,
-    /// Where that is written.
-    pub source: String,
 }
 
 /// A fleet that has run.

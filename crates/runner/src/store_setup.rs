@@ -1,7 +1,8 @@
 //! A fleet's store: which one, where it runs, and the distance in front of it.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
+use std::time::Duration;
 
 use revbench_model::summary::{RoundTrip, Store};
 use revbench_store::private::{describe_url, random_password};
@@ -21,6 +22,9 @@ const SAMPLES: usize = 200;
 /// longer spin would rob.
 const LINK_SPIN_NS: u64 = 20_000;
 
+/// How long a server of somebody else's may take to accept a connection before it counts as gone.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why there is no store.
 #[derive(Debug, Error)]
 pub(crate) enum StoreSetupError {
@@ -36,13 +40,8 @@ pub(crate) enum StoreSetupError {
         source: SpawnError,
     },
     /// It does not answer.
-    #[error("the store at {address} cannot be used: {source}")]
-    Unusable {
-        /// Where.
-        address: String,
-        /// Why.
-        source: StoreError,
-    },
+    #[error("the store cannot be used: {0}")]
+    Unusable(StoreError),
     /// A host that has no address.
     #[error("the store's host '{host}' has no address: {reason}")]
     Host {
@@ -123,7 +122,7 @@ impl RunningStore {
         let store = match &mut self.server {
             Server::Private(server) => (!server.is_running()).then(|| "the store died".to_owned()),
             Server::Embedded { child, .. } => child.exited().map(|how| format!("the store died: {how}")),
-            Server::Elsewhere(_) => None,
+            Server::Elsewhere(address) => unreachable(address),
         };
         store.or_else(|| Some(format!("the link died: {}", self.link.as_mut()?.exited()?)))
     }
@@ -135,6 +134,15 @@ impl Server {
             Server::Private(server) => server.address(),
             Server::Embedded { address, .. } | Server::Elsewhere(address) => address,
         }
+    }
+}
+
+/// A server of somebody else's is not our child: only a connection tells whether it is still there.
+fn unreachable(address: &StoreAddress) -> Option<String> {
+    let gone = |why: &dyn std::fmt::Display| Some(format!("the store at {address} is gone: {why}"));
+    match resolve(address) {
+        Ok(to) => TcpStream::connect_timeout(&to, CONNECT_WITHIN).err().and_then(|error| gone(&error)),
+        Err(error) => gone(&error),
     }
 }
 
@@ -187,7 +195,7 @@ fn start_embedded(cores: &[usize], program: &Path) -> Result<(Server, Store), St
 }
 
 fn use_elsewhere(address: StoreAddress) -> Result<(Server, Store), StoreSetupError> {
-    let found = describe_url(&address).map_err(|source| unusable(&address, source))?;
+    let found = describe_url(&address).map_err(StoreSetupError::Unusable)?;
     let described = Store {
         kind: found.kind,
         version: found.version,
@@ -239,11 +247,7 @@ fn behind(link: &Child, store: &StoreAddress) -> StoreAddress {
 }
 
 fn ping(address: &StoreAddress, samples: usize) -> Result<RoundTripStats, StoreSetupError> {
-    measure_round_trip(address, samples).map_err(|source| unusable(address, source))
-}
-
-fn unusable(address: &StoreAddress, source: StoreError) -> StoreSetupError {
-    StoreSetupError::Unusable { address: address.to_string(), source }
+    measure_round_trip(address, samples).map_err(StoreSetupError::Unusable)
 }
 
 fn resolve(address: &StoreAddress) -> Result<SocketAddr, StoreSetupError> {

@@ -14,7 +14,7 @@ use revbench_model::time::{NS_PER_MS, NS_PER_S, ms_to_ns};
 use revbench_model::{Orientation, Permission};
 use serde::Serialize;
 
-use crate::plan::{CellPlan, FleetPlan, Traffic, dense_ns};
+use crate::plan::{CellPlan, FleetPlan, Traffic};
 use crate::profile::seconds_ns;
 
 /// Where a fleet listens.
@@ -44,8 +44,7 @@ pub(crate) fn driver_plan(
     traffic: &Traffic,
     seed: u64,
 ) -> (Plan, Vec<Seed>) {
-    let instances = addresses.instances.len() as u16;
-    let slices = slices(fleet, dense_ns(fleet, scenarios, instances));
+    let slices = slices(fleet);
     let mut casting = Casting {
         fleet,
         scenarios,
@@ -81,6 +80,7 @@ pub(crate) fn driver_plan(
             refresh_at: fleet.settings.refresh_at,
             jitter_ns: fleet.settings.refresh_jitter_ms * NS_PER_MS,
             backoff_ns: 50 * NS_PER_MS,
+            refresh_timeout_ns: fleet.settings.refresh_timeout_ms * NS_PER_MS,
         },
         connections: Connections {
             background_per_instance: 32,
@@ -108,14 +108,14 @@ fn planned(cell: &CellPlan, scenario: &Scenario) -> PlannedScenario {
 }
 
 /// The stretches of a fleet's run. A fleet without changes has no dense, drain and audit slices.
-fn slices(fleet: &FleetPlan, dense_ns: u64) -> Vec<Slice> {
+fn slices(fleet: &FleetPlan) -> Vec<Slice> {
     let sizes = &fleet.sizes;
     let mut lengths = vec![
         (SliceKind::WarmUp, seconds_ns(fleet.warm_up_s())),
         (SliceKind::Plain, seconds_ns(sizes.plain_s)),
     ];
     if fleet.changes() > 0 {
-        lengths.push((SliceKind::Dense, dense_ns));
+        lengths.push((SliceKind::Dense, seconds_ns(fleet.dense_s)));
         lengths.push((SliceKind::Drain, fleet.drain_ns()));
     }
     lengths.push((SliceKind::Background, seconds_ns(sizes.background_s)));

@@ -159,6 +159,12 @@ pub enum ServerError {
         /// The strategy.
         strategy: StrategyKind,
     },
+    /// A calibration server was asked to behave in a way that it does not know.
+    #[error("unknown behaviour '{name}' of the calibration server")]
+    UnknownBehaviour {
+        /// What was asked for.
+        name: String,
+    },
     /// The operating system refused something.
     #[error("{doing} failed: {source}")]
     Io {

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod authority;
+pub mod calibration;
 pub mod clock;
 pub mod config;
 mod form;

@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use revbench_model::Reason;
 use revbench_model::counters::name;
 use revbench_store::Client;
-use revbench_strategies::Meters;
+use revbench_strategies::{Meters, Spent, Totals};
 
 /// Counters of a process. Each thread has its own store client; the page adds them up.
 #[derive(Default)]
 pub(crate) struct Process {
     pub(crate) meters: Arc<Meters>,
     clients: Mutex<Vec<Client>>,
-    decisions: [AtomicU64; Reason::ALL.len()],
     pub(crate) writes: AtomicU64,
     pub(crate) tokens_issued: AtomicU64,
     pub(crate) changes: AtomicU64,
@@ -26,10 +25,10 @@ impl Process {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client.clone());
     }
 
-    /// A decision was made.
+    /// A decision was made, and spent this.
     #[inline]
-    pub(crate) fn decided(&self, reason: Reason) {
-        self.decisions[reason as usize].fetch_add(1, Relaxed);
+    pub(crate) fn decided(&self, reason: Reason, spent: Spent) {
+        self.meters.decided(reason, spent);
     }
 
     /// The Prometheus text, version 0.0.4.
@@ -39,24 +38,24 @@ impl Process {
             operations += client.operations();
             round_trips += client.round_trips();
         }
+        let Totals { decisions, spent } = self.meters.totals();
         let mut page = String::new();
         let mut sample = |name: &str, kind: &str, value: u64| {
             writeln!(page, "# TYPE {name} {kind}\n{name} {value}").expect("writing to a text cannot fail");
         };
         sample(name::STORE_OPS, "counter", operations);
         sample(name::STORE_ROUND_TRIPS, "counter", round_trips);
-        sample(name::PATH_ROUND_TRIPS, "counter", self.meters.path_round_trips());
-        sample(name::PATH_STORE_OPS, "counter", self.meters.path_operations());
-        sample(name::CACHE_HITS, "counter", self.meters.cache_hits());
-        sample(name::CACHE_MISSES, "counter", self.meters.cache_misses());
+        sample(name::PATH_ROUND_TRIPS, "counter", spent.path_round_trips);
+        sample(name::PATH_STORE_OPS, "counter", spent.path_operations);
+        sample(name::CACHE_HITS, "counter", spent.cache_hits);
+        sample(name::CACHE_MISSES, "counter", spent.cache_misses);
         sample(name::MESSAGES, "counter", 0);
         sample(name::STATE_BYTES, "gauge", state_bytes);
         sample(name::TOKENS_ISSUED, "counter", self.tokens_issued.load(Relaxed));
         sample(name::CHANGES, "counter", self.changes.load(Relaxed));
         sample(name::WRITES, "counter", self.writes.load(Relaxed));
         writeln!(page, "# TYPE {} counter", name::DECISIONS).expect("writing to a text cannot fail");
-        for reason in Reason::ALL {
-            let count = self.decisions[reason as usize].load(Relaxed);
+        for (reason, count) in Reason::ALL.into_iter().zip(decisions) {
             writeln!(page, "{}{{reason=\"{}\"}} {count}", name::DECISIONS, reason.name())
                 .expect("writing to a text cannot fail");
         }
@@ -73,15 +72,15 @@ mod tests {
     #[test]
     fn the_page_reads_back() {
         let process = Process::default();
-        process.decided(Reason::Revoked);
-        process.decided(Reason::Revoked);
-        process.decided(Reason::StoreUnavailable);
+        process.decided(Reason::Revoked, Spent::default());
+        process.decided(Reason::Revoked, Spent { path_operations: 3, ..Spent::default() });
+        process.decided(Reason::StoreUnavailable, Spent::default());
         let counters = Counters::parse(&process.metrics(77));
         let decisions = |reason: &str| counters.get(&format!("{}{{reason=\"{reason}\"}}", name::DECISIONS));
         assert_eq!(decisions("revoked"), 2.0);
         assert_eq!(decisions("store-unavailable"), 1.0);
         assert_eq!(decisions("allowed"), 0.0);
-        assert_eq!(counters.get(name::STATE_BYTES), 77.0);
+        assert_eq!((counters.get(name::STATE_BYTES), counters.get(name::PATH_STORE_OPS)), (77.0, 3.0));
     }
 
     #[test]

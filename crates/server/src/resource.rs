@@ -11,7 +11,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE
 use axum::http::{Method, Response, StatusCode};
 use axum::routing::get;
 use revbench_model::{Claims, Permission, Reason};
-use revbench_strategies::{Decision, Strategy};
+use revbench_strategies::{Decision, Meters, Spent, Strategy};
 
 use crate::clock;
 use crate::http::{bearer, challenge, json, text};
@@ -70,22 +70,24 @@ async fn serve<S: Strategy>(
     Path(wanted): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    let outcome = resource.decide(&request, &Permission(wanted)).await;
+    let wanted = Permission(wanted);
+    let (outcome, spent) = Meters::during(resource.decide(&request, &wanted)).await;
     let allowed = outcome.reason.status() == 200;
     if allowed && *request.method() == Method::POST {
         resource.process.writes.fetch_add(1, Relaxed);
     }
-    resource.answer(outcome)
+    resource.answer(outcome, spent)
 }
 
-/// What a client asks to know which screens to show.
+/// What a client asks to know which screens to show: no decision, unless it is refused.
 async fn permissions<S: Strategy>(
     State(resource): State<Arc<Resource<S>>>,
     request: Request,
 ) -> Response<Body> {
-    match resource.held(&request).await {
+    let (held, spent) = Meters::during(resource.held(&request)).await;
+    match held {
         Ok(permissions) => json(StatusCode::OK, &serde_json::json!({ "permissions": permissions })),
-        Err(outcome) => resource.answer(outcome),
+        Err(outcome) => resource.answer(outcome, spent),
     }
 }
 
@@ -129,26 +131,31 @@ impl<S: Strategy> Resource<S> {
         verifier.verify(bearer(request.headers())?, now).map(Some)
     }
 
-    fn answer(&self, outcome: Outcome) -> Response<Body> {
-        let reason = outcome.reason;
-        self.process.decided(reason);
-        let mut response = Response::new(Body::from(body(reason)));
-        *response.status_mut() = StatusCode::from_u16(reason.status()).expect("statuses of reasons exist");
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(INSTANCE.clone(), self.instance.clone());
-        headers.insert(REASON.clone(), HeaderValue::from_static(reason.name()));
-        headers.insert(DECIDED_AT.clone(), HeaderValue::from(clock::mono_ns()));
-        if let Some(value) = challenge(reason) {
-            headers.insert(WWW_AUTHENTICATE, value);
-        }
+    fn answer(&self, outcome: Outcome, spent: Spent) -> Response<Body> {
+        self.process.decided(outcome.reason, spent);
+        let mut response = answered(outcome.reason, self.instance.clone(), clock::mono_ns());
         if let Some(token) = outcome.reissued
             && let Ok(value) = HeaderValue::from_str(&token)
         {
-            headers.insert(REISSUED.clone(), value);
+            response.headers_mut().insert(REISSUED.clone(), value);
         }
         response
     }
+}
+
+/// The answer that goes with a reason, as every resource server gives it.
+pub(crate) fn answered(reason: Reason, instance: HeaderValue, decided_ns: u64) -> Response<Body> {
+    let mut response = Response::new(Body::from(body(reason)));
+    *response.status_mut() = StatusCode::from_u16(reason.status()).expect("statuses of reasons exist");
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(INSTANCE.clone(), instance);
+    headers.insert(REASON.clone(), HeaderValue::from_static(reason.name()));
+    headers.insert(DECIDED_AT.clone(), HeaderValue::from(decided_ns));
+    if let Some(value) = challenge(reason) {
+        headers.insert(WWW_AUTHENTICATE, value);
+    }
+    response
 }
 
 /// Bodies say what the status says and no more: why is for the harness, in a header.

@@ -35,7 +35,7 @@ pub const CARD: Card = Card {
         "https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/acl",
     ],
     params: &["cache_ttl", "store_timeout", "on_store_down"],
-    exact_costs: &[],
+    exact_costs: &["token_bytes"],
 };
 
 /// Subjects kept per process.

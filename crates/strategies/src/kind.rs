@@ -114,7 +114,7 @@ pub struct Card {
 }
 
 /// Counted costs of a strategy that does the same work for each request.
-pub(crate) const EXACT_PER_REQUEST: &[&str] = &["store_ops_per_1k", "round_trips_on_path"];
+pub(crate) const EXACT_PER_REQUEST: &[&str] = &["store_ops_per_1k", "round_trips_on_path", "token_bytes"];
 
 /// A kind of change about which a strategy is asked what it promises.
 #[derive(Clone, Copy, Debug, PartialEq)]

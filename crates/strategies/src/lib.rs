@@ -23,7 +23,7 @@ pub use deny_list::DenyList;
 pub use floor::Floor;
 pub use kind::{Card, Claimed, Family, Question, StrategyKind, claim, params, time_scale_ms};
 pub use lookup::Lookup;
-pub use meters::Meters;
+pub use meters::{Meters, Spent, Totals};
 pub use mutant::DenyAllAfterChange;
 pub use none::NoCheck;
 pub use short_ttl::ShortTtl;

@@ -1,55 +1,155 @@
-//! What decisions spend: counted where it is spent, read by `/metrics`.
+//! What decisions spend: noted while a decision is made, added to the process's totals together with the
+//! decision itself and read in one piece by `/metrics`.
+//!
+//! A cost that is exact for each decision is thus exact in every reading: what decisions under way have spent so
+//! far is in none, and what one spent whose client left before it was made stays out for good.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::cell::Cell;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use revbench_model::Reason;
+
+tokio::task_local! {
+    /// What the decision that is being made has spent so far.
+    static UNDER_WAY: Cell<Spent>;
+}
+
+/// What one or all decisions spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Store commands sent on behalf of decisions.
+    pub path_operations: u64,
+    /// Times that a decision waited for the store.
+    pub path_round_trips: u64,
+    /// Decisions answered from a cache.
+    pub cache_hits: u64,
+    /// Decisions for which the cache had nothing fresh.
+    pub cache_misses: u64,
+}
+
+impl Spent {
+    fn and(self, other: Spent) -> Spent {
+        Spent {
+            path_operations: self.path_operations + other.path_operations,
+            path_round_trips: self.path_round_trips + other.path_round_trips,
+            cache_hits: self.cache_hits + other.cache_hits,
+            cache_misses: self.cache_misses + other.cache_misses,
+        }
+    }
+}
+
+/// All decisions and what they spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Decisions by reason, in the order of [`Reason::ALL`].
+    pub decisions: [u64; Reason::ALL.len()],
+    /// What they spent.
+    pub spent: Spent,
+}
 
 /// Counters of one server process, shared by its threads.
 #[derive(Debug, Default)]
-pub struct Meters {
-    path_operations: AtomicU64,
-    path_round_trips: AtomicU64,
-    cache_hits: AtomicU64,
-    cache_misses: AtomicU64,
-}
+pub struct Meters(Mutex<Totals>);
 
 impl Meters {
+    /// Makes a decision, and tells what it spent: nothing is counted yet.
+    pub async fn during<F: Future>(decision: F) -> (F::Output, Spent) {
+        let told = async { (decision.await, UNDER_WAY.get().get()) };
+        UNDER_WAY.scope(Cell::default(), told).await
+    }
+
+    /// A decision was made: it and what it spent are counted at once.
+    pub fn decided(&self, reason: Reason, spent: Spent) {
+        let mut totals = self.lock();
+        totals.decisions[reason as usize] += 1;
+        totals.spent = totals.spent.and(spent);
+    }
+
+    /// Everything counted so far, of one instant.
+    pub fn totals(&self) -> Totals {
+        *self.lock()
+    }
+
     /// A decision sends one command to the store and waits for it.
     pub(crate) fn asked_store(&self) {
-        self.path_operations.fetch_add(1, Relaxed);
-        self.path_round_trips.fetch_add(1, Relaxed);
+        self.note(Spent { path_operations: 1, path_round_trips: 1, ..Spent::default() });
     }
 
     /// A decision waits for a command that another decision sent.
     pub(crate) fn waited_along(&self) {
-        self.path_round_trips.fetch_add(1, Relaxed);
+        self.note(Spent { path_round_trips: 1, ..Spent::default() });
     }
 
     /// A decision is answered from the cache.
     pub(crate) fn hit(&self) {
-        self.cache_hits.fetch_add(1, Relaxed);
+        self.note(Spent { cache_hits: 1, ..Spent::default() });
     }
 
     /// The cache has nothing fresh for a decision.
     pub(crate) fn missed(&self) {
-        self.cache_misses.fetch_add(1, Relaxed);
+        self.note(Spent { cache_misses: 1, ..Spent::default() });
     }
 
-    /// Store commands sent on behalf of decisions.
-    pub fn path_operations(&self) -> u64 {
-        self.path_operations.load(Relaxed)
+    /// What nobody awaits the sum of is counted as it comes.
+    fn note(&self, spent: Spent) {
+        let noted = UNDER_WAY.try_with(|under_way| under_way.set(under_way.get().and(spent)));
+        if noted.is_err() {
+            let mut totals = self.lock();
+            totals.spent = totals.spent.and(spent);
+        }
     }
 
-    /// Times that a decision waited for the store.
-    pub fn path_round_trips(&self) -> u64 {
-        self.path_round_trips.load(Relaxed)
+    fn lock(&self) -> MutexGuard<'_, Totals> {
+        // Every step under the lock leaves the counts whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_decision_spends_is_counted_with_it() {
+        let meters = Meters::default();
+        let ((), spent) = Meters::during(async {
+            meters.missed();
+            meters.asked_store();
+            tokio::task::yield_now().await;
+            meters.waited_along();
+            assert_eq!(meters.totals(), Totals::default(), "not decided yet");
+        })
+        .await;
+        assert_eq!((spent.path_operations, spent.path_round_trips), (1, 2));
+        assert_eq!((spent.cache_hits, spent.cache_misses), (0, 1));
+        meters.decided(Reason::Revoked, spent);
+        let totals = meters.totals();
+        assert_eq!((totals.spent, totals.decisions[Reason::Revoked as usize]), (spent, 1));
+        assert_eq!(totals.decisions.iter().sum::<u64>(), 1);
     }
 
-    /// Decisions answered from a cache.
-    pub fn cache_hits(&self) -> u64 {
-        self.cache_hits.load(Relaxed)
-    }
-
-    /// Decisions for which the cache had nothing fresh.
-    pub fn cache_misses(&self) -> u64 {
-        self.cache_misses.load(Relaxed)
+    #[tokio::test]
+    async fn decisions_made_at_the_same_time_are_told_apart() {
+        let meters = Meters::default();
+        let one = |commands: usize| {
+            let meters = &meters;
+            Meters::during(async move {
+                for _ in 0..commands {
+                    meters.asked_store();
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        let (((), three), ((), five)) = tokio::join!(one(3), one(5));
+        assert_eq!((three.path_operations, five.path_operations), (3, 5));
+        // A decision that is dropped half way is no decision.
+        let mut dropped = Box::pin(one(2));
+        let waker = std::task::Waker::noop();
+        assert!(dropped.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        drop(dropped);
+        assert_eq!(meters.totals(), Totals::default());
+        meters.hit();
+        assert_eq!(meters.totals().spent.cache_hits, 1, "outside of any decision");
     }
 }

@@ -221,8 +221,10 @@ fn store_server() -> Check {
 fn postgres() -> Check {
     let found = find_on_path("postgres").or_else(distribution_postgres);
     match found.and_then(|program| version_of(&program, "postgres")) {
-        Some(version) => Check::new("postgres", State::Ok, version, ""),
-        None => Check::new("postgres", State::Ok, "not found; no strategy of this version needs it", ""),
+        Some(version) => {
+            Check::new("postgres", State::Ok, format!("{version} found, not used by this version"), "")
+        }
+        None => Check::new("postgres", State::Ok, "not found, not used by this version", ""),
     }
 }
 

@@ -1,72 +1,67 @@
 //! `revbench explain`: a strategy, a scenario or an error code in words, offline.
 
+mod predict;
+
 use std::fmt::Write as _;
 
 use clap::Args;
 use revbench_model::duration::format_ms;
-use revbench_model::{ChangeActor, Orientation, Scenario, ScopeKind, Settings};
-use revbench_oracle::closed_form::FleetLaw;
-use revbench_strategies::{Card, Claimed, Question, StrategyKind, claim, params, time_scale_ms};
+use revbench_model::parameters::Parameter;
+use revbench_model::{ChangeActor, Orientation, Scenario};
+use revbench_strategies::{Card, Claimed, Question, StrategyKind, claim, params};
 use serde::Serialize;
 
-use crate::cmd::run::param;
 use crate::console::Console;
 use crate::exit::ExitCode;
 use crate::render::{Mistake, Mistakes, UNKNOWN_NAME, explain_code};
-use crate::select;
+use crate::{select, server_flags};
+
+use predict::{Circumstances, CostJson, WindowJson};
 
 const EXAMPLES: &str = "\
 Examples:
   revbench explain cached-lookup
-  revbench explain cached-lookup --param cache_ttl=60s
+  revbench explain cached-lookup --param cache_ttl=60s --instances 4 --lambda-t 100
   revbench explain role-demoted
   revbench explain E021";
 
-/// Requests per lifetime of the fact that a prediction assumes, as `run` plans them for changed subjects.
-const LAMBDA_T: f64 = 6.0;
-/// Resource servers that a prediction assumes.
-const INSTANCES: u16 = 2;
-
 /// Explain a strategy, a scenario or an error code
 ///
-/// A strategy's card says what it promises, costs and needs and how it fails, with its bound and predicted window for
-/// the given settings. Nothing is started and nothing is measured.
+/// A strategy's card says what it promises, costs and needs and how it fails, with its bound, its predicted window and
+/// its predicted cost for the given settings. Nothing is started and nothing is measured.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
     /// Name of a strategy or scenario, a scenario file, or an error code
     #[arg(value_name = "STRATEGY|SCENARIO|CODE")]
     name: String,
-    /// A setting, such as cache_ttl=60s; may be repeated
+    /// A setting, such as cache_ttl=60s; may be repeated. 'revbench list params' has the names
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     param: Vec<String>,
+    /// Resource servers that a prediction is for; 2 if not given
+    #[arg(long, value_name = "N")]
+    instances: Option<String>,
+    /// Requests of a subject at one resource server in the life of what ages (λT); 6 if not given
+    #[arg(long, value_name = "X")]
+    lambda_t: Option<String>,
 }
 
 /// Prints what is known about a name.
 pub(crate) fn execute(args: &ExplainArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let mut settings = Settings::default();
-    let (_, mut mistakes): (Vec<_>, Vec<Mistake>) =
-        partition(args.param.iter().map(|text| param(text, &mut settings)));
+    let mut mistakes = Mistakes::default();
+    let (_, settings) = server_flags::params(&args.param, &mut mistakes);
+    let instances = mistakes.keep(predict::instances(args.instances.as_deref())).unwrap_or(1);
+    let lambda_t = mistakes.keep(predict::lambda_t(args.lambda_t.as_deref())).unwrap_or(1.0);
+    let at = Circumstances { settings, instances, lambda_t };
     match find(&args.name) {
-        Ok(found) if mistakes.is_empty() => found.print(&settings, console)?,
-        Ok(_) => return Err(Mistakes(mistakes).into()),
+        Ok(found) if mistakes.0.is_empty() => found.print(&at, console)?,
+        Ok(_) => return Err(mistakes.into()),
         Err(more) => {
-            mistakes.extend(more);
-            return Err(Mistakes(mistakes).into());
+            mistakes.0.extend(more);
+            return Err(mistakes.into());
         }
     }
     Ok(ExitCode::Done)
-}
-
-fn partition<T, E>(results: impl Iterator<Item = Result<T, E>>) -> (Vec<T>, Vec<E>) {
-    let (mut kept, mut failed) = (Vec::new(), Vec::new());
-    for result in results {
-        match result {
-            Ok(value) => kept.push(value),
-            Err(error) => failed.push(error),
-        }
-    }
-    (kept, failed)
 }
 
 /// What a name stands for.
@@ -92,18 +87,16 @@ fn find(name: &str) -> Result<Found, Vec<Mistake>> {
 }
 
 impl Found {
-    fn print(&self, settings: &Settings, console: &Console) -> anyhow::Result<()> {
+    fn print(&self, at: &Circumstances, console: &Console) -> anyhow::Result<()> {
         match self {
             Found::Code(code, meaning) if console.json => {
                 console.json_data(&serde_json::json!({ "code": code, "meaning": meaning }))
             }
             Found::Code(code, meaning) => Ok(console.data(&format!("{code}: {meaning}\n"))?),
-            Found::Strategy(kind) if console.json => console.json_data(&StrategyJson::new(*kind, settings)),
-            Found::Strategy(kind) => Ok(console.data(&strategy_text(*kind, settings))?),
-            Found::Scenario(scenario) if console.json => {
-                console.json_data(&scenario_json(scenario, settings))
-            }
-            Found::Scenario(scenario) => Ok(console.data(&scenario_text(scenario, settings))?),
+            Found::Strategy(kind) if console.json => console.json_data(&StrategyJson::new(*kind, at)),
+            Found::Strategy(kind) => Ok(console.data(&strategy_text(*kind, at))?),
+            Found::Scenario(scenario) if console.json => console.json_data(&scenario_json(scenario, at)),
+            Found::Scenario(scenario) => Ok(console.data(&scenario_text(scenario, at))?),
         }
     }
 }
@@ -117,16 +110,6 @@ struct ClaimJson {
     window: Option<WindowJson>,
 }
 
-/// The predicted window of a fleet.
-#[derive(Serialize)]
-struct WindowJson {
-    law: String,
-    instances: u16,
-    p50_ms: f64,
-    p95_ms: f64,
-    mean_ms: f64,
-}
-
 #[derive(Serialize)]
 struct StrategyJson {
     name: &'static str,
@@ -134,50 +117,28 @@ struct StrategyJson {
     card: &'static Card,
     settings: std::collections::BTreeMap<String, serde_json::Value>,
     claims: Vec<ClaimJson>,
+    cost: Option<CostJson>,
 }
 
 impl StrategyJson {
-    fn new(kind: StrategyKind, settings: &Settings) -> StrategyJson {
+    fn new(kind: StrategyKind, at: &Circumstances) -> StrategyJson {
         let ask = |orientation| {
-            let question = Question { orientation, ..one_permission(kind, settings) };
-            claim_json(kind, settings, &question)
+            let question = Question { orientation, ..at.question(kind) };
+            claim_json(kind, at, &question)
         };
         StrategyJson {
             name: kind.name(),
             card: kind.card(),
-            settings: params(kind, settings),
+            settings: params(kind, &at.settings),
             claims: [Orientation::Revoke, Orientation::Grant].map(ask).into(),
+            cost: CostJson::new(kind, at),
         }
     }
 }
 
-/// One permission of one subject, at the traffic that predictions assume.
-fn one_permission(kind: StrategyKind, settings: &Settings) -> Question {
-    let scale_ms = time_scale_ms(kind, settings);
-    Question {
-        orientation: Orientation::Revoke,
-        scope: ScopeKind::Subject,
-        everything: false,
-        rate_per_s: scale_ms.map_or(LAMBDA_T, |scale_ms| LAMBDA_T * 1_000.0 / scale_ms),
-    }
-}
-
-fn claim_json(kind: StrategyKind, settings: &Settings, question: &Question) -> ClaimJson {
-    let claim = claim(kind, settings, question);
-    let law = match &claim {
-        Claimed::Bound { predicted, .. } => *predicted,
-        Claimed::NoClaim | Claimed::Cannot { .. } => None,
-    };
-    let window = law.map(|law| {
-        let law = FleetLaw::new(law, INSTANCES);
-        WindowJson {
-            law: law.words(),
-            instances: INSTANCES,
-            p50_ms: law.quantile(0.5),
-            p95_ms: law.quantile(0.95),
-            mean_ms: law.mean(),
-        }
-    });
+fn claim_json(kind: StrategyKind, at: &Circumstances, question: &Question) -> ClaimJson {
+    let claim = claim(kind, &at.settings, question);
+    let window = WindowJson::new(&claim, at);
     ClaimJson { orientation: question.orientation, claim, window }
 }
 
@@ -189,20 +150,13 @@ fn claim_text(json: &ClaimJson) -> String {
         Claimed::Cannot { why } => format!("cannot: {why}"),
     };
     if let Some(window) = &json.window {
-        let _ = write!(
-            text,
-            "\n           predicted p50 {}, p95 {}, mean {}: {}",
-            format_ms(window.p50_ms),
-            format_ms(window.p95_ms),
-            format_ms(window.mean_ms),
-            window.law
-        );
+        let _ = write!(text, "\n           {}", window.text());
     }
     text
 }
 
-fn strategy_text(kind: StrategyKind, settings: &Settings) -> String {
-    let StrategyJson { name, card, settings, claims } = StrategyJson::new(kind, settings);
+fn strategy_text(kind: StrategyKind, at: &Circumstances) -> String {
+    let StrategyJson { name, card, claims, cost, .. } = StrategyJson::new(kind, at);
     let mut text = format!("{name}: {}\n\n", card.summary);
     for (label, line) in
         [("promises", card.promises), ("costs", card.costs), ("fails", card.fails), ("needs", card.needs)]
@@ -212,7 +166,12 @@ fn strategy_text(kind: StrategyKind, settings: &Settings) -> String {
     for json in &claims {
         let _ = writeln!(text, "  {:<8} {}", json.orientation.name(), claim_text(json));
     }
-    let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    if let Some(cost) = cost {
+        let _ = writeln!(text, "  {:<8} {}", "predicts", cost.text());
+    }
+    let as_given = |parameter: &Parameter| format!("{}={}", parameter.name, parameter.value(&at.settings));
+    let settings: Vec<String> =
+        card.params.iter().filter_map(|name| Parameter::from_name(name)).map(as_given).collect();
     if !settings.is_empty() {
         let _ = writeln!(text, "  {:<8} {}", "settings", settings.join(", "));
     }
@@ -222,16 +181,16 @@ fn strategy_text(kind: StrategyKind, settings: &Settings) -> String {
     text
 }
 
-fn question_of(scenario: &Scenario, kind: StrategyKind, settings: &Settings) -> Question {
+fn question_of(scenario: &Scenario, kind: StrategyKind, at: &Circumstances) -> Question {
     Question {
         orientation: scenario.orientation,
         scope: scenario.scope,
         everything: scenario.changed.is_none(),
-        ..one_permission(kind, settings)
+        ..at.question(kind)
     }
 }
 
-fn scenario_text(scenario: &Scenario, settings: &Settings) -> String {
+fn scenario_text(scenario: &Scenario, at: &Circumstances) -> String {
     let mut text = format!("{}: {}\n\n{}\n\n", scenario.name, scenario.question, scenario.prose);
     let what =
         scenario.changed.as_ref().map_or("everything".to_owned(), |permission| format!("'{permission}'"));
@@ -253,7 +212,7 @@ fn scenario_text(scenario: &Scenario, settings: &Settings) -> String {
     );
     let _ = writeln!(text, "\nWhat each strategy claims here:");
     for kind in StrategyKind::ALL {
-        let json = claim_json(kind, settings, &question_of(scenario, kind, settings));
+        let json = claim_json(kind, at, &question_of(scenario, kind, at));
         let claim = claim_text(&ClaimJson { window: None, ..json });
         let _ = writeln!(text, "  {:<14} {claim}", kind.name());
     }
@@ -265,11 +224,11 @@ fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn scenario_json(scenario: &Scenario, settings: &Settings) -> serde_json::Value {
+fn scenario_json(scenario: &Scenario, at: &Circumstances) -> serde_json::Value {
     let claims: serde_json::Map<String, serde_json::Value> = StrategyKind::ALL
         .into_iter()
         .map(|kind| {
-            let json = claim_json(kind, settings, &question_of(scenario, kind, settings));
+            let json = claim_json(kind, at, &question_of(scenario, kind, at));
             (kind.name().to_owned(), serde_json::to_value(json).unwrap_or_default())
         })
         .collect();

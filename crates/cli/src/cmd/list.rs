@@ -1,6 +1,8 @@
 //! `revbench list`: what there is to choose from.
 
 use clap::{Args, ValueEnum};
+use revbench_model::Settings;
+use revbench_model::parameters::{PARAMETERS, Parameter};
 use revbench_strategies::StrategyKind;
 use serde::Serialize;
 
@@ -11,9 +13,10 @@ use crate::select;
 const EXAMPLES: &str = "\
 Examples:
   revbench list strategies
-  revbench list scenarios --json";
+  revbench list scenarios --json
+  revbench list params";
 
-/// List strategies or scenarios
+/// List strategies, scenarios or parameters
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ListArgs {
@@ -28,6 +31,8 @@ enum What {
     Strategies,
     /// Questions about a kind of change
     Scenarios,
+    /// Settings that --param takes, with their defaults
+    Params,
 }
 
 /// A row of the list.
@@ -46,6 +51,7 @@ pub(crate) fn execute(args: &ListArgs, console: &Console) -> anyhow::Result<Exit
     let rows = match args.what {
         What::Strategies => strategies()?,
         What::Scenarios => scenarios(),
+        What::Params => return params(console),
     };
     if console.json {
         console.json_data(&rows)?;
@@ -76,4 +82,35 @@ fn scenarios() -> Vec<Row> {
         summary: scenario.question,
     };
     known.map(|(_, scenario)| row(scenario)).collect()
+}
+
+/// A setting that `--param` takes.
+#[derive(Serialize)]
+struct Param {
+    name: &'static str,
+    default: String,
+    what: &'static str,
+    accepted: &'static str,
+}
+
+fn params(console: &Console) -> anyhow::Result<ExitCode> {
+    let settings = Settings::default();
+    let row = |parameter: &Parameter| {
+        let Parameter { name, what, accepted, .. } = *parameter;
+        Param { name, default: parameter.value(&settings), what, accepted }
+    };
+    let rows: Vec<Param> = PARAMETERS.iter().map(row).collect();
+    if console.json {
+        console.json_data(&rows)?;
+        return Ok(ExitCode::Done);
+    }
+    let width = rows.iter().map(|row| row.name.len() + row.default.len() + 1).max().unwrap_or(0);
+    let line = |Param { name, default, what, accepted }: &Param| {
+        format!("{:width$}  {what}; {accepted}\n", format!("{name}={default}"))
+    };
+    console.data(&rows.iter().map(line).collect::<String>())?;
+    console.say(
+        "Profiles shorten token_ttl and cache_ttl: 'revbench run --dry-run --json' has what a run uses.",
+    );
+    Ok(ExitCode::Done)
 }

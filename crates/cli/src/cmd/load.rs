@@ -104,8 +104,8 @@ fn watch(plan: &LoadPlan, progress: &Arc<Progress>) -> impl Fn() -> Snapshot + S
 fn explained(error: &DriverError, url: &str) -> anyhow::Error {
     match error {
         DriverError::Connect { .. } => {
-            let words = format!("cannot load {url}: {error}. Is the server running, and on this port?");
-            Failure::environment(words).into()
+            let words = format!("cannot load {url}: {error}");
+            Failure::environment(words).help("is the server running, and on this port?").into()
         }
         _ => anyhow::anyhow!("cannot load {url}: {error}"),
     }

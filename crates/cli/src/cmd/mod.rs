@@ -1,5 +1,7 @@
 //! One file per subcommand.
 
+pub(crate) mod calibrate;
+pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod list;
@@ -20,9 +22,11 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Serve(serve::ServeArgs),
     Report(report::ReportArgs),
+    Check(check::CheckArgs),
     Load(load::LoadArgs),
     List(list::ListArgs),
     Explain(explain::ExplainArgs),
+    Calibrate(calibrate::CalibrateArgs),
     Doctor(doctor::DoctorArgs),
     Schema(schema::SchemaArgs),
 }
@@ -34,9 +38,11 @@ impl Command {
             Command::Run(args) => run::execute(&args, console),
             Command::Serve(args) => serve::execute(&args, console),
             Command::Report(args) => report::execute(&args, console),
+            Command::Check(args) => check::execute(&args, console),
             Command::Load(args) => load::execute(&args, console),
             Command::List(args) => list::execute(&args, console),
             Command::Explain(args) => explain::execute(&args, console),
+            Command::Calibrate(args) => calibrate::execute(&args, console),
             Command::Doctor(_) => doctor::execute(console),
             Command::Schema(args) => schema::execute(&args, console),
         }

@@ -11,7 +11,7 @@ use crate::render::{Mistake, Mistakes, UNREADABLE};
 
 const EXAMPLES: &str = "\
 Examples:
-  revbench report runs/20261120-1104-2-cores
+  revbench report runs/20261120-110412-2-cores
   revbench report runs/*";
 
 /// Write the report of finished or interrupted runs again

@@ -1,31 +1,41 @@
 //! `revbench run`: what may be asked for, checked all at once before anything starts.
 
 mod check;
+mod command;
+mod doubts;
 mod events;
 mod execute;
+mod given;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use revbench_runner::options::Options;
+use revbench_runner::profile::Profile;
 
 use crate::console::Console;
 use crate::exit::ExitCode;
+use crate::server_flags::ServerArgs;
 
-pub(crate) use check::{find_mutant, param, store};
+pub(crate) use check::find_mutant;
+
+/// Resource servers of a fleet, unless told otherwise.
+pub(crate) const INSTANCES: u16 = 2;
+const STORE_RTT: &str = "500us";
+const SEED: u64 = 42;
 
 const EXAMPLES: &str = "\
 Examples:
-  revbench run                       two scenarios, every strategy, under 3 minutes
+  revbench run                       floor, control and five strategies, at most 3 minutes
   revbench run --profile smoke       does everything work? seconds per strategy
   revbench run --strategy lookup,deny-list --store-rtt 2ms
   revbench run --scenario logout --scenario mine.toml --strategy all
   revbench run --param cache_ttl=500ms --param algorithm=ES256
-  revbench run --resume runs/20261120-1104-2-cores
+  revbench run --resume runs/20261120-110412-2-cores
   revbench run --json > result.json
 
-'revbench list strategies' and 'revbench list scenarios' print the names, 'revbench explain NAME'
-what they mean.";
+'revbench list strategies', 'list scenarios' and 'list params' print the names, 'revbench explain
+NAME' what a strategy or scenario means.";
 
 /// Measure how stale decisions get, and what fresher ones cost
 ///
@@ -34,8 +44,16 @@ what they mean.";
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct RunArgs {
-    /// How much is measured: smoke, quick
-    #[arg(long, value_name = "PROFILE", default_value = "quick", env = "REVBENCH_PROFILE")]
+    #[command(flatten)]
+    given: given::Given,
+    #[arg(
+        long,
+        value_name = "PROFILE",
+        default_value = "quick",
+        env = "REVBENCH_PROFILE",
+        help = profile_names(),
+        long_help = profile_help()
+    )]
     profile: String,
     /// Questions: a name, a file or 'all'; several with commas or by repeating [default: the profile's]
     #[arg(long, value_name = "NAME|FILE|all", value_delimiter = ',', env = "REVBENCH_SCENARIO")]
@@ -43,23 +61,10 @@ pub(crate) struct RunArgs {
     /// Strategies: names or 'all'; several with commas or by repeating [default: the profile's]
     #[arg(short, long, value_name = "NAME|all", value_delimiter = ',', env = "REVBENCH_STRATEGY")]
     strategy: Vec<String>,
-    /// A setting of strategies and servers, such as cache_ttl=2s; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", env = "REVBENCH_PARAM", value_delimiter = ',')]
-    param: Vec<String>,
-    /// The store: auto, embedded, redis-server, valkey-server, or redis://HOST:PORT on this machine
-    ///
-    /// 'auto' starts a private redis-server or valkey-server from PATH, else the embedded store. The password of a
-    /// server of your own goes into the variable REVBENCH_STORE_PASSWORD.
-    #[arg(
-        long,
-        value_name = "STORE",
-        default_value = "auto",
-        env = "REVBENCH_STORE",
-        hide_env_values = true
-    )]
-    store: String,
+    #[command(flatten)]
+    servers: ServerArgs,
     /// Round trip between servers and store; 0 is the best case, not a deployment
-    #[arg(long, value_name = "DURATION", default_value = "500us", env = "REVBENCH_STORE_RTT")]
+    #[arg(long, value_name = "DURATION", default_value = STORE_RTT, env = "REVBENCH_STORE_RTT")]
     store_rtt: String,
     /// Background requests per second [default: the profile's]
     #[arg(long, value_name = "N", env = "REVBENCH_RATE")]
@@ -68,18 +73,18 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", env = "REVBENCH_CHANGES")]
     changes: Option<String>,
     /// Resource servers of each fleet
-    #[arg(long, value_name = "N", default_value = "2", env = "REVBENCH_INSTANCES")]
+    #[arg(long, value_name = "N", default_value_t = INSTANCES.to_string(), env = "REVBENCH_INSTANCES")]
     instances: String,
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value = "42", env = "REVBENCH_SEED")]
+    #[arg(long, value_name = "N", default_value_t = SEED.to_string(), env = "REVBENCH_SEED")]
     seed: String,
-    /// Folder of the run [default: runs/UTC-LABEL]
+    /// Folder of the run, new or empty [default: runs/YYYYMMDD-HHMMSS-LABEL, in UTC]
     #[arg(short, long, value_name = "DIR", env = "REVBENCH_OUT")]
     out: Option<PathBuf>,
-    /// Complete the cells that a run in this folder lacks, with that run's own options
+    /// Measure what the run in this folder lacks, with that run's own options; takes no other flags of measuring
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
-    /// Second half of the folder's name [default: the number of cores, such as 2-cores]
+    /// Last part of the folder's name [default: the number of cores, such as 2-cores]
     #[arg(long, value_name = "WORD", env = "REVBENCH_LABEL")]
     label: Option<String>,
     /// Print the plan and its expected time, and start nothing
@@ -88,6 +93,19 @@ pub(crate) struct RunArgs {
     /// A fault built into the servers behind the harness's back
     #[arg(long, value_name = "NAME", hide = true)]
     mutant: Option<String>,
+}
+
+fn profile_names() -> String {
+    format!("How much is measured: {}", Profile::ALL.map(Profile::name).join(", "))
+}
+
+/// What each profile measures, and how long that takes.
+fn profile_help() -> String {
+    let about = |profile: Profile| {
+        let [what, supports] = profile.about();
+        format!("\n{}: {what}\n  {supports}", profile.name())
+    };
+    format!("How much is measured, and how long that takes on two cores:{}", Profile::ALL.map(about).concat())
 }
 
 /// A run as asked for, checked: every name exists, every value has its form, every file parses.
@@ -99,14 +117,19 @@ pub(crate) struct RunRequest {
     pub(crate) out: Option<PathBuf>,
     /// An existing run to complete; it has a manifest.
     pub(crate) resume: Option<PathBuf>,
-    /// Second half of the folder's name.
+    /// Last part of the folder's name.
     pub(crate) label: String,
     /// Print the plan and stop.
     pub(crate) dry_run: bool,
 }
 
+/// Measures the plan of a finished run again into a new folder, and says where and how that ended.
+pub(crate) fn again(run: &Path, console: &Console) -> anyhow::Result<(PathBuf, ExitCode)> {
+    execute::again(run, console)
+}
+
 /// Checks the flags and runs what they ask for.
 pub(crate) fn execute(args: &RunArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let request = check::request(args)?;
+    let request = check::request(args, console)?;
     execute::execute(request, console)
 }

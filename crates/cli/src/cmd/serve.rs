@@ -7,15 +7,20 @@ use clap::Args;
 
 use crate::console::Console;
 use crate::exit::ExitCode;
+use crate::server_flags::ServerArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   revbench serve lookup
   revbench serve cached-lookup --param cache_ttl=30s --listen 127.0.0.1:8080 --print-token
 
-Then, with what it prints:
-  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/resource/orders:write
-  revbench load http://127.0.0.1:8080/resource/orders:write --header \"Authorization: Bearer $TOKEN\"
+It prints addresses and secrets, and these calls with them filled in:
+  curl -i -H \"Authorization: Bearer $TOKEN\" $RESOURCE/resource/orders:write
+  curl -H \"Authorization: Bearer $ADMIN\" -H 'Content-Type: application/json' \\
+    $AUTHORITY/admin/changes -d '{\"orientation\":\"revoke\",\"scope\":{\"subject\":\"demo\"},
+    \"permission\":\"orders:write\",\"reason\":\"demo\"}'
+The first is allowed; the second takes the permission away; the first again shows from when on the
+strategy knows. And: revbench load $RESOURCE/resource/orders:write --header \"Authorization: …\"
 
 Ctrl-C ends servers and store.";
 
@@ -31,26 +36,16 @@ pub(crate) struct ServeArgs {
     /// Where the resource server listens; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: String,
-    /// A setting of strategy and servers, such as cache_ttl=2s; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
-    param: Vec<String>,
-    /// The store: auto, embedded, redis-server, valkey-server, or redis://HOST:PORT on this machine
-    #[arg(
-        long,
-        value_name = "STORE",
-        default_value = "auto",
-        env = "REVBENCH_STORE",
-        hide_env_values = true
-    )]
-    store: String,
-    /// Print an access token of a subject that may do everything
+    #[command(flatten)]
+    servers: ServerArgs,
+    /// Print an access token of a subject that may do everything, and calls to try with it
     #[arg(long)]
     print_token: bool,
     /// A fault built into the resource server
     #[arg(long, value_name = "NAME", hide = true)]
     mutant: Option<String>,
     /// The role of a child process; its configuration comes as one line of JSON on standard input
-    #[arg(long, value_name = "ROLE", hide = true, conflicts_with_all = ["strategy", "print_token", "param"])]
+    #[arg(long, value_name = "ROLE", hide = true, conflicts_with_all = ["strategy", "print_token"])]
     role: Option<String>,
 }
 

@@ -66,7 +66,8 @@ fn wrong_values_of_run_one_by_one() {
     check(&["--rate", "0"], "value '0' of --rate is not a number of requests per second");
     check(&["--resume", "nowhere"], "no run in 'nowhere': it has no manifest.json");
     check(&["--scenario", "nowhere.toml"], "cannot read scenario file 'nowhere.toml'");
-    check(&["--out", "src"], "folder 'src' of --out is in use");
+    check(&["--out", "src"], "error[E106]: folder 'src' of --out is in use");
+    check(&["--param", "refresh_at=2"], "help: write it like --param refresh_at=0.8");
 }
 
 #[test]
@@ -125,11 +126,38 @@ fn a_watch_that_ends_before_a_bound_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_the_plan_shows_comes_with_the_rest_and_names_the_flag() {
+    let folder = TempDir::new().unwrap();
+    let text = fs::read_to_string("../../scenarios/role-demoted.toml").unwrap();
+    let measure = "[measure]\nwatch = \"200ms\"\npercentile = 95\nchanges = 10\n";
+    fs::write(folder.path().join("short.toml"), format!("{text}\n{measure}")).unwrap();
+    let said = |more: &[&str]| {
+        let mut command = revbench();
+        command.current_dir(folder.path()).args(["run", "--dry-run", "--strategy", "cached-lookup"]);
+        let output = command.args(["--scenario", "short.toml"]).args(more).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let found = said(&["--seed", "x"]);
+    for expected in
+        ["error[E021]", "error[E022]", "set changes = 72 or more", "of --seed", "3 mistakes found"]
+    {
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+    assert!(said(&["--changes", "20"]).contains("give --changes 72 or more"));
+    assert!(!said(&["--changes", "72"]).contains("E022"));
+    assert!(said(&["--changes", "no"]).contains("1 mistake found"));
+}
+
+#[test]
 fn nothing_selected_has_a_code_of_its_own() {
     for arguments in [["run", "--strategy", ","], ["run", "--scenario", ","]] {
         let (code, stdout, stderr) = call(&arguments);
         assert_eq!((code, stdout.as_str()), (7, ""), "{stderr}");
         assert!(stderr.contains("selected"), "{stderr}");
+        let (code, stdout, _) = call(&[&arguments[..], &["--json"]].concat());
+        let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((code, &listed[0]["code"]), (7, &"E107".into()));
     }
 }
 
@@ -161,7 +189,10 @@ fn json_mistakes_of_the_parser_are_json_too() {
 
 #[test]
 fn every_code_that_is_printed_is_explained() {
-    for code in ["E001", "e012", "E021", "E022", "E101", "E102", "E103", "E104", "E105"] {
+    for code in [
+        "E001", "e012", "E021", "E022", "E101", "E102", "E103", "E104", "E105", "E106", "E107", "E201",
+        "E202",
+    ] {
         let (exit, stdout, stderr) = call(&["explain", code]);
         assert_eq!((exit, stderr.as_str()), (0, ""));
         assert!(stdout.starts_with(&code.to_uppercase()) && stdout.len() > 30, "{stdout}");

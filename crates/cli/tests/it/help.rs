@@ -10,7 +10,8 @@ fn page(command: &str, flag: &str) -> String {
     stdout
 }
 
-const COMMANDS: [&str; 8] = ["run", "serve", "report", "load", "list", "explain", "doctor", "schema"];
+const COMMANDS: [&str; 10] =
+    ["run", "serve", "report", "check", "load", "list", "explain", "calibrate", "doctor", "schema"];
 
 #[test]
 fn the_program() {

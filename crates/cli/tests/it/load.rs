@@ -159,7 +159,12 @@ fn an_unreachable_server_is_told_apart_from_wrong_usage() {
     drop(listener);
     let (code, stdout, stderr) = call(&["load", &url, "--duration", "1s"]);
     assert_eq!((code, stdout.as_str()), (6, ""), "{stderr}");
-    assert!(stderr.contains("Is the server running"), "{stderr}");
+    assert!(stderr.contains("help: is the server running"), "{stderr}");
+    let (code, stdout, _) = call(&["load", &url, "--duration", "1s", "--json"]);
+    let listed = json(&stdout);
+    assert_eq!((code, &listed[0]["code"]), (6, &"E201".into()));
+    assert!(listed[0]["message"].as_str().unwrap().contains(&url), "{listed}");
+    assert_eq!(listed[0]["help"], "is the server running, and on this port?");
 }
 
 #[test]

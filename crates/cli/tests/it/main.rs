@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
+mod check;
 mod flags;
 mod help;
 mod load;
 mod offline;
+mod resume;
 mod serve;
 mod streams;
 

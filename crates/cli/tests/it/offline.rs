@@ -38,6 +38,22 @@ fn lists_name_everything() {
 }
 
 #[test]
+fn parameters_are_listed_as_they_are_given() {
+    let listed = json(&["list", "params"]);
+    assert_eq!(names(&listed), revbench_model::Settings::NAMES);
+    let mut arguments = vec!["explain".to_owned(), "lookup".to_owned()];
+    for row in listed.as_array().unwrap() {
+        let text = |key: &str| row[key].as_str().unwrap().to_owned();
+        assert!(text("what").len() > 15 && text("accepted").len() > 10, "{row}");
+        arguments.extend(["--param".to_owned(), format!("{}={}", text("name"), text("default"))]);
+    }
+    data(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let (code, text, _) = call(&["list", "params"]);
+    assert_eq!((code, text.lines().count()), (0, revbench_model::Settings::NAMES.len()));
+    assert!(text.lines().any(|line| line.starts_with("cache_ttl=1s ")), "{text}");
+}
+
+#[test]
 fn every_name_on_a_list_is_explained() {
     for what in ["strategies", "scenarios"] {
         for name in names(&json(&["list", what])) {
@@ -51,6 +67,7 @@ fn every_name_on_a_list_is_explained() {
 fn a_card_states_bound_and_prediction_for_the_given_settings() {
     let text = data(&["explain", "cached-lookup", "--param", "cache_ttl=60s,store_timeout=2s"]);
     assert!(text.contains("within 62 s = cache_ttl + store_timeout"), "{text}");
+    assert!(text.contains("cache_ttl=1m, store_timeout=2s"), "{text}");
     let card = json(&["explain", "cached-lookup", "--param", "cache_ttl=60s"]);
     assert_eq!(card["settings"]["cache_ttl_ms"], 60_000);
     let claim = &card["claims"][0];
@@ -60,6 +77,51 @@ fn a_card_states_bound_and_prediction_for_the_given_settings() {
     let median_ms = claim["window"]["p50_ms"].as_f64().unwrap();
     let expected_ms = 60_000.0 * (7.0 / 2.0_f64.sqrt() - 1.0) / 6.0;
     assert!((median_ms - expected_ms).abs() < 1.0, "{median_ms} against {expected_ms}");
+}
+
+#[test]
+fn a_card_predicts_window_and_cost_for_the_given_fleet_and_traffic() {
+    let card = json(&[
+        "explain",
+        "cached-lookup",
+        "--param",
+        "cache_ttl=60s",
+        "--instances",
+        "4",
+        "--lambda-t",
+        "3",
+    ]);
+    let window = &card["claims"][0]["window"];
+    assert_eq!((&window["instances"], &window["lambda_t"]), (&4.into(), &3.0.into()));
+    assert_eq!(window["max_ms"], 60_000.0);
+    let near = |value: &Value, expected: f64| {
+        let value = value.as_f64().unwrap();
+        assert!((value / expected - 1.0).abs() < 1e-9, "{value} against {expected}");
+    };
+    // The last of four that are over by t with probability (1 + 3t/T)/4: T·(4·⁴√p − 1)/3.
+    near(&window["p95_ms"], 60_000.0 * (4.0 * 0.95_f64.powf(0.25) - 1.0) / 3.0);
+    // A read per cycle of 1 + λT requests; a renewal every 0.8 × 900 s of a session that asks 4 × 3 times a minute.
+    near(&card["cost"]["store_ops_per_1k"], 250.0);
+    near(&card["cost"]["round_trips_on_path"], 0.25);
+    near(&card["cost"]["tokens_issued_per_1k"], 1e3 / (720.0 * 0.2));
+    assert_eq!(card["cost"]["p99_is_a_hit_from_lambda_t"], 99.0);
+
+    let store_ops = |strategy| json(&["explain", strategy])["cost"]["store_ops_per_1k"].as_f64().unwrap();
+    assert_eq!(["floor", "none", "short-ttl"].map(store_ops), [0.0; 3]);
+    assert_eq!(["deny-list", "token-version", "lookup"].map(store_ops), [1_000.0; 3]);
+    let text = data(&["explain", "short-ttl", "--param", "token_ttl=100s,refresh_at=1,leeway=0"]);
+    assert!(text.contains("predicted p50 50 s, p95 95 s, mean 50 s, longest 100 s"), "{text}");
+    assert!(text.contains("0 store operations and 83.3 tokens per 1 000 requests"), "{text}");
+}
+
+#[test]
+fn circumstances_of_a_prediction_are_checked() {
+    let (code, _, stderr) = call(&["explain", "lookup", "--instances", "none", "--lambda-t", "0"]);
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains("value 'none' of --instances") && stderr.contains("value '0' of --lambda-t"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -133,12 +195,100 @@ fn a_dry_run_prints_the_plan_and_starts_nothing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// Code, plan and words of a dry run with these flags and variables.
+fn planned(arguments: &[&str], variables: &[(&str, &str)]) -> (Value, String) {
+    let mut command = crate::revbench();
+    let output = command
+        .envs(variables.iter().copied())
+        .args([&["run", "--dry-run", "--json"], arguments].concat())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    (serde_json::from_slice(&output.stdout).unwrap(), said)
+}
+
+#[test]
+fn a_plan_is_one_document() {
+    let (plan, said) = planned(&["--strategy", "cached-lookup,deny-list"], &[]);
+    assert_eq!(said, "");
+    let fleets = plan["fleets"].as_array().unwrap();
+    let mut strategies: Vec<&str> = fleets.iter().map(|fleet| fleet["strategy"].as_str().unwrap()).collect();
+    strategies.sort_unstable();
+    assert_eq!(strategies, ["cached-lookup", "deny-list", "none"]);
+    let cached = fleets.iter().find(|fleet| fleet["strategy"] == "cached-lookup").unwrap();
+    assert_eq!(cached["params"]["cache_ttl_ms"], 1_000);
+    let cell = &cached["cells"][0];
+    assert_eq!((&cell["scenario"], &cell["changes"]), (&"role-demoted".into(), &80.into()));
+    assert_eq!(cell["claim"]["bound_ms"], 1_500.0);
+    assert!(cell["watch_ms"].as_f64().unwrap() > 1_500.0);
+    let sum: f64 = fleets.iter().map(|fleet| fleet["expected_s"].as_f64().unwrap()).sum();
+    assert!((plan["expected_s"].as_f64().unwrap() - sum).abs() < 1e-6);
+    let cannot = &plan["cannot"][0];
+    assert_eq!((&cannot["scenario"], &cannot["strategy"]), (&"role-promoted".into(), &"deny-list".into()));
+}
+
+#[test]
+fn the_command_of_a_run_is_what_was_asked_for_however() {
+    let check = |arguments: &[&str], variables: &[(&str, &str)], expected: &str| {
+        let (plan, _) = planned(arguments, variables);
+        assert_eq!(plan["command"], expected);
+        let again: Vec<&str> = plan["command"].as_str().unwrap().split(' ').skip(2).collect();
+        assert_eq!(planned(&again, &[]).0["command"], expected);
+    };
+    check(&[], &[], "revbench run --seed 42");
+    check(&["--out", "/tmp/elsewhere/x", "--label", "mine", "-q"], &[], "revbench run --seed 42");
+    check(
+        &["--strategy", "lookup", "--param", "leeway=1s"],
+        &[("REVBENCH_RATE", "300"), ("REVBENCH_STORE", "embedded"), ("REVBENCH_SEED", "7")],
+        "revbench run --strategy none,lookup --param leeway=1s --store embedded --rate 300 --seed 7",
+    );
+    check(
+        &["--strategy", "all", "--profile", "smoke", "--scenario", "../../scenarios/logout.toml"],
+        &[("REVBENCH_STORE_RTT", "2ms"), ("REVBENCH_INSTANCES", "3"), ("REVBENCH_CHANGES", "9")],
+        "revbench run --profile smoke --scenario ../../scenarios/logout.toml --strategy all --store-rtt 2ms \
+         --changes 9 --instances 3 --seed 42",
+    );
+}
+
+#[test]
+fn plans_that_will_disappoint_are_warned_of() {
+    let check = |arguments: &[&str], expected: &[&str]| {
+        let (plan, said) = planned(arguments, &[]);
+        let warnings: Vec<&str> =
+            plan["warnings"].as_array().unwrap().iter().map(|warning| warning.as_str().unwrap()).collect();
+        assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+        for (warning, expected) in warnings.iter().zip(expected) {
+            assert!(warning.contains(expected), "{warning}");
+            assert!(said.contains(&format!("warning: {warning}")), "{said}");
+        }
+    };
+    check(&["--profile", "smoke"], &[]);
+    check(&["--rate", "60001"], &["more than one driver core can send"]);
+    check(&["--changes", "5"], &["5 changes support no percentile"]);
+    check(&["--changes", "6"], &[]);
+    check(&["--changes", "20000", "--strategy", "lookup"], &["this takes about"]);
+}
+
+#[test]
+fn floor_and_control_are_not_counted_as_strategies() {
+    let check = |arguments: &[&str], expected: &str| {
+        let plan = data(&[&["run", "--dry-run"], arguments].concat());
+        assert!(plan.lines().next().unwrap().contains(expected), "{plan}");
+    };
+    check(&[], "floor, control and 5 strategies; 7 fleets of 2 resource servers");
+    check(
+        &["--profile", "smoke", "--strategy", "lookup", "--instances", "1"],
+        "× 1 strategy; 1 fleet of 1 resource server,",
+    );
+}
+
 #[test]
 fn a_report_is_made_from_what_a_run_saved() {
     let folder = tempfile::TempDir::new().unwrap();
     let summary = Summary {
         schema: SCHEMA.to_owned(),
-        run: "20261120-1104-2-cores".to_owned(),
+        run: "20261120-110412-2-cores".to_owned(),
         profile: "quick".to_owned(),
         partial: true,
         command: "revbench run".to_owned(),

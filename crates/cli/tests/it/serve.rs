@@ -68,6 +68,58 @@ fn a_port_in_use_is_told_as_such() {
 }
 
 #[test]
+fn what_is_printed_can_be_tried_and_ctrl_c_is_the_normal_end() {
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "lookup", "--store", "embedded", "--param", "algorithm=ES256", "--print-token"]);
+    let mut served = Killed(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(served.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let calls: Vec<String> = said
+        .by_ref()
+        .take_while(|line| line != "Ctrl-C ends it.")
+        .filter(|line| line.starts_with("  curl"))
+        .collect();
+    let [call, change] = &calls[..] else { panic!("{calls:?}") };
+    let url = |line: &str| line.split(' ').find(|word| word.starts_with("http://")).unwrap().to_owned();
+    let token = call.split("Bearer ").nth(1).unwrap().split('"').next().unwrap();
+    let url_of_call = url(call);
+    let (resource, path) = url_of_call.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let answer = || status_line(resource, &format!("/{path}"), token);
+    assert_eq!(answer(), "HTTP/1.1 200 OK", "{call}");
+    let quoted: Vec<&str> = change.split('\'').collect();
+    let mut post = ureq::post(url(change));
+    for header in [quoted[1], quoted[3]] {
+        let (name, value) = header.split_once(": ").unwrap();
+        post = post.header(name, value);
+    }
+    assert_eq!(post.send(quoted[5]).unwrap().status(), 200, "{change}");
+    assert_eq!(answer(), "HTTP/1.1 403 Forbidden");
+    let process = nix::unistd::Pid::from_raw(served.0.id() as i32);
+    // Some wrappers pass a Ctrl-C on that the terminal has sent already.
+    for _ in 0..2 {
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
+    }
+    assert_eq!(served.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_store_that_does_not_answer_comes_with_its_remedy() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let url = format!("redis://127.0.0.1:{port}");
+    let (code, stdout, stderr) = call(&["serve", "lookup", "--store", &url, "--json"]);
+    assert_eq!(code, 6, "{stderr}");
+    let listed: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(listed[0]["code"], "E201");
+    assert!(listed[0]["message"].as_str().unwrap().contains("store"), "{listed}");
+    let help = listed[0]["help"].as_str().unwrap();
+    assert!(
+        help.contains(&format!("redis-server --port {port}")) && help.contains("--store embedded"),
+        "{help}"
+    );
+}
+
+#[test]
 fn only_this_machine_is_served() {
     for address in ["0.0.0.0:0", "10.0.0.1:80", "8080", "127.0.0.1:99999"] {
         let (code, _, stderr) = call(&["serve", "lookup", "--listen", address]);

@@ -22,21 +22,37 @@ impl Conductor<'_> {
         let subject = self.sessions[number as usize].subject;
         self.record.answered(slice, done.status(), decision);
         self.check_clock(done);
-        if cause == Cause::Traffic && done.answer.is_ok() {
-            self.record.loads[slice].completed += 1;
-        }
         if self.role(subject) == SubjectRole::Crowd {
-            self.record.latency(slice, done, intended_ns);
+            self.record.exchange(slice, done);
             let contradicted = matches!(decision, DecisionClass::Deny | DecisionClass::Error);
             self.record.loads[slice].crowd_errors += u64::from(contradicted);
         } else {
             self.write_down(number, question.instance, cause.purpose(), done, decision);
         }
         self.note_watch(number, question.instance, cause, done, decision);
-        match decision {
+        let asked_again = match decision {
             DecisionClass::Reauthenticate => self.refused(number, question, cause, done, queues),
-            DecisionClass::Error => {}
-            DecisionClass::Allow | DecisionClass::Deny => self.sessions[number as usize].accepted(),
+            DecisionClass::Error => false,
+            DecisionClass::Allow | DecisionClass::Deny => {
+                self.sessions[number as usize].accepted();
+                false
+            }
+        };
+        if cause.purpose() == Purpose::Background && !asked_again {
+            if done.answer.is_ok() {
+                self.record.completed(self.since_start(done.received_ns));
+            }
+            if done.has_latency() {
+                self.waited(number, done.flight.job.intended_ns, done.received_ns);
+            }
+        }
+    }
+
+    /// A background request has its last answer: one latency for all that its client waited.
+    fn waited(&mut self, number: u32, intended_ns: u64, until_ns: u64) {
+        if self.role(self.sessions[number as usize].subject) == SubjectRole::Crowd {
+            let intended_ns = self.since_start(intended_ns);
+            self.record.latency(intended_ns, self.since_start(until_ns) - intended_ns);
         }
     }
 
@@ -78,7 +94,7 @@ impl Conductor<'_> {
         });
     }
 
-    /// A 401: an honest client renews and asks again.
+    /// A 401: an honest client renews and asks again, which is told.
     fn refused(
         &mut self,
         number: u32,
@@ -86,31 +102,41 @@ impl Conductor<'_> {
         cause: Cause,
         done: &Completed<'_, Tag>,
         queues: &mut Queues<Tag>,
-    ) {
+    ) -> bool {
         let now_ns = done.received_ns;
-        let again = cause == Cause::Retry;
+        let again = matches!(cause, Cause::Retry | Cause::AuditRetry);
         let session = &mut self.sessions[number as usize];
         let reaction = session.refused(done.flight.sent_ns, now_ns, again, &self.plan.client, &mut self.rng);
         if let Reaction::RenewAt(at_ns) = reaction {
             self.renew_at(number, at_ns);
         }
-        let waiting = Waiting { question, since_ns: now_ns };
+        let intended_ns = done.flight.job.intended_ns;
+        let waiting = Waiting { question, audit: cause == Cause::Audit, intended_ns };
         match (cause, reaction) {
-            (Cause::Traffic, Reaction::AskAgain) => self.retry(number, waiting, now_ns, queues),
-            (Cause::Traffic, Reaction::Await | Reaction::RenewAt(_)) => {
+            (Cause::Traffic | Cause::Audit, Reaction::AskAgain) => {
+                self.retry(number, waiting, now_ns, queues);
+                return true;
+            }
+            (Cause::Traffic | Cause::Audit, Reaction::Await | Reaction::RenewAt(_)) => {
                 self.sessions[number as usize].waiting.push(waiting);
+                return true;
             }
             (Cause::Traffic | Cause::Retry, _) => self.crowd_refused(number, 1, now_ns),
-            (Cause::Probe | Cause::Audit, _) => {}
+            (Cause::Probe | Cause::Audit | Cause::AuditRetry, _) => {}
         }
+        false
     }
 
-    fn retry(&self, session: u32, waiting: Waiting, now_ns: u64, queues: &mut Queues<Tag>) {
-        if now_ns < self.end_ns {
-            let tag = Tag::Call { session, question: waiting.question, cause: Cause::Retry };
-            let job = Job { tag, intended_ns: waiting.since_ns, ready_ns: now_ns };
-            queues.push(self.lane(waiting.question.instance, Cause::Retry), job);
+    fn retry(&mut self, session: u32, waiting: Waiting, now_ns: u64, queues: &mut Queues<Tag>) {
+        let cause = if waiting.audit { Cause::AuditRetry } else { Cause::Retry };
+        if waiting.audit {
+            self.count_probe(now_ns);
+        } else if now_ns >= self.end_ns {
+            return;
         }
+        let tag = Tag::Call { session, question: waiting.question, cause };
+        let job = Job { tag, intended_ns: waiting.intended_ns, ready_ns: now_ns };
+        queues.push(self.lane(waiting.question.instance, cause), job);
     }
 
     fn crowd_refused(&mut self, number: u32, count: u64, now_ns: u64) {
@@ -138,8 +164,8 @@ impl Conductor<'_> {
             DecisionClass::Reauthenticate => {
                 let session = &mut self.sessions[number as usize];
                 session.renewal_refused();
-                let waiting = std::mem::take(&mut session.waiting).len();
-                self.crowd_refused(number, waiting as u64, now_ns);
+                let waiting = std::mem::take(&mut session.waiting);
+                self.given_up(number, &waiting, now_ns);
             }
             _ => {
                 let at_ns = self.sessions[number as usize].renewal_failed(now_ns, &self.plan.client);
@@ -151,6 +177,15 @@ impl Conductor<'_> {
         if std::mem::take(&mut session.change_waits) && now_ns < self.end_ns {
             let planned_ns = self.plan.subjects[subject as usize].change_at_ns.unwrap_or_default();
             self.change_due(subject, self.start_ns + planned_ns, queues);
+        }
+    }
+
+    /// There will be no new token: the 401 was the last word.
+    fn given_up(&mut self, number: u32, waiting: &[Waiting], now_ns: u64) {
+        for waiting in waiting.iter().filter(|waiting| !waiting.audit) {
+            self.crowd_refused(number, 1, now_ns);
+            self.record.completed(self.since_start(now_ns));
+            self.waited(number, waiting.intended_ns, now_ns);
         }
     }
 

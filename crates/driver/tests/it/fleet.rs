@@ -22,6 +22,8 @@ pub(crate) struct Script {
     pub(crate) refuse_renewals: bool,
     /// How long a renewal takes.
     pub(crate) renewal: Duration,
+    /// How long a decision takes.
+    pub(crate) service: Duration,
     /// What the second instance calls itself.
     pub(crate) second_name: &'static str,
 }
@@ -34,6 +36,7 @@ impl Default for Script {
             grant: false,
             refuse_renewals: false,
             renewal: Duration::ZERO,
+            service: Duration::ZERO,
             second_name: "r1",
         }
     }
@@ -48,6 +51,8 @@ struct Truth {
     tokens: u64,
     /// Path and instance of each call of the crowd.
     crowd_calls: Vec<(String, usize)>,
+    /// How many of these were answered 401.
+    crowd_refused: u64,
 }
 
 /// The running fleet.
@@ -86,6 +91,11 @@ impl Fleet {
     /// Path and instance of each call of the crowd, in order.
     pub(crate) fn crowd_calls(&self) -> Vec<(String, usize)> {
         self.truth.lock().unwrap().crowd_calls.clone()
+    }
+
+    /// How many calls of the crowd were answered 401.
+    pub(crate) fn crowd_refused(&self) -> u64 {
+        self.truth.lock().unwrap().crowd_refused
     }
 
     /// Body and bearer of each change.
@@ -144,10 +154,12 @@ fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, s
     let mut parts = request.bearer.split('!');
     let subject = parts.next().unwrap_or_default();
     let expiry: u64 = parts.nth(1).and_then(|expiry| expiry.parse().ok()).unwrap_or(0);
+    std::thread::sleep(script.service);
     let mut truth = truth.lock().unwrap();
     let now_ns = mono_ns();
     if subject.starts_with("crowd") {
         truth.crowd_calls.push((request.path.clone(), index));
+        truth.crowd_refused += u64::from(now_ns >= expiry);
     }
     let changed = truth.changed_ns.get(subject);
     let turned = changed.is_some_and(|at| now_ns >= at + script.delay_ns[index]);

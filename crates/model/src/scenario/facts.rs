@@ -16,6 +16,8 @@ pub struct PlanFacts {
     pub bounds_ms: Vec<(String, f64)>,
     /// How many changes it would make.
     pub changes: u32,
+    /// Was that number given by the flag `--changes`, rather than by the file or the profile?
+    pub changes_by_flag: bool,
 }
 
 /// Changes from which on the two-sided 95 % interval of a percentile has an upper end: the largest of n values
@@ -47,7 +49,7 @@ pub fn check_against(scenario: &Scenario, text: &str, plan: &PlanFacts) -> Vec<P
         }
     }
     if let Some((percentile, span)) = measure.number("percentile", 0.0..=100.0, &mut ignored) {
-        check_percentile(percentile, plan.changes, &span, &mut problems);
+        check_percentile(percentile, plan.changes, plan.changes_by_flag, &span, &mut problems);
     }
     problems.into_sorted()
 }

@@ -1,6 +1,6 @@
 //! Scenarios: the questions, one TOML file each.
 //!
-//! [`parse`] finds every mistake of a file at once. The format is written down in [`file`], which also prints
+//! [`parse`] finds every mistake of a file at once. The format is written down in [`file`](mod@file), which also prints
 //! its JSON Schema; [`check_against`] holds a scenario against the plan that is to answer it.
 
 use std::collections::BTreeMap;

@@ -73,6 +73,7 @@ fn read(
     let measure = MeasurePart::read(root, problems);
     let expect = read_expectations(root, known_strategies, problems);
     let stands_for = read_stands_for(root, problems);
+    measure.check(problems);
 
     let (name, _) = name?;
     Some(Scenario {
@@ -89,7 +90,7 @@ fn read(
         write: traffic.write,
         honest_survives: change.honest_survives?,
         watch_ms: measure.watch_ms,
-        percentile: measure.percentile,
+        percentile: measure.percentile.map(|(percentile, _)| percentile),
         changes: measure.changes,
         rate_per_s: traffic.rate_per_s,
         changes_per_s: traffic.changes_per_s,
@@ -207,7 +208,7 @@ fn read_arrivals(section: &Section<'_>, problems: &mut Problems<'_>) -> Arrivals
 /// `[measure]`
 struct MeasurePart {
     watch_ms: Option<f64>,
-    percentile: Option<f64>,
+    percentile: Option<At<f64>>,
     changes: Option<u32>,
 }
 
@@ -224,13 +225,20 @@ impl MeasurePart {
             }
             whole
         });
-        if let (Some((percentile, span)), Some((changes, _))) = (&percentile, &changes) {
-            check_percentile(*percentile, *changes as u32, span, problems);
-        }
         MeasurePart {
             watch_ms: watch.map(|(ms, _)| ms),
-            percentile: percentile.map(|(percentile, _)| percentile),
+            percentile,
             changes: changes.map(|(changes, _)| changes as u32),
+        }
+    }
+
+    /// Is there a percentile that the file's own changes cannot support? Where the file has no other mistake, its
+    /// plan is held against it, which knows better: flags may have given another number of changes.
+    fn check(&self, problems: &mut Problems<'_>) {
+        if let (Some((percentile, span)), Some(changes)) = (&self.percentile, self.changes)
+            && !problems.is_empty()
+        {
+            check_percentile(*percentile, changes, false, span, problems);
         }
     }
 }
@@ -239,13 +247,15 @@ impl MeasurePart {
 pub(super) fn check_percentile(
     percentile: f64,
     changes: u32,
+    by_flag: bool,
     span: &Range<usize>,
     problems: &mut Problems<'_>,
 ) {
     let needed = changes_needed(percentile);
     if changes < needed {
         let message = format!("p{percentile} needs at least {needed} changes, the plan has {changes}");
-        let help = format!("set changes = {needed} or more, or ask for a lower percentile");
+        let remedy = if by_flag { "give --changes " } else { "set changes = " };
+        let help = format!("{remedy}{needed} or more, or ask for a lower percentile");
         problems.add(problem::TOO_FEW_CHANGES, span, message, Some(help));
     }
 }

@@ -15,6 +15,8 @@ pub(super) type At<T> = (T, Range<usize>);
 /// One table of the file.
 pub(super) struct Section<'t> {
     path: &'static str,
+    /// The name of the entry of `path` that this is, where `path` holds named entries.
+    entry: Option<&'t str>,
     table: Option<&'t DeTable<'t>>,
     span: Range<usize>,
 }
@@ -22,7 +24,7 @@ pub(super) struct Section<'t> {
 impl<'t> Section<'t> {
     /// The whole file.
     pub(super) fn root(table: &'t Spanned<DeTable<'t>>, known: &[&str], problems: &mut Problems<'_>) -> Self {
-        let section = Section { path: "", table: Some(table.get_ref()), span: 0..0 };
+        let section = Section { path: "", entry: None, table: Some(table.get_ref()), span: 0..0 };
         section.refuse_unknown(known, problems);
         section
     }
@@ -41,7 +43,9 @@ impl<'t> Section<'t> {
 
     /// A table below this one whose keys are names of other things.
     pub(super) fn open(&self, path: &'static str, problems: &mut Problems<'_>) -> Section<'t> {
-        let Some((value, span)) = self.value(path) else { return Section { path, table: None, span: 0..0 } };
+        let Some((value, span)) = self.value(path) else {
+            return Section { path, entry: None, table: None, span: 0..0 };
+        };
         let table = match value {
             DeValue::Table(table) => Some(table),
             other => {
@@ -49,7 +53,7 @@ impl<'t> Section<'t> {
                 None
             }
         };
-        Section { path, table, span }
+        Section { path, entry: None, table, span }
     }
 
     /// Is the section in the file, and a table?
@@ -74,7 +78,7 @@ impl<'t> Section<'t> {
     /// A table that is a value of [`entries`](Self::entries).
     pub(super) fn of_entry(
         path: &'static str,
-        key: &str,
+        key: &'t str,
         value: &'t Spanned<DeValue<'t>>,
         known: &[&str],
         problems: &mut Problems<'_>,
@@ -87,7 +91,7 @@ impl<'t> Section<'t> {
                 None
             }
         };
-        let section = Section { path, table, span };
+        let section = Section { path, entry: Some(key), table, span };
         section.refuse_unknown(known, problems);
         section
     }
@@ -97,7 +101,11 @@ impl<'t> Section<'t> {
     }
 
     fn described(&self) -> String {
-        if self.path.is_empty() { "the scenario".to_owned() } else { format!("[{}]", self.path) }
+        match (self.path, self.entry) {
+            ("", _) => "the scenario".to_owned(),
+            (path, None) => format!("[{path}]"),
+            (path, Some(entry)) => format!("[{path}.{entry}]"),
+        }
     }
 
     fn refuse_unknown(&self, known: &[&str], problems: &mut Problems<'_>) {

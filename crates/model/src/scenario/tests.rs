@@ -253,25 +253,43 @@ fn keys_that_contradict_each_other() {
     12:8 E009 the traffic asks for 'orders:read', but the change is about 'orders:write'
         write asks = "orders:write": otherwise no answer ever shows the change
     "#);
-    insta::assert_snapshot!(after(&[("changes = 80", "changes = 40")]), @"
+    // Alone, too few changes are for the plan to find: flags may have given more.
+    insta::assert_snapshot!(after(&[("changes = 80", "changes = 40"), ("name = \"mine\"", "name = \"My\"")]), @r#"
+    1:8 E008 'My' is no value of 'name'
+        use at most 60 lowercase letters and digits, words joined by hyphens, such as 'role-demoted'
     16:14 E022 p95 needs at least 72 changes, the plan has 40
         set changes = 72 or more, or ask for a lower percentile
-    ");
+    "#);
+    assert!(parse("mine.toml", &RIGHT.replace("changes = 80", "changes = 40"), STRATEGIES).is_ok());
+}
+
+#[test]
+fn a_missing_key_of_an_expectation_names_the_strategy() {
+    insta::assert_snapshot!(after(&[("verdict = \"broken\"\n", "")]), @r#"
+    19:1 E003 missing key 'verdict' in [expect.cached-lookup]
+        add: verdict = "broken"
+    "#);
 }
 
 #[test]
 fn a_plan_that_cannot_answer_is_told_so() {
     let scenario = parse("mine.toml", RIGHT, STRATEGIES).unwrap();
     let bound = |strategy: &str, bound_ms| (strategy.to_owned(), bound_ms);
-    let plan =
-        PlanFacts { bounds_ms: vec![bound("deny-list", 0.0), bound("cached-lookup", 60_000.0)], changes: 20 };
+    let bounds_ms = vec![bound("deny-list", 0.0), bound("cached-lookup", 60_000.0)];
+    let plan = PlanFacts { bounds_ms, changes: 20, changes_by_flag: false };
     insta::assert_snapshot!(show(&check_against(&scenario, RIGHT, &plan), RIGHT), @"
     15:9 E021 watching ends after 20 s, before the bound of 60 s that cached-lookup claims
         set watch to more than 60 s, or lower the setting that the bound follows from
     16:14 E022 p95 needs at least 72 changes, the plan has 20
         set changes = 72 or more, or ask for a lower percentile
     ");
-    let plan = PlanFacts { bounds_ms: vec![bound("cached-lookup", 1_500.0)], changes: 80 };
+    let by_flag = PlanFacts { changes: 20, changes_by_flag: true, ..PlanFacts::default() };
+    insta::assert_snapshot!(show(&check_against(&scenario, RIGHT, &by_flag), RIGHT), @"
+    16:14 E022 p95 needs at least 72 changes, the plan has 20
+        give --changes 72 or more, or ask for a lower percentile
+    ");
+    let bounds_ms = vec![bound("cached-lookup", 1_500.0)];
+    let plan = PlanFacts { bounds_ms, changes: 80, changes_by_flag: false };
     assert_eq!(check_against(&scenario, RIGHT, &plan), []);
 }
 

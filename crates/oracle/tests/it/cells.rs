@@ -7,7 +7,7 @@ use revbench_model::event::SessionRole::{Honest, Pinned};
 use revbench_model::event::{ChangeOutcome, Purpose, SubjectRole};
 use revbench_model::summary::{ClaimVerdict, SeenBy, Verdict};
 use revbench_model::time::NS_PER_MS;
-use revbench_oracle::{CellQuestion, ClaimedBound, Doubt, HonestFate, Judged, judge};
+use revbench_oracle::{CellQuestion, ClaimedBound, Doubt, Environment, HonestFate, Judged, judge};
 
 use crate::script::{HORIZON_MS, Script};
 
@@ -56,6 +56,7 @@ fn question(script: &Script, orientation: Orientation, bound_ms: f64) -> CellQue
         token_bytes: 400.0,
         exact_costs: Vec::new(),
         driver_cores: 1,
+        environment: Environment::default(),
     }
 }
 
@@ -194,6 +195,32 @@ fn unknown_changes_strike_beyond_five_per_cent() {
 }
 
 #[test]
+fn an_instance_that_is_certainly_late_breaks_the_bound_though_the_other_says_nothing() {
+    let mut script = cell(Revoke, &[0; 40]);
+    let subject = script.subject(SubjectRole::Treated);
+    script.change(subject, Revoke, 5_000, 5_010);
+    script.ask(subject, Pinned, 0, 5_710, 5_711, Allow);
+    script.ask(subject, Pinned, 0, 5_720, 5_721, Deny);
+    for at in 5_011..5_015 {
+        script.ask(subject, Pinned, 1, at, at + 1, Error);
+    }
+    let of = |bound_ms| {
+        let judged = judge(&question(&script, Revoke, bound_ms));
+        assert_eq!(judged.validity.staleness, Some(Verdict::Valid), "one of 41 is unknown");
+        assert_eq!(judged.staleness.as_ref().map(|s| (s.changes, s.changes_unknown)), Some((40, 1)));
+        (verdict(&judged), judged.claim.map(|claim| (claim.evidence.changes, claim.evidence.violating)))
+    };
+    assert_eq!(of(699.0), (Some(ClaimVerdict::Broken), Some((41, 1))));
+    assert_eq!(of(700.0), (Some(ClaimVerdict::Holds), Some((40, 0))));
+    // The same where that instance answered with errors only from then on.
+    for at in (5_711..6_711).step_by(10) {
+        script.ask(subject, Pinned, 0, at, at + 1, Error);
+    }
+    let judged = judge(&question(&script, Revoke, 600.0));
+    assert_eq!(verdict(&judged), Some(ClaimVerdict::Broken));
+}
+
+#[test]
 fn a_prediction_is_judged_beside_the_measurement() {
     let script = cell(Revoke, &(0..60).map(|k| k * 10).collect::<Vec<_>>());
     let against = |upper_ms| {
@@ -286,12 +313,15 @@ fn exposure_counts_stale_background_requests_and_never_probes() {
         .for_each(|r| r.write = true);
     script.ask(3, Pinned, 0, 1_050, 1_051, Allow); // a probe
     let of = |honest| {
-        judge(&CellQuestion { honest, ..question(&script, Revoke, 0.0) }).exposure.expect("treated subjects")
+        // The subject's traffic ends 402 ms after the planned instant of its change.
+        let horizon_ns = 402 * NS_PER_MS;
+        let judged = judge(&CellQuestion { honest, horizon_ns, ..question(&script, Revoke, 0.0) });
+        judged.exposure.expect("treated subjects")
     };
     let both = of(HonestFate::Changed);
     assert_eq!((both.stale_allowed, both.wrongly_denied, both.writes_after_ack), (3, 0, 1));
     assert_eq!(both.per_million, Some(500_000.0));
-    // Two stale requests of the pinned session, which comes every 100 ms.
+    // Two stale requests of the pinned session, which sent four in the 400 ms from the acknowledgement on.
     assert_eq!(both.implied_mean_window_ms, Some(200.0));
     let pinned = of(HonestFate::Untouched);
     assert_eq!((pinned.stale_allowed, pinned.per_million), (2, Some(500_000.0)));
@@ -306,9 +336,11 @@ fn a_token_pinned_across_a_grant_is_no_exposure() {
         (Pinned, 1_400, Deny),
     ];
     let script = exposed(Grant, &rows);
-    let exposure = judge(&question(&script, Grant, 0.0)).exposure.expect("treated subjects");
+    let judged = judge(&CellQuestion { horizon_ns: 402 * NS_PER_MS, ..question(&script, Grant, 0.0) });
+    let exposure = judged.exposure.expect("treated subjects");
     assert_eq!((exposure.stale_allowed, exposure.wrongly_denied, exposure.writes_after_ack), (0, 1, 0));
-    assert_eq!(exposure.implied_mean_window_ms, Some(100.0));
+    // One stale request at two in 400 ms: what was answered 401 is asked again and is one request with that.
+    assert_eq!(exposure.implied_mean_window_ms, Some(200.0));
     assert!((exposure.per_million.expect("requests") - 1e6 / 3.0).abs() < 1e-6);
 }
 

@@ -10,8 +10,10 @@ use crate::block::{Block, anchor};
 use crate::figures;
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
-use crate::number::{count, duration_us, plain};
+use crate::noise::{self, Percentile};
+use crate::number::{count, duration_us};
 use crate::table::{Figure, Table};
+use crate::words;
 
 /// Fewer samples beyond a point than this do not support it.
 const SUPPORT: u64 = 10;
@@ -89,14 +91,15 @@ pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) 
     if curves.is_empty() {
         return None;
     }
-    let rate = block.rate_per_s().map_or_else(String::new, |rate| format!(" at {}/s", plain(rate)));
+    let rate = words::rate(docs, block).map_or_else(String::new, |rate| format!(", {rate}"));
+    let shared = block.shared_words().map_or_else(String::new, |words| format!(" This is {words}."));
     let caption = format!(
-        "Open-loop load{rate}. Latency counts from when the request should have left, so that a stalled server is not hidden (coordinated omission). Dotted: fewer than {SUPPORT} samples lie beyond. The lone mark is the maximum."
+        "Open-loop load{rate}. Latency counts from when the request should have left, so that a stalled server is not hidden (coordinated omission). Dotted: fewer than {SUPPORT} samples lie beyond. The lone marks at the right are the maxima, one answer each; they stand side by side only so that none hides another.{shared}"
     );
     Some(Chart::drawn(
         Words {
             id: format!("latency-{}", block.anchor()),
-            title: format!("Latency by percentile: {}", block.title()),
+            title: format!("Latency by percentile: {}", block.fleet_title()),
             description: description(block),
             caption,
         },
@@ -107,18 +110,33 @@ pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) 
 
 fn description(block: &Block<'_>) -> String {
     let usable = block.cells.iter().filter(|cell| cell.validity.latency != Some(Verdict::Invalid));
-    let medians: Vec<_> = usable.filter_map(|cell| Some((block.label(cell), cell.latency_us?.p50))).collect();
-    let low = medians.iter().min_by(|a, b| a.1.total_cmp(&b.1));
-    let high = medians.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-    match (low, high) {
-        (Some(low), Some(high)) => format!(
-            "Medians lie between {} ({}) and {} ({}).",
-            duration_us(low.1),
-            low.0,
-            duration_us(high.1),
-            high.0
+    let medians: Vec<f64> = usable.filter_map(|cell| Some(cell.latency_us?.p50)).collect();
+    let low = medians.iter().copied().reduce(f64::min);
+    let (Some(low), Some(high)) = (low, medians.iter().copied().reduce(f64::max)) else {
+        return "0 cells have a valid latency.".to_owned();
+    };
+    format!("Medians lie between {} and {}.{}", duration_us(low), duration_us(high), equals(block))
+}
+
+/// The strategies that the run cannot tell from the control; no order among them means anything.
+fn equals(block: &Block<'_>) -> String {
+    let mut names = Vec::new();
+    let mut floor_us = 0f64;
+    for cell in &block.cells {
+        let added = noise::added(block, cell, Percentile::P50).filter(|added| !added.is_seen());
+        if let Some(added) = added {
+            names.push(block.label(cell));
+            floor_us = floor_us.max(added.floor_us);
+        }
+    }
+    match names.len() {
+        0 => String::new(),
+        _ if floor_us > 0.0 => format!(
+            " To the control, {} at the median: {}.",
+            figures::no_difference(floor_us),
+            words::list(&names)
         ),
-        _ => "0 cells have a valid latency.".to_owned(),
+        _ => format!(" To the control, no difference seen at the median: {}.", words::list(&names)),
     }
 }
 
@@ -135,7 +153,7 @@ fn table(block: &Block<'_>) -> Table {
         "send lag p99",
         "requests",
     ];
-    let mut table = Table::new(format!("Latency of {}", block.title()), &columns);
+    let mut table = Table::new(format!("Latency of {}", block.fleet_title()), &columns);
     for cell in &block.cells {
         let Some(latency) = cell.latency_us else { continue };
         let mut row = vec![Figure::plain(block.label(cell))];

@@ -1,6 +1,7 @@
 //! The charts: one per file, each a data series (what tests pin) and its drawing with plotters.
 
 pub(crate) mod canvas;
+pub(crate) mod labels;
 pub(crate) mod latency;
 pub(crate) mod scale;
 pub(crate) mod staleness;

@@ -59,6 +59,13 @@ impl Scale {
         share.clamp(0.0, 1.0)
     }
 
+    /// The values at both ends.
+    pub(crate) fn ends(self) -> (f64, f64) {
+        match self {
+            Scale::Linear { low, high } | Scale::Log { low, high } => (low, high),
+        }
+    }
+
     /// Round values along the axis.
     pub(crate) fn ticks(self) -> Vec<f64> {
         match self {
@@ -67,7 +74,7 @@ impl Scale {
                 let (first, last) = ((low / step).ceil() as i64, (high / step + 1e-9).floor() as i64);
                 (first..=last).map(|k| k as f64 * step).collect()
             }
-            Scale::Log { low, high } => log_ticks(low, high),
+            Scale::Log { low, high } => log_ticks(low, high, 4.5),
         }
     }
 }
@@ -80,10 +87,10 @@ fn nice_step(range: f64) -> f64 {
     step.unwrap_or(10.0) * power
 }
 
-/// Decades; with their halves and fifths where there are few.
-fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+/// 1, 2 and 5 times each power of ten; the powers alone where the axis spans more than `dense` of them.
+fn log_ticks(low: f64, high: f64, dense: f64) -> Vec<f64> {
     let decades = (high / low).log10();
-    let factors: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let factors: &[f64] = if decades > dense { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let all = (first..=last).flat_map(|power| factors.iter().map(move |f| f * 10f64.powi(power)));
     all.filter(|tick| (low * 0.999..=high * 1.001).contains(tick)).collect()
@@ -116,6 +123,14 @@ impl WindowScale {
         WindowScale { resolution_ms, longest_ms: (longest * 1.1).max(resolution_ms * 10.0), never }
     }
 
+    /// The same scale with room for a mark and its ring right of the longest window.
+    pub(crate) fn with_room(self) -> WindowScale {
+        WindowScale {
+            longest_ms: self.longest_ms * (self.longest_ms / self.resolution_ms).powf(0.05),
+            ..self
+        }
+    }
+
     /// Where the logarithmic part ends.
     pub(crate) fn right(self) -> f64 {
         if self.never { 1.0 - EDGE } else { 1.0 }
@@ -137,7 +152,7 @@ impl WindowScale {
 
     /// Place and label of each tick of the logarithmic part.
     pub(crate) fn ticks(self) -> Vec<(f64, String)> {
-        let ticks = log_ticks(self.resolution_ms, self.longest_ms);
+        let ticks = log_ticks(self.resolution_ms, self.longest_ms, 2.5);
         let inside = ticks.into_iter().map(|ms| (self.place(ms), number::duration_ms(ms)));
         inside.filter(|(place, _)| *place > EDGE + 0.02 && *place < self.right() + 0.001).collect()
     }

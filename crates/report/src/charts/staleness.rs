@@ -6,11 +6,11 @@ use super::canvas::{Anchor, Canvas, Layout, LegendLine, Tick, shortened};
 use super::scale::WindowScale;
 use super::{Chart, MOST_POINTS, Words};
 use crate::RunDocuments;
-use crate::block::{Block, anchor};
+use crate::block::{Block, anchor, is_fresh};
 use crate::figures;
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
-use crate::number::{count, duration_ms, percent};
+use crate::number::{count, duration_ms, percent, window_words};
 use crate::table::{Figure, Table};
 
 /// A point of a curve: window in milliseconds, share of changes in effect.
@@ -140,7 +140,7 @@ pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) 
         Words {
             id: format!("staleness-{}", block.anchor()),
             title: format!("Staleness: {}", block.title()),
-            description: description(&distribution),
+            description: description(block),
             caption,
         },
         table(docs, block),
@@ -148,24 +148,27 @@ pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) 
     ))
 }
 
-fn description(distribution: &Distribution) -> String {
-    let sentences = distribution.curves.iter().filter(|curve| curve.never > 0).map(|curve| {
+fn description(block: &Block<'_>) -> String {
+    let (finite, open): (Vec<_>, Vec<_>) = block.with_staleness().partition(|(_, s)| s.never_converged == 0);
+    let sentences = open.into_iter().map(|(cell, s)| {
         format!(
             "{}: {} of {} changes were still old when watching ended.",
-            curve.label,
-            count(curve.never as u64),
-            count(curve.changes as u64)
+            block.label(cell),
+            count(s.never_converged),
+            count(s.changes)
         )
     });
-    let finite = distribution.curves.iter().filter(|curve| curve.never == 0);
-    let slowest =
-        finite.filter_map(|curve| Some((curve, curve.certain.last()?.0))).max_by(|a, b| a.1.total_cmp(&b.1));
-    let slowest = slowest.map(|(curve, ms)| {
+    let worst = finite.into_iter().filter_map(|(cell, s)| Some((cell, s, s.max_ms?)));
+    let slowest = worst.max_by(|a, b| a.2.upper.unwrap_or(0.0).total_cmp(&b.2.upper.unwrap_or(0.0)));
+    let slowest = slowest.map(|(cell, s, worst)| {
+        let lasted = window_words(worst, s.resolution_ms);
+        if is_fresh(s) {
+            return format!("Where every change took effect, the old answer lasted {lasted}.");
+        }
         format!(
-            "The slowest that always took effect is {}: the last of {} changes at {}.",
-            curve.label,
-            count(curve.changes as u64),
-            duration_ms(ms)
+            "The slowest that always took effect is {}: the old answer to the worst of {} changes lasted {lasted}.",
+            block.label(cell),
+            count(s.changes),
         )
     });
     slowest.into_iter().chain(sentences).collect::<Vec<_>>().join(" ")
@@ -218,7 +221,7 @@ fn axes(canvas: &Canvas, x: WindowScale) {
     if x.never {
         canvas.shade((x.right(), 1.0), (0.0, 1.0), Ink::Strip);
     }
-    let shares: Vec<Tick> = [0.0, 0.25, 0.5, 0.75, 0.95].map(|share| (share, percent(share))).to_vec();
+    let shares: Vec<Tick> = [0.0, 0.25, 0.5, 0.75, 0.95, 1.0].map(|share| (share, percent(share))).to_vec();
     canvas.y_axis(&shares, "Changes fully in effect");
     let title = if canvas.is_narrow() {
         "Time since acknowledgement (log)"
@@ -331,7 +334,9 @@ fn band_outline(canvas: &Canvas, curve: &Curve, x: WindowScale, band: f64) -> Ve
     let mut low = close(staircase(canvas, &curve.certain, x, -band));
     low.reverse();
     outline.extend(low);
-    outline
+    // Nothing is claimed within the strip, so the band begins at its edge.
+    let edge = canvas.at(WindowScale::LEFT, 0.0).0;
+    outline.into_iter().map(|(at, y)| (at.max(edge), y)).collect()
 }
 
 #[cfg(test)]

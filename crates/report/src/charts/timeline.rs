@@ -1,6 +1,6 @@
 //! One change, answer by answer: the worst of a cell, so that a figure can be followed back to what was answered.
 
-use revbench_model::summary::{Cell, CellRole, ClaimVerdict, SeenBy, Timeline, TimelineAnswer};
+use revbench_model::summary::{Cell, CellRole, ClaimVerdict, IntervalMs, SeenBy, Timeline, TimelineAnswer};
 use revbench_model::{DecisionClass, Orientation};
 
 use super::canvas::{Anchor, Canvas, Layout, Tick};
@@ -10,7 +10,7 @@ use crate::RunDocuments;
 use crate::block::{Block, anchor};
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
-use crate::number::{count, duration_ms, plain};
+use crate::number::{NONE, count, duration_ms, plain, window_words};
 use crate::table::Table;
 
 /// At most this many timelines per block.
@@ -55,6 +55,10 @@ pub(crate) struct Series {
     pub submitted_ms: f64,
     /// The claimed bound.
     pub bound_ms: Option<f64>,
+    /// The worst window, as the tables have it.
+    pub worst: Option<IntervalMs>,
+    /// What the probes resolve, milliseconds.
+    pub resolution_ms: f64,
     /// The answers.
     pub events: Vec<Event>,
     /// How many there were before the file was cut.
@@ -101,6 +105,8 @@ pub(crate) fn series(cell: &Cell, label: String, look: Identity, timeline: &Time
         subject: timeline.subject.clone(),
         submitted_ms: timeline.submitted_ms,
         bound_ms: timeline.bound_ms,
+        worst: cell.staleness.as_ref().and_then(|staleness| staleness.max_ms),
+        resolution_ms: cell.staleness.as_ref().map_or(0.0, |staleness| staleness.resolution_ms),
         events: timeline.answers.iter().map(event).collect(),
         total: timeline.total,
     }
@@ -122,7 +128,7 @@ fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities, cell: &Cell
     let label = block.label(cell);
     let series = series(cell, label.clone(), looks.get(&cell.strategy), timeline);
     let mut caption = format!(
-        "Subject {}. ● old answer, ○ new answer, × error, + asked to sign in; large marks are probes, small ones the scenario's own traffic. Old answers right of the solid line (change acknowledged) are the staleness window; a dashed line is the claimed bound.",
+        "Subject {}. ● old answer, ○ new answer, × error, + asked to sign in; large marks are probes, small ones the scenario's own traffic. Old answers right of the solid line (change acknowledged) are the staleness window; the dotted line is the change's submission, a dashed line the claimed bound.",
         series.subject
     );
     if series.total > series.events.len() as u64 {
@@ -144,23 +150,71 @@ fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities, cell: &Cell
     ))
 }
 
-fn last_old_ms(series: &Series, instance: Option<u16>) -> Option<f64> {
-    let old = series.events.iter().filter(|event| event.mark == Mark::Old);
-    old.filter(|event| instance.is_none_or(|i| event.instance == i))
-        .map(|event| event.received_ms)
-        .reduce(f64::max)
+/// The axis ends at this multiple of what matters: bound and last old answer.
+const ROOM: f64 = 1.3;
+
+impl Series {
+    /// How long the change was watched, where the watch ended before the window did.
+    fn watch_ms(&self) -> Option<f64> {
+        self.worst.filter(|worst| worst.upper.is_none())?.horizon_ms
+    }
+
+    fn is_watched(&self, event: &Event) -> bool {
+        self.watch_ms().is_none_or(|watch_ms| event.received_ms <= watch_ms)
+    }
+
+    fn last_old_ms(&self, instance: Option<u16>) -> Option<f64> {
+        let old = self.events.iter().filter(|event| event.mark == Mark::Old && self.is_watched(event));
+        old.filter(|event| instance.is_none_or(|i| event.instance == i))
+            .map(|event| event.received_ms)
+            .reduce(f64::max)
+    }
+
+    /// Where the axis ends, milliseconds.
+    fn end_ms(&self) -> f64 {
+        let matters = self.last_old_ms(None).into_iter().chain(self.bound_ms);
+        ROOM * matters.fold(self.resolution_ms.max(1.0), f64::max)
+    }
+
+    fn later(&self) -> impl Iterator<Item = &Event> {
+        let end_ms = self.end_ms();
+        self.events.iter().filter(move |event| event.received_ms > end_ms)
+    }
 }
 
 fn description(series: &Series) -> String {
-    let old = series.events.iter().filter(|e| e.mark == Mark::Old && e.received_ms > 0.0).count();
-    match last_old_ms(series, None).filter(|ms| *ms > 0.0) {
-        Some(last) => format!(
-            "{} of the answers shown were still old after the acknowledgement; the last came {} after it.",
-            count(old as u64),
-            duration_ms(last)
+    let old = series.events.iter().filter(|e| e.mark == Mark::Old && e.received_ms > 0.0);
+    let old = old.filter(|event| series.is_watched(event)).count() as u64;
+    let lasted = match series.worst {
+        Some(worst) if worst.upper.is_none() => format!(
+            "; the old answer was still alive when watching ended ({})",
+            window_words(worst, series.resolution_ms)
         ),
-        None => "0 answers were old after the acknowledgement.".to_owned(),
+        Some(worst) if old > 0 => {
+            format!("; the old answer lasted {}", window_words(worst, series.resolution_ms))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{} of the answers shown were still old after the acknowledgement{lasted}.{}",
+        count(old),
+        later_words(series)
+    )
+}
+
+/// The answers beyond the axis, of the audit sweep and of later traffic.
+fn later_words(series: &Series) -> String {
+    let counted = |mark: Mark, word: &str| match series.later().filter(|event| event.mark == mark).count() {
+        0 => None,
+        n => Some(format!("{} {word}", count(n as u64))),
+    };
+    let kinds =
+        [(Mark::Old, "old"), (Mark::New, "new"), (Mark::Asked, "asked to sign in"), (Mark::Error, "errors")];
+    let kinds: Vec<String> = kinds.into_iter().filter_map(|(mark, word)| counted(mark, word)).collect();
+    if kinds.is_empty() {
+        return String::new();
     }
+    format!(" Right of the axis, in later traffic and the audit sweep: {}.", kinds.join(", "))
 }
 
 fn instances(series: &Series) -> Vec<u16> {
@@ -171,39 +225,40 @@ fn instances(series: &Series) -> Vec<u16> {
 }
 
 fn table(series: &Series) -> Table {
-    let columns = [
-        "instance",
-        "old",
-        "new",
-        "asked to sign in",
-        "errors",
-        "last old answer, ms",
-        "first new answer, ms",
-    ];
+    let columns =
+        ["instance", "old", "new", "asked to sign in", "errors", "last old answer", "first new answer"];
     let mut table = Table::new(format!("Answers to the worst change of {}", series.label), &columns);
     for instance in instances(series) {
         let of = |mark: Mark| series.events.iter().filter(move |e| e.instance == instance && e.mark == mark);
-        let first_new = of(Mark::New).filter(|e| e.received_ms > 0.0).map(|e| e.received_ms).reduce(f64::min);
+        let after = of(Mark::New).filter(|e| e.received_ms > 0.0 && series.is_watched(e));
+        let first_new = after.map(|e| e.received_ms).reduce(f64::min);
         let mut row = vec![format!("instance {instance}")];
         row.extend(
             [Mark::Old, Mark::New, Mark::Asked, Mark::Error].map(|mark| count(of(mark).count() as u64)),
         );
-        row.extend(
-            [last_old_ms(series, Some(instance)), first_new].map(|ms| ms.map_or_else(|| "–".into(), plain)),
-        );
+        row.push(last_old_words(series, instance));
+        row.push(first_new.map_or_else(|| NONE.to_owned(), duration_ms));
         table.push_plain(row);
     }
     table
 }
 
+/// The last old answer of an instance; no later than the watch, which may have ended first.
+fn last_old_words(series: &Series, instance: u16) -> String {
+    let is_later = |e: &Event| e.instance == instance && e.mark == Mark::Old && !series.is_watched(e);
+    match (series.watch_ms(), series.last_old_ms(Some(instance))) {
+        (Some(watch_ms), _) if series.events.iter().any(is_later) => format!("> {}", duration_ms(watch_ms)),
+        (_, last) => last.map_or_else(|| NONE.to_owned(), duration_ms),
+    }
+}
+
 fn draw(series: &Series, layout: Layout) -> Canvas {
     let lanes = instances(series);
     let canvas = Canvas::new(layout, 22.0 + 46.0 * lanes.len() as f64, 34.0, 0);
-    let times = series.events.iter().map(|event| event.received_ms).chain(series.bound_ms);
-    let (low, high) =
-        times.fold((series.submitted_ms.min(0.0), 1.0f64), |(low, high), t| (low.min(t), high.max(t)));
-    let margin = (high - low) * 0.02;
-    let x = Scale::Linear { low: low - margin, high: high + margin };
+    let high = series.end_ms();
+    let first = series.events.iter().map(|event| event.received_ms).fold(series.submitted_ms, f64::min);
+    let low = first.max(-0.15 * high).min(series.submitted_ms);
+    let x = Scale::Linear { low: low - 0.02 * (high - low), high };
     let ticks: Vec<Tick> = x.ticks().into_iter().map(|ms| (x.place(ms), plain(ms))).collect();
     let title = if canvas.is_narrow() {
         "ms since acknowledgement"
@@ -252,7 +307,9 @@ fn draw_instants(canvas: &Canvas, series: &Series, x: Scale) {
 fn draw_lane(canvas: &Canvas, series: &Series, instance: u16, place: f64, x: Scale) {
     let ink = Ink::Family(series.look.family);
     let mut drawn: Vec<(i64, Mark, bool)> = Vec::new();
-    for event in series.events.iter().filter(|event| event.instance == instance) {
+    let (low_ms, high_ms) = x.ends();
+    let is_shown = |event: &&Event| (low_ms..=high_ms).contains(&event.received_ms);
+    for event in series.events.iter().filter(|event| event.instance == instance).filter(is_shown) {
         let (at, middle) = canvas.at(x.place(event.received_ms), place);
         let key = ((at / 2.5).round() as i64, event.mark, event.probe);
         if drawn.contains(&key) {
@@ -280,6 +337,36 @@ fn draw_lane(canvas: &Canvas, series: &Series, instance: u16, place: f64, x: Sca
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn old_at(times_ms: &[f64], worst: IntervalMs) -> Series {
+        let event = |&received_ms: &f64| Event { instance: 0, received_ms, mark: Mark::Old, probe: true };
+        Series {
+            label: "none".into(),
+            look: Identities::default().get("none"),
+            subject: "s".into(),
+            submitted_ms: -1.0,
+            bound_ms: None,
+            worst: Some(worst),
+            resolution_ms: 2.0,
+            events: times_ms.iter().map(event).collect(),
+            total: 3,
+        }
+    }
+
+    #[test]
+    fn no_figure_lies_beyond_the_watch() {
+        let open = IntervalMs { lower: 20_000.0, upper: None, horizon_ms: Some(5_000.0) };
+        let series = old_at(&[-3.0, 1_000.0, 4_000.0, 20_000.0], open);
+        assert_eq!((series.end_ms(), series.later().count()), (5_200.0, 1));
+        assert_eq!(last_old_words(&series, 0), "> 5 s");
+        assert_eq!(
+            description(&series),
+            "2 of the answers shown were still old after the acknowledgement; the old answer was still alive when watching ended (more than 5 s). Right of the axis, in later traffic and the audit sweep: 1 old."
+        );
+        let closed = IntervalMs { lower: 2_372.0, upper: Some(2_609.0), horizon_ms: None };
+        let series = old_at(&[1_000.0, 2_372.0], closed);
+        assert!(description(&series).contains("lasted between 2.37 and 2.61 s."));
+    }
 
     #[test]
     fn what_an_answer_proves_depends_on_the_change_and_the_session() {

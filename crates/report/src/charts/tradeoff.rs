@@ -1,16 +1,20 @@
 //! The trade-off map: how stale against how much slower, with the store's load as a ring.
 
-use revbench_model::summary::{CellRole, Outcome, Verdict};
+use revbench_model::summary::{Cell, CellRole, IntervalMs, Outcome, Staleness, Verdict};
 
 use super::canvas::{Anchor, Canvas, Layout, shortened};
+use super::labels::{self, Taken};
 use super::scale::{Scale, WindowScale};
 use super::{Chart, Words};
+use crate::RunDocuments;
 use crate::block::{Block, anchor};
 use crate::figures;
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
-use crate::number::{difference_us, duration_ms, plain};
-use crate::table::Table;
+use crate::noise::{self, Added, Percentile};
+use crate::number::{duration_ms, duration_us, plain};
+use crate::table::{Figure, Table};
+use crate::words;
 
 /// A strategy at one setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,17 +23,25 @@ pub(crate) struct Point {
     pub label: String,
     /// How it looks.
     pub look: Identity,
-    /// 95th percentile of staleness (the worst change where the run supports no percentile), milliseconds;
-    /// an upper end of `None` never ended while watched.
-    pub staleness_ms: (f64, Option<f64>),
-    /// Added latency at the median, microseconds.
-    pub added_us: f64,
-    /// Its 95 % interval, where the run has one.
-    pub added_interval_us: Option<(f64, f64)>,
+    /// The map's statistic of staleness.
+    pub window: IntervalMs,
+    /// The same as the tables print it.
+    pub window_figure: Figure,
+    /// Added latency at the median; none for the control, which is the reference.
+    pub added: Option<Added>,
+    /// The same as the tables print it.
+    pub added_figure: Figure,
     /// Is its staleness or latency noisy? Then it is drawn, marked, and decides nothing.
     pub is_noisy: bool,
     /// Store operations per 1 000 requests; unknown where cost is invalid.
     pub store_ops_per_1k: Option<f64>,
+}
+
+impl Point {
+    /// Its place on the y axis, microseconds.
+    fn added_us(&self) -> f64 {
+        self.added.map_or(0.0, |added| added.point_us)
+    }
 }
 
 /// What the map shows.
@@ -41,134 +53,199 @@ pub(crate) struct TradeOff {
     pub points: Vec<Point>,
     /// The rest of the measured ones, with the reason.
     pub struck: Vec<String>,
-    /// True where every point has a 95th percentile.
+    /// True where the statistic is the 95th percentile: every cell has one. Else it is the worst change.
     pub has_p95: bool,
+    /// Differences up to this show nothing, microseconds; 0 where the run has intervals.
+    pub floor_us: f64,
 }
 
 /// The series of a block.
 pub(crate) fn series(block: &Block<'_>, looks: &Identities) -> TradeOff {
+    let measured = || block.cells.iter().copied().filter(|cell| cell.outcome == Outcome::Measured);
+    let with_staleness = measured().filter_map(|cell| Some((cell, cell.staleness.as_ref()?)));
     let mut map = TradeOff {
         resolution_ms: block.resolution_ms().unwrap_or(1.0),
         points: Vec::new(),
         struck: Vec::new(),
-        has_p95: true,
+        has_p95: with_staleness.clone().all(|(_, staleness)| staleness.p95_ms.is_some()),
+        floor_us: 0.0,
     };
-    for cell in block.cells.iter().filter(|c| c.outcome == Outcome::Measured && c.role != CellRole::Floor) {
-        let label = block.label(cell);
-        let invalid = |verdict| verdict == Some(Verdict::Invalid);
-        if invalid(cell.validity.staleness) || invalid(cell.validity.latency) {
-            map.struck.push(label);
+    for (cell, staleness) in with_staleness.filter(|(cell, _)| cell.role != CellRole::Floor) {
+        let latency = noise::verdict(block, cell);
+        if [cell.validity.staleness, latency].contains(&Some(Verdict::Invalid)) {
+            map.struck.push(block.label(cell));
             continue;
         }
-        let window = cell.staleness.as_ref().and_then(|s| s.p95_ms.or(s.max_ms));
-        let added = cell.added_latency_us.map(|a| a.p50).or((cell.role == CellRole::Control).then_some(0.0));
-        let (Some(window), Some(added_us)) = (window, added) else { continue };
-        map.has_p95 &= cell.staleness.as_ref().is_some_and(|s| s.p95_ms.is_some());
-        let cost = cell.cost.as_ref().filter(|_| !invalid(cell.validity.cost));
-        map.points.push(Point {
-            label,
-            look: looks.get(&cell.strategy),
-            staleness_ms: (window.lower, window.upper),
-            added_us,
-            added_interval_us: figures::added_interval_us(cell, "p50"),
-            is_noisy: [cell.validity.staleness, cell.validity.latency].contains(&Some(Verdict::Noisy)),
-            store_ops_per_1k: cost.map(|cost| cost.store_ops_per_1k),
-        });
+        let point = point(block, cell, staleness, map.has_p95, looks);
+        let floor_us = |p: &Point| p.added.map_or(0.0, |added| added.floor_us);
+        map.floor_us = point.iter().map(floor_us).fold(map.floor_us, f64::max);
+        map.points.extend(point);
     }
     map
 }
 
+fn point(
+    block: &Block<'_>,
+    cell: &Cell,
+    staleness: &Staleness,
+    has_p95: bool,
+    looks: &Identities,
+) -> Option<Point> {
+    let pick = if has_p95 { |s: &Staleness| s.p95_ms } else { |s: &Staleness| s.max_ms };
+    let added = noise::added(block, cell, Percentile::P50);
+    if added.is_none() && cell.role != CellRole::Control {
+        return None;
+    }
+    let cost = cell.cost.as_ref().filter(|_| cell.validity.cost != Some(Verdict::Invalid));
+    Some(Point {
+        label: block.label(cell),
+        look: looks.get(&cell.strategy),
+        window: pick(staleness)?,
+        window_figure: figures::quantile(cell, pick),
+        added,
+        added_figure: figures::added(block, cell, Percentile::P50),
+        is_noisy: [cell.validity.staleness, noise::verdict(block, cell)].contains(&Some(Verdict::Noisy)),
+        store_ops_per_1k: cost.map(|cost| cost.store_ops_per_1k),
+    })
+}
+
 /// The map of a block; none where nothing can be placed.
-pub(crate) fn chart(block: &Block<'_>, looks: &Identities) -> Option<Chart> {
+pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Option<Chart> {
     let map = series(block, looks);
     let statistic = if map.has_p95 { "95th percentile" } else { "worst change" };
     if map.points.is_empty() {
         return None;
     }
+    let staleness = format!("staleness, {statistic}");
     let mut table = Table::new(
         format!("Trade-off map of {}", block.title()),
-        &["strategy", "staleness, ms (lower–upper)", "added p50", "store operations per 1 000"],
+        &["strategy", &staleness, "added p50", "store ops/1k"],
     );
     for point in &map.points {
-        let (lower, upper) = point.staleness_ms;
-        let upper = upper.map_or_else(|| "never".to_owned(), plain);
         let ops = point.store_ops_per_1k.map_or_else(|| "invalid".to_owned(), plain);
-        table.push_plain([
-            point.label.clone(),
-            format!("{}–{upper}", plain(lower)),
-            difference_us(point.added_us),
-            ops,
+        table.rows.push(vec![
+            Figure::plain(&point.label),
+            point.window_figure.clone(),
+            point.added_figure.clone(),
+            Figure::plain(ops),
         ]);
-    }
-    let mut caption = format!(
-        "Each mark is one strategy at one setting. Left is fresher ({statistic}), lower is faster (latency added to the control at the median). The ring's area and the number beside the name are store operations per 1 000 requests. Bars are 95 % intervals where the run has them; ~ marks noisy figures."
-    );
-    if !map.struck.is_empty() {
-        caption.push_str(&format!(" Not drawn, because invalid: {}.", map.struck.join(", ")));
     }
     Some(Chart::drawn(
         Words {
             id: format!("tradeoff-{}", block.anchor()),
             title: format!("Trade-off map: {}", block.title()),
             description: description(&map),
-            caption,
+            caption: caption(docs, &map, statistic),
         },
         table,
         |layout| draw(&map, statistic, layout),
     ))
 }
 
-fn description(map: &TradeOff) -> String {
-    let fresh =
-        map.points.iter().filter(|p| p.staleness_ms.1.is_some_and(|upper| upper <= map.resolution_ms));
-    let (count, total) = (fresh.count(), map.points.len());
-    let cheapest = map
-        .points
-        .iter()
-        .filter(|p| p.staleness_ms.1.is_some() && !p.is_noisy)
-        .min_by(|a, b| a.added_us.total_cmp(&b.added_us));
-    let cheapest = cheapest.map_or_else(String::new, |p| {
-        format!(
-            " The least added latency among those that take effect is {} with {}.",
-            difference_us(p.added_us),
-            p.label
-        )
+fn caption(docs: &RunDocuments, map: &TradeOff, statistic: &str) -> String {
+    let mut caption = format!(
+        "Each mark is one strategy at one setting. Left is fresher ({statistic}), lower is faster (latency added to the control at the median). The ring's area and the number beside the name are store operations per 1 000 requests. "
+    );
+    caption.push_str(if map.has_p95 {
+        "Horizontal bars are 95 % intervals of the percentile"
+    } else {
+        "Horizontal bars run from the last old to the first new answer of the worst change"
     });
+    caption.push_str("; where only an upper end is known, the mark stands there and an arrow points left.");
+    if map.floor_us > 0.0 {
+        caption.push_str(&format!(
+            " A single run has no interval on latency: within the grey strip there is {}.",
+            figures::no_difference(map.floor_us)
+        ));
+    } else {
+        caption.push_str(" Upright bars are 95 % intervals over blocks.");
+    }
+    let rtt = docs.summary.store.rtt_us;
+    caption.push_str(&match rtt.p50 {
+        Some(p50) => format!(" Measured round trip to the store: {}.", duration_us(p50)),
+        None => format!(" Round trip to the store: {} asked, not measured.", duration_us(rtt.asked)),
+    });
+    if !map.struck.is_empty() {
+        caption.push_str(&format!(" Not drawn, because invalid: {}.", map.struck.join(", ")));
+    }
+    caption
+}
+
+fn description(map: &TradeOff) -> String {
+    let fresh = map.points.iter().filter(|p| p.window.upper.is_some_and(|upper| upper <= map.resolution_ms));
+    let (count, total) = (fresh.count(), map.points.len());
     format!(
-        "{count} of {total} marks lie at or below the resolution of {}.{cheapest}",
-        duration_ms(map.resolution_ms)
+        "{count} of {total} marks lie at or below the resolution of {}.{}",
+        duration_ms(map.resolution_ms),
+        cheapest(map)
     )
 }
 
+/// Who adds least among those that take effect; those that the run cannot tell apart from none share that.
+fn cheapest(map: &TradeOff) -> String {
+    let usable = || {
+        let effective = map.points.iter().filter(|p| p.window.upper.is_some() && !p.is_noisy);
+        effective.filter_map(|p| Some((p, p.added?)))
+    };
+    let equal: Vec<String> =
+        usable().filter(|(_, added)| !added.is_seen()).map(|(p, _)| p.label.clone()).collect();
+    if !equal.is_empty() {
+        let words = if map.floor_us > 0.0 {
+            figures::no_difference(map.floor_us)
+        } else {
+            "no difference seen".to_owned()
+        };
+        return format!(
+            " Among those that take effect, {words} to the control with {}.",
+            words::list(&equal)
+        );
+    }
+    let least = usable().min_by(|a, b| a.1.point_us.total_cmp(&b.1.point_us));
+    least.map_or_else(String::new, |(_, least)| {
+        let near = |added: &Added| (added.point_us - least.point_us).abs() <= map.floor_us;
+        let names: Vec<String> =
+            usable().filter(|(_, added)| near(added)).map(|(p, _)| p.label.clone()).collect();
+        format!(
+            " The least added latency among those that take effect is {} with {}.",
+            figures::difference(&least),
+            words::list(&names)
+        )
+    })
+}
+
 fn draw(map: &TradeOff, statistic: &str, layout: Layout) -> Canvas {
-    let never = map.points.iter().any(|p| p.staleness_ms.1.is_none());
-    let finite = map.points.iter().filter_map(|p| p.staleness_ms.1);
-    let x = WindowScale::around(map.resolution_ms, finite, never);
+    let never = map.points.iter().any(|p| p.window.upper.is_none());
+    let finite = map.points.iter().filter_map(|p| p.window.upper);
+    let x = WindowScale::around(map.resolution_ms, finite, never).with_room();
     let ends = map.points.iter().flat_map(|p| {
-        let (low, high) = p.added_interval_us.unwrap_or((p.added_us, p.added_us));
-        [low, high, p.added_us]
+        let added_us = p.added_us();
+        let (low, high) = p.added.and_then(|added| added.interval_us).unwrap_or((added_us, added_us));
+        [low, high, added_us]
     });
-    let y = Scale::linear_around(ends);
+    let y = Scale::linear_around(ends.chain([-map.floor_us, map.floor_us]));
     let canvas = Canvas::new(layout, 340.0, 18.0, 0);
-    axes(&canvas, x, y, statistic);
+    axes(&canvas, map, x, y, statistic);
     let places: Vec<(f64, f64)> = places(map, &canvas, x, y);
     for (point, &centre) in map.points.iter().zip(&places) {
         canvas.group(&format!("s-{}", anchor(&point.label)), &point.label, || {
             bars(&canvas, point, x, y, centre);
-            if let Some(ops) = point.store_ops_per_1k {
-                canvas.ring(centre, 7.0 + 13.0 * (ops.max(0.0) / 1000.0).sqrt().min(2.0), Ink::Muted);
+            if point.store_ops_per_1k.is_some() {
+                canvas.ring(centre, radius(canvas.is_narrow(), point), Ink::Muted);
             }
             canvas.mark(centre, point.look, 5.0);
         });
     }
-    labels(&canvas, map, &places);
+    draw_names(&canvas, map, &places, x);
     canvas
 }
 
-fn axes(canvas: &Canvas, x: WindowScale, y: Scale, statistic: &str) {
+fn axes(canvas: &Canvas, map: &TradeOff, x: WindowScale, y: Scale, statistic: &str) {
     canvas.shade((0.0, WindowScale::LEFT), (0.0, 1.0), Ink::Strip);
     if x.never {
         canvas.shade((x.right(), 1.0), (0.0, 1.0), Ink::Strip);
+    }
+    if map.floor_us > 0.0 {
+        canvas.shade((0.0, 1.0), (y.place(-map.floor_us), y.place(map.floor_us)), Ink::Strip);
     }
     let title = if canvas.is_narrow() {
         format!("Staleness, {statistic} (log)")
@@ -179,10 +256,11 @@ fn axes(canvas: &Canvas, x: WindowScale, y: Scale, statistic: &str) {
     canvas.y_axis(&ticks, "Added latency p50, µs (lower is better)");
     canvas.x_axis(&x.ticks(), &title);
     let (top, _) = canvas.vertical();
+    let resolution = duration_ms(x.resolution_ms);
     let strip = if canvas.is_narrow() {
-        format!("≤ {}", duration_ms(x.resolution_ms))
+        format!("≤ {resolution}: order has no meaning here")
     } else {
-        format!("≤ resolution ({})", duration_ms(x.resolution_ms))
+        format!("≤ resolution ({resolution}): order has no meaning here")
     };
     canvas.text((canvas.at(0.0, 0.0).0, top - 9.0), &strip, Ink::Muted, Anchor::Start);
     if x.never {
@@ -190,102 +268,84 @@ fn axes(canvas: &Canvas, x: WindowScale, y: Scale, statistic: &str) {
     }
 }
 
-/// The centre of each mark. Marks in the same column are spread, so that none hides another.
-fn places(map: &TradeOff, canvas: &Canvas, x: WindowScale, y: Scale) -> Vec<(f64, f64)> {
-    let never = |point: &Point| point.staleness_ms.1.is_none();
-    let total = |is_in: &dyn Fn(&Point) -> bool| map.points.iter().filter(|p| is_in(p)).count() as f64;
-    let (all_fresh, all_never) = (total(&|p| is_fresh(p, x)), total(&never));
-    let (mut nth_fresh, mut nth_never) = (-0.5, -0.5);
-    let mut place = |point: &Point| {
-        let across = match point.staleness_ms {
-            (_, None) => {
-                nth_never += 1.0;
-                x.right() + WindowScale::LEFT * nth_never / all_never
-            }
-            _ if is_fresh(point, x) => {
-                nth_fresh += 1.0;
-                WindowScale::LEFT * nth_fresh / all_fresh
-            }
-            (lower, Some(upper)) => x.place(f64::midpoint(lower, upper)),
-        };
-        canvas.at(across, y.place(point.added_us))
-    };
-    map.points.iter().map(&mut place).collect()
+/// The radius of a point's ring, whose area stands for its store operations; smaller on a phone, whose columns are.
+fn radius(is_narrow: bool, point: &Point) -> f64 {
+    let (least, more) = if is_narrow { (6.0, 8.0) } else { (7.0, 13.0) };
+    let ops = point.store_ops_per_1k.unwrap_or(0.0).max(0.0);
+    least + more * (ops / 1000.0).sqrt().min(2.0)
 }
 
-fn is_fresh(point: &Point, x: WindowScale) -> bool {
-    point.staleness_ms.1.is_some_and(|upper| upper <= x.resolution_ms)
+/// Marks nearer than this to each other would hide each other.
+const APART: f64 = 12.0;
+
+/// The centre of each mark. In the columns without a scale the marks are stacked, and stand side by side only
+/// where one would hide another.
+fn places(map: &TradeOff, canvas: &Canvas, x: WindowScale, y: Scale) -> Vec<(f64, f64)> {
+    let mut places: Vec<(f64, f64)> = Vec::new();
+    for point in &map.points {
+        let (across, is_stacked) = match point.window.upper {
+            None => (x.never_place(), true),
+            Some(upper) if upper <= x.resolution_ms => (WindowScale::LEFT / 2.0, true),
+            Some(upper) if point.window.lower <= 0.0 => (x.place(upper), false),
+            Some(upper) => (x.place(f64::midpoint(point.window.lower, upper)), false),
+        };
+        let centre = canvas.at(across, y.place(point.added_us()));
+        let steps = [0.0, 1.0, -1.0, 2.0, -2.0].map(|step| (centre.0 + step * APART, centre.1));
+        let is_free = |at: &(f64, f64)| {
+            !places.iter().any(|p| (p.0 - at.0).abs() < APART - 0.5 && (p.1 - at.1).abs() < APART - 0.5)
+        };
+        let ring = radius(canvas.is_narrow(), point);
+        let frame = (canvas.at(0.0, 0.0).0 + ring)..=(canvas.at(1.0, 0.0).0 - ring);
+        let is_inside = |at: &(f64, f64)| frame.contains(&at.0);
+        let free = steps.into_iter().filter(is_inside).find(is_free).filter(|_| is_stacked);
+        places.push(free.unwrap_or(centre));
+    }
+    places
+}
+
+/// Length of the arrow that stands for a lower end of 0.
+const ARROW: f64 = 22.0;
+
+/// Left and right end of a point's horizontal bar and its height, in units.
+fn bar_ends(canvas: &Canvas, point: &Point, x: WindowScale, centre: (f64, f64)) -> Option<(f64, f64, f64)> {
+    let upper = point.window.upper.filter(|upper| *upper > x.resolution_ms)?;
+    let left = if point.window.lower <= 0.0 {
+        centre.0 - ARROW
+    } else {
+        canvas.at(x.place(point.window.lower), 0.0).0
+    };
+    Some((left, canvas.at(x.place(upper), 0.0).0, centre.1))
 }
 
 /// The interval bars of a point.
 fn bars(canvas: &Canvas, point: &Point, x: WindowScale, y: Scale, centre: (f64, f64)) {
     let ink = Ink::Family(point.look.family);
-    if let (lower, Some(upper)) = point.staleness_ms
-        && upper > x.resolution_ms
-    {
-        let (a, b) = (canvas.at(x.place(lower), 0.0).0, canvas.at(x.place(upper), 0.0).0);
-        canvas.line(&[(a, centre.1), (b, centre.1)], ink, 1.5, "");
+    if let Some((left, right, _)) = bar_ends(canvas, point, x, centre) {
+        canvas.line(&[(left, centre.1), (right, centre.1)], ink, 1.5, "");
+        if point.window.lower <= 0.0 {
+            let tip = (left, centre.1);
+            canvas.line(&[(left + 6.0, centre.1 - 4.0), tip, (left + 6.0, centre.1 + 4.0)], ink, 1.5, "");
+        }
     }
-    if let Some((low, high)) = point.added_interval_us {
+    if let Some((low, high)) = point.added.and_then(|added| added.interval_us) {
         let (a, b) = (canvas.at(0.0, y.place(low)).1, canvas.at(0.0, y.place(high)).1);
         canvas.line(&[(centre.0, a), (centre.0, b)], ink, 1.5, "");
     }
 }
 
-/// A label's place on the sheet.
-struct Label {
-    left: f64,
-    right: f64,
-    y: f64,
-}
-
-impl Label {
-    fn covers(&self, other: &Label) -> bool {
-        self.left < other.right && other.left < self.right && (self.y - other.y).abs() < LINE - 0.5
-    }
-}
-
-/// Height of a label, and the mean width of a glyph.
-const LINE: f64 = 15.0;
-const GLYPH: f64 = 6.6;
-/// From a mark's centre to its label: outside the ring of 1 000 operations.
-const BESIDE: f64 = 25.0;
-
-/// Names beside the marks, moved up or down to where they cover neither each other nor a mark.
-fn labels(canvas: &Canvas, map: &TradeOff, places: &[(f64, f64)]) {
-    let mut order: Vec<usize> = (0..places.len()).collect();
-    order.sort_by(|&a, &b| places[a].1.total_cmp(&places[b].1).then(a.cmp(&b)));
-    let mark = |&(x, y): &(f64, f64)| Label { left: x - 8.0, right: x + 8.0, y };
-    let mut taken: Vec<Label> = places.iter().map(mark).collect();
-    for index in order {
-        let (point, (x, y)) = (&map.points[index], places[index]);
+/// The names of all points beside their marks.
+fn draw_names(canvas: &Canvas, map: &TradeOff, places: &[(f64, f64)], x: WindowScale) {
+    let points = || map.points.iter().zip(places);
+    let rings = points().map(|(point, &centre)| Taken::around(centre, radius(canvas.is_narrow(), point)));
+    let bars = points().filter_map(|(point, centre)| bar_ends(canvas, point, x, *centre));
+    let bars = bars.map(|(left, right, y)| Taken { left, right, y, half: 2.0 });
+    let name = |point: &Point| {
         let ops = point.store_ops_per_1k.map_or_else(String::new, |ops| format!(" · {}", plain(ops)));
-        let noisy = if point.is_noisy { "~" } else { "" };
-        let text = format!("{noisy}{}{ops}", shortened(&point.label, 28));
-        let label = free_place(canvas, &taken, (x, y), text.chars().count() as f64 * GLYPH);
-        let (at, anchor) =
-            if label.left < x { (label.right, Anchor::End) } else { (label.left, Anchor::Start) };
-        if (label.y - y).abs() > 3.0 || (at - x).abs() > BESIDE + 1.0 {
-            let end = if anchor == Anchor::End { at + 3.0 } else { at - 3.0 };
-            canvas.line(&[(x, y), (end, label.y)], Ink::Muted, 0.75, "");
-        }
-        canvas.text((at, label.y), &text, Ink::Text, anchor);
-        taken.push(label);
-    }
-}
-
-/// The nearest free place for a label of `width`: right of its mark, or left where the frame ends.
-fn free_place(canvas: &Canvas, taken: &[Label], (x, y): (f64, f64), width: f64) -> Label {
-    let right_edge = canvas.at(1.0, 0.0).0;
-    let strip = canvas.at(WindowScale::LEFT, 0.0).0;
-    let start = if x < strip { strip + 14.0 } else { x + BESIDE };
-    let left = if start + width > right_edge { x - BESIDE - width } else { start };
-    let (top, bottom) = canvas.vertical();
-    let steps = (0..40).flat_map(|k| [-LINE * f64::from(k) / 2.0, LINE * f64::from(k) / 2.0]);
-    let inside = |at: &f64| (top + 6.0..bottom - 6.0).contains(at);
-    let at = |y: f64| Label { left, right: left + width, y };
-    let mut places = steps.map(|step| y + step).filter(inside).map(at);
-    places.find(|label| !taken.iter().any(|other| label.covers(other))).unwrap_or_else(|| at(y))
+        let noisy = if point.is_noisy { " (noisy)" } else { "" };
+        format!("{}{noisy}{ops}", shortened(&point.label, 28))
+    };
+    let names: Vec<(String, (f64, f64))> = points().map(|(point, &centre)| (name(point), centre)).collect();
+    labels::draw(canvas, &names, rings.chain(bars).collect());
 }
 
 #[cfg(test)]
@@ -307,6 +367,20 @@ mod tests {
         assert_eq!(labels, ["deny-list", "token-version", "cached-lookup", "short-ttl", "none"]);
         assert_eq!(map.struck, ["lookup"]);
         let none = map.points.last().expect("the control");
-        assert_eq!((none.staleness_ms.1, none.added_us), (None, 0.0));
+        assert_eq!((none.window.upper, none.added), (None, None));
+        assert_eq!(map.floor_us, 11.200000000000001);
+        assert!(cheapest(&map).contains("no difference seen (±11.2 µs) to the control with cached-lookup"));
+    }
+
+    #[test]
+    fn one_statistic_serves_the_whole_map() {
+        let mut docs = fixture::typical();
+        for cell in docs.summary.cells.iter_mut().filter(|cell| cell.strategy == "short-ttl") {
+            cell.staleness.as_mut().expect("a window").p95_ms = None;
+        }
+        let map = series(&blocks(&docs.summary)[0], &Identities::of(&docs));
+        let cached = map.points.iter().find(|p| p.label == "cached-lookup").expect("a point");
+        assert!(!map.has_p95);
+        assert_eq!(cached.window_figure.text, "994 ms (986–1 002)");
     }
 }

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use revbench_report::{ReportError, RunDocuments, csv, html, markdown, read_run, write_all};
+use revbench_report::{ReportError, RunDocuments, csv, fixture, html, markdown, read_run, write_all};
 use serde_json::json;
-
-use crate::fixture;
 
 fn write(path: &Path, value: &impl serde::Serialize) {
     std::fs::write(path, serde_json::to_vec(value).expect("serialisable")).expect("writable");

@@ -161,13 +161,13 @@ impl<S: Strategy> Authority<S> {
     }
 }
 
-fn end(record: &mut SubjectRecord, session: &SessionId, until_ms: u64) {
+pub(crate) fn end(record: &mut SubjectRecord, session: &SessionId, until_ms: u64) {
     record.ended.retain(|ended| ended.session != *session);
     record.ended.push(EndedSession { session: session.clone(), until_ms });
 }
 
 /// What a change of subject scope makes of the record.
-fn alter(record: &mut SubjectRecord, change: &Change) {
+pub(crate) fn alter(record: &mut SubjectRecord, change: &Change) {
     match (change.orientation, &change.permission) {
         (Orientation::Revoke, Some(permission)) => record.permissions.retain(|held| held != permission),
         (Orientation::Revoke, None) => record.status = Status::Disabled,

@@ -3,9 +3,9 @@
 //! Everything that reads the truth and then acts on it holds the subject's lock: a token never carries roles
 //! of one version and the number of another, and a change never overlooks a token that is being issued.
 
-mod changes;
+pub(crate) mod changes;
 mod inspect;
-mod seed;
+pub(crate) mod seed;
 mod tokens;
 mod truth;
 

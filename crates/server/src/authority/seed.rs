@@ -16,17 +16,19 @@ use crate::http::{Problem, carries_secret, json};
 /// Subjects written per transaction.
 const BATCH: usize = 500;
 
+/// The body of `POST /admin/subjects`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Bulk {
-    subjects: Vec<Seed>,
+pub(crate) struct Bulk {
+    pub(crate) subjects: Vec<Seed>,
 }
 
+/// A subject to be known.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seed {
-    id: SubjectId,
-    permissions: Vec<Permission>,
+pub(crate) struct Seed {
+    pub(crate) id: SubjectId,
+    pub(crate) permissions: Vec<Permission>,
 }
 
 pub(super) async fn subjects<S: Strategy>(

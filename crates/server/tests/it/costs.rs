@@ -83,6 +83,52 @@ async fn one_request_reads_for_all_that_wait() {
     assert!(misses > 1.0, "they did not overlap: nothing was tested");
 }
 
+/// Reads the counters without pause on a thread of its own: whatever it reads, each decision has cost one command.
+/// Tells how often that was while decisions were under way.
+fn watch_counters(resource: &axum::Router, all: f64) -> u32 {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut between = 0;
+    loop {
+        let page = runtime.block_on(send(resource, "GET", "/metrics", &[], String::new())).body;
+        let page = Counters::parse(&page);
+        let of_decisions = page.0.iter().filter(|(sample, _)| sample.starts_with(name::DECISIONS));
+        let decided: f64 = of_decisions.map(|(_, count)| count).sum();
+        assert_eq!((page.get(name::PATH_STORE_OPS), page.get(name::PATH_ROUND_TRIPS)), (decided, decided));
+        between += u32::from(decided > 0.0 && page.get(name::STORE_OPS) > decided);
+        if decided == all {
+            return between;
+        }
+    }
+}
+
+#[tokio::test]
+async fn costs_per_decision_are_exact_whenever_they_are_read() {
+    let store = stores::embedded();
+    for kind in [StrategyKind::DenyList, StrategyKind::TokenVersion, StrategyKind::Lookup] {
+        let fleet = Fleet::new(kind, quick(), &store.address).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let resource = fleet.resource.clone();
+        let watching = std::thread::spawn(move || watch_counters(&resource, 500.0));
+        let calls: Vec<_> = (0..100)
+            .map(|_| {
+                let (resource, bearer) = (fleet.resource.clone(), format!("Bearer {}", ann.access));
+                tokio::spawn(async move {
+                    let headers = [("authorization", bearer.as_str())];
+                    for _ in 0..5 {
+                        send(&resource, "GET", "/resource/orders:write", &headers, String::new()).await;
+                    }
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+        assert!(watching.join().unwrap() > 0, "{kind:?}: never read while requests were under way");
+        assert_eq!(fleet.counters().await.get(name::STORE_OPS), 500.0);
+    }
+}
+
 #[tokio::test]
 async fn writes_are_counted_where_they_are_allowed() {
     let store = stores::embedded();

@@ -22,22 +22,22 @@ const MAX_REQUESTS: f64 = 100_000_000.0;
 /// # Errors
 /// All mistakes together, or a host that has no address.
 pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<LoadPlan> {
-    let mut mistakes = Vec::new();
-    let url = keep(url(&args.url), &mut mistakes);
-    let rate = keep(rate(&args.rate), &mut mistakes);
-    let duration_ms = keep(positive_ms("--duration", &args.duration), &mut mistakes);
+    let mut mistakes = Mistakes::default();
+    let url = mistakes.keep(url(&args.url));
+    let rate = mistakes.keep(rate(&args.rate));
+    let duration_ms = mistakes.keep(positive_ms("--duration", &args.duration));
     if let (Some(Rate::PerSecond(rate)), Some(ms)) = (rate, duration_ms)
         && rate * ms / 1_000.0 > MAX_REQUESTS
     {
         let message =
             format!("--rate {} for {} is more than {MAX_REQUESTS} requests", args.rate, args.duration);
-        mistakes.push(Mistake::argument(BAD_VALUE, message, "ask for less, or for less long"));
+        mistakes.0.push(Mistake::argument(BAD_VALUE, message, "ask for less, or for less long"));
     }
-    let connections = keep(connections(&args.connections), &mut mistakes);
-    let timeout_ms = keep(positive_ms("--timeout", &args.timeout), &mut mistakes);
-    let seed = keep(seed(&args.seed), &mut mistakes);
-    let method = keep(method(&args.method), &mut mistakes);
-    let headers: Vec<_> = args.header.iter().filter_map(|text| keep(header(text), &mut mistakes)).collect();
+    let connections = mistakes.keep(connections(&args.connections));
+    let timeout_ms = mistakes.keep(positive_ms("--timeout", &args.timeout));
+    let seed = mistakes.keep(seed(&args.seed));
+    let method = mistakes.keep(method(&args.method));
+    let headers: Vec<_> = args.header.iter().filter_map(|text| mistakes.keep(header(text))).collect();
     let arrivals = arrivals(&args.arrivals, &mut mistakes);
     match (url, rate, duration_ms, connections, timeout_ms, seed, method, arrivals) {
         (
@@ -49,7 +49,7 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<LoadPlan> {
             Some(seed),
             Some(method),
             Some(arrivals),
-        ) if mistakes.is_empty() => Ok(LoadPlan {
+        ) if mistakes.0.is_empty() => Ok(LoadPlan {
             address: url.address()?,
             host: url.authority,
             path: url.path,
@@ -62,12 +62,8 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<LoadPlan> {
             seed,
             timeout_ns: ms_to_ns(timeout_ms),
         }),
-        _ => Err(Mistakes(mistakes).into()),
+        _ => Err(mistakes.into()),
     }
-}
-
-fn keep<T>(result: Result<T, Mistake>, mistakes: &mut Vec<Mistake>) -> Option<T> {
-    result.map_err(|mistake| mistakes.push(mistake)).ok()
 }
 
 /// The parts of an http URL.
@@ -193,11 +189,11 @@ fn header(text: &str) -> Result<(String, String), Mistake> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn arrivals(text: &str, mistakes: &mut Vec<Mistake>) -> Option<Arrivals> {
+fn arrivals(text: &str, mistakes: &mut Mistakes) -> Option<Arrivals> {
     match text {
         "poisson" => Some(Arrivals::Poisson),
         "constant" => Some(Arrivals::Constant),
-        file => trace_file(file).map_err(|more| mistakes.extend(more)).ok(),
+        file => trace_file(file).map_err(|more| mistakes.0.extend(more)).ok(),
     }
 }
 

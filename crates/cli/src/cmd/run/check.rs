@@ -3,17 +3,20 @@
 use std::path::Path;
 
 use revbench_model::scenario::MAIN;
-use revbench_model::{Scenario, Settings, duration};
+use revbench_model::{Scenario, duration};
 use revbench_runner::machine::allowed_cores;
-use revbench_runner::options::{Options, ScenarioSource, StoreChoice};
+use revbench_runner::options::{Options, ScenarioSource};
 use revbench_runner::profile::Profile;
 use revbench_server::Mutant;
 use revbench_strategies::StrategyKind;
 
-use super::{RunArgs, RunRequest};
+use super::{RunArgs, RunRequest, command, execute};
+use crate::console::Console;
 use crate::exit::ExitCode;
-use crate::render::{BAD_VALUE, CONFLICT, Failure, Mistake, Mistakes, UNKNOWN_NAME, UNREADABLE};
-use crate::{select, version};
+use crate::render::{
+    BAD_VALUE, CONFLICT, Failure, IN_USE, Mistake, Mistakes, NOTHING_SELECTED, UNKNOWN_NAME, UNREADABLE,
+};
+use crate::{select, server_flags, version};
 
 /// A store farther away than this is a mistake in the unit.
 const MAX_STORE_RTT_MS: f64 = 1_000.0;
@@ -21,61 +24,61 @@ const MAX_CHANGES: u32 = 100_000;
 const MAX_INSTANCES: u32 = 16;
 const MAX_RATE_PER_S: f64 = 1_000_000.0;
 
-/// Checks everything that was asked for. What only shows against the plan (a watch that ends before a bound) is for
-/// the planner.
+/// Checks everything that was asked for, also against the plan that follows from it.
 ///
 /// # Errors
 /// All mistakes together, or that nothing was selected.
-pub(super) fn request(args: &RunArgs) -> anyhow::Result<RunRequest> {
-    let mut mistakes = Found::default();
-    let profile = mistakes.keep(profile(&args.profile)).unwrap_or_default();
-    let scenarios = read_scenarios(args, profile, &mut mistakes);
-    let strategies = with_control(read_strategies(args, &mut mistakes), profile);
-    let params = read_params(&args.param, &mut mistakes);
-    let options = Options {
-        profile,
-        scenarios,
-        strategies,
-        params,
-        store: mistakes.keep(store(&args.store)).unwrap_or_default(),
-        store_rtt_us: mistakes.keep(store_rtt_us(&args.store_rtt)).unwrap_or_default(),
-        rate_per_s: args.rate.as_ref().and_then(|rate| mistakes.keep(rate_per_s(rate))),
-        changes: args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES))),
-        instances: mistakes.keep(whole("--instances", &args.instances, MAX_INSTANCES)).unwrap_or(1) as u16,
-        seed: mistakes.keep(seed(&args.seed)).unwrap_or_default(),
-        mutant: args
-            .mutant
-            .as_deref()
-            .and_then(|name| mistakes.keep(find_mutant(name)))
-            .map(|m| m.name().to_owned()),
-        command: version::command(),
-        version: version::VERSION.to_owned(),
-    };
-    let label = args.label.clone().unwrap_or_else(|| format!("{}-cores", allowed_cores().len()));
+pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRequest> {
+    let mut mistakes = Mistakes::default();
+    let options = options(args, &mut mistakes);
+    let label = args.label.clone().unwrap_or_else(default_label);
     mistakes.keep(check_label(&label));
     check_folders(args, &mut mistakes);
     mistakes.into_result()?;
+    if args.resume.is_some() && !args.given.variables.is_empty() {
+        let variables = args.given.variables.join(", ");
+        console.say(&format!("left aside: {variables}. A resumed run keeps its own options"));
+    }
     if options.scenarios.is_empty() || options.strategies.is_empty() {
         let what = if options.scenarios.is_empty() { "scenario" } else { "strategy" };
-        let message = format!("no {what} selected: leave --{what} out for the profile's, or name some");
-        return Err(Failure { exit: ExitCode::NothingSelected, message }.into());
+        let failure =
+            Failure::new(ExitCode::NothingSelected, NOTHING_SELECTED, format!("no {what} selected"));
+        return Err(failure.help(format!("leave --{what} out for the profile's, or name some")).into());
     }
     let (out, resume) = (args.out.clone(), args.resume.clone());
     Ok(RunRequest { options, out, resume, label, dry_run: args.dry_run })
 }
 
-/// Mistakes found so far.
-#[derive(Default)]
-struct Found(Vec<Mistake>);
-
-impl Found {
-    fn keep<T>(&mut self, result: Result<T, Mistake>) -> Option<T> {
-        result.map_err(|mistake| self.0.push(mistake)).ok()
+fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
+    let profile = mistakes.keep(profile(&args.profile)).unwrap_or_default();
+    let scenarios = read_scenarios(args, profile, mistakes);
+    let strategies = with_control(read_strategies(args, mistakes), profile);
+    let (params, _) = server_flags::params(&args.servers.param, mistakes);
+    let changes = args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES)));
+    // What the plan follows from is right up to here, or mistakes would be found that are none.
+    let can_be_planned = mistakes.0.is_empty();
+    let mutant = args.mutant.as_deref().and_then(|name| mistakes.keep(find_mutant(name)));
+    let mut options = Options {
+        profile,
+        scenarios,
+        strategies,
+        params,
+        store: mistakes.keep(server_flags::store(&args.servers.store)).unwrap_or_default(),
+        store_rtt_us: mistakes.keep(store_rtt_us(&args.store_rtt)).unwrap_or_default(),
+        rate_per_s: args.rate.as_ref().and_then(|rate| mistakes.keep(rate_per_s(rate))),
+        changes,
+        instances: mistakes.keep(whole("--instances", &args.instances, MAX_INSTANCES)).unwrap_or(1) as u16,
+        seed: mistakes.keep(seed(&args.seed)).unwrap_or_default(),
+        mutant: mutant.map(|mutant| mutant.name().to_owned()),
+        command: String::new(),
+        version: version::VERSION.to_owned(),
+    };
+    options.command = command::reproducing(args, &options);
+    if can_be_planned && args.resume.is_none() {
+        // What only shows against the plan: a watch that ends before a bound, too few changes for a percentile.
+        mistakes.0.extend(execute::plan(options.clone()).err().map_or_else(Vec::new, |found| found.0));
     }
-
-    fn into_result(self) -> Result<(), Mistakes> {
-        if self.0.is_empty() { Ok(()) } else { Err(Mistakes(self.0)) }
-    }
+    options
 }
 
 fn profile(word: &str) -> Result<Profile, Mistake> {
@@ -87,7 +90,7 @@ fn profile(word: &str) -> Result<Profile, Mistake> {
 }
 
 /// The scenarios that are named, else the profile's.
-fn read_scenarios(args: &RunArgs, profile: Profile, mistakes: &mut Found) -> Vec<ScenarioSource> {
+fn read_scenarios(args: &RunArgs, profile: Profile, mistakes: &mut Mistakes) -> Vec<ScenarioSource> {
     let mut names: Vec<&str> = match args.scenario.is_empty() {
         true => default_scenarios(profile, !args.strategy.is_empty()).to_vec(),
         false => args.scenario.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect(),
@@ -121,7 +124,7 @@ fn default_scenarios(profile: Profile, strategy_named: bool) -> &'static [&'stat
 }
 
 /// The strategies that are named, in the order of the registry; all where none is.
-fn read_strategies(args: &RunArgs, mistakes: &mut Found) -> Vec<StrategyKind> {
+fn read_strategies(args: &RunArgs, mistakes: &mut Mistakes) -> Vec<StrategyKind> {
     if args.strategy.is_empty() || args.strategy.iter().any(|name| name.trim() == "all") {
         return StrategyKind::ALL.to_vec();
     }
@@ -139,64 +142,6 @@ fn with_control(mut strategies: Vec<StrategyKind>, profile: Profile) -> Vec<Stra
         strategies.sort_unstable();
     }
     strategies
-}
-
-/// `--param` flags, each tried on the settings it is for.
-fn read_params(params: &[String], mistakes: &mut Found) -> Vec<(String, String)> {
-    let mut settings = Settings::default();
-    params.iter().filter_map(|text| mistakes.keep(param(text, &mut settings))).collect()
-}
-
-/// Applies one `NAME=VALUE`.
-pub(crate) fn param(text: &str, settings: &mut Settings) -> Result<(String, String), Mistake> {
-    let help = "write it like --param cache_ttl=2s";
-    let (name, value) = text
-        .split_once('=')
-        .ok_or_else(|| Mistake::argument(BAD_VALUE, format!("value '{text}' of --param has no '='"), help))?;
-    let (name, value) = (name.trim(), value.trim());
-    settings.set(name, value).map_err(|error| Mistake::argument(BAD_VALUE, error.to_string(), help))?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-/// The store of this word or address.
-pub(crate) fn store(text: &str) -> Result<StoreChoice, Mistake> {
-    match text {
-        "auto" => Ok(StoreChoice::Auto),
-        "embedded" => Ok(StoreChoice::Embedded),
-        "redis-server" => Ok(StoreChoice::RedisServer),
-        "valkey-server" => Ok(StoreChoice::ValkeyServer),
-        url if url.contains("://") => store_url(url),
-        other => Err(Mistake::argument(
-            BAD_VALUE,
-            format!("unknown store '{other}'"),
-            select::suggest(
-                other,
-                &["auto", "embedded", "redis-server", "valkey-server", "redis://HOST:PORT"],
-            ),
-        )),
-    }
-}
-
-/// Somebody's server: on this machine, and without its password on the command line, where every user reads it.
-fn store_url(url: &str) -> Result<StoreChoice, Mistake> {
-    let address = revbench_store::StoreAddress::from_url(url).map_err(|error| {
-        Mistake::argument(BAD_VALUE, format!("wrong store address: {error}"), "write redis://127.0.0.1:6379")
-    })?;
-    if address.password.is_some() {
-        let help = "put it into the variable REVBENCH_STORE_PASSWORD";
-        return Err(Mistake::argument(
-            BAD_VALUE,
-            "a password on the command line can be read by others",
-            help,
-        ));
-    }
-    if !crate::loopback::is_loopback_host(&address.host) {
-        let message = format!("store '{}' is not on this machine", address.host);
-        let help = "use 127.0.0.1, ::1 or localhost: distance comes from --store-rtt, where it is known";
-        return Err(Mistake::argument(BAD_VALUE, message, help));
-    }
-    let password = std::env::var("REVBENCH_STORE_PASSWORD").ok().filter(|password| !password.is_empty());
-    Ok(StoreChoice::Url { host: address.host, port: address.port, password })
 }
 
 fn store_rtt_us(text: &str) -> Result<f64, Mistake> {
@@ -240,6 +185,11 @@ pub(crate) fn find_mutant(name: &str) -> Result<Mutant, Mistake> {
     })
 }
 
+/// Last part of a folder's name where none is given.
+pub(super) fn default_label() -> String {
+    format!("{}-cores", allowed_cores().len())
+}
+
 fn check_label(label: &str) -> Result<(), Mistake> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     if (1..=60).contains(&label.len()) && label.chars().all(allowed) && !label.starts_with('.') {
@@ -249,20 +199,25 @@ fn check_label(label: &str) -> Result<(), Mistake> {
     Err(Mistake::argument(BAD_VALUE, message, "use 1 to 60 letters, digits and - _ ."))
 }
 
-/// `--out` must be new or empty, `--resume` a run.
-fn check_folders(args: &RunArgs, mistakes: &mut Found) {
+/// `--out` must be new or empty, `--resume` a run, and that run's options are its own.
+fn check_folders(args: &RunArgs, mistakes: &mut Mistakes) {
     let mut add = |code, message, help: &str| mistakes.0.push(Mistake::argument(code, message, help));
-    if args.out.is_some() && args.resume.is_some() {
-        let message = "--out and --resume contradict each other: a run is completed in its own folder";
-        add(CONFLICT, message.to_owned(), "leave --out away");
+    let Some(run) = &args.resume else {
+        if let Some(out) = args.out.as_deref().filter(|out| !is_new_or_empty(out)) {
+            let message = format!("folder '{}' of --out is in use", out.display());
+            add(IN_USE, message, "name a new folder, or complete the run in it with --resume");
+        }
+        return;
+    };
+    if !args.given.flags.is_empty() {
+        let flags = args.given.flags.join(", ");
+        let message =
+            format!("--resume goes on with the run's own options, and cannot be given with {flags}");
+        add(CONFLICT, message, "leave them out, or start another run without --resume");
     }
-    if let Some(out) = args.out.as_deref().filter(|out| !is_new_or_empty(out)) {
-        let message = format!("folder '{}' of --out is in use", out.display());
-        add(CONFLICT, message, "name a new folder, or complete the run in it with --resume");
-    }
-    if let Some(run) = args.resume.as_deref().filter(|run| !run.join("manifest.json").is_file()) {
+    if !run.join("manifest.json").is_file() {
         let message = format!("no run in '{}': it has no manifest.json", run.display());
-        add(UNREADABLE, message, "name the folder of an interrupted run, such as runs/20261120-1104-2-cores");
+        add(UNREADABLE, message, "name the folder of a run, such as runs/20261120-110412-2-cores");
     }
 }
 

@@ -6,30 +6,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use revbench_model::duration::format_ms;
 use revbench_model::summary::{Cell, Store};
+use revbench_model::time::ns_to_ms;
 use revbench_runner::Event;
 use revbench_runner::machine::Placement;
-use revbench_runner::plan::{FleetPlan, RunPlan};
+use revbench_runner::plan::{CellPlan, FleetPlan, RunPlan};
+use revbench_strategies::{StrategyKind, params};
+use serde_json::json;
 
 use crate::console::Console;
 use crate::progress::Snapshot;
+use crate::render::count;
 
-/// The plan and its expected time.
-pub(super) fn describe(plan: &RunPlan) -> String {
+/// The plan and its expected time; `fleets` are those of it that are to be measured.
+pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
     let options = &plan.options;
     let scenarios: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "plan    {} × {} strategies, {} fleets of {} resource servers, ≈ {}     seed {}",
+        "plan    {} × {}; {} of {}, ≈ {}     seed {}",
         scenarios.join(", "),
-        options.strategies.len(),
-        plan.fleets.len(),
-        options.instances,
-        format_ms(plan.expected_s().round() * 1_000.0),
+        strategies(&options.strategies),
+        count(fleets.len(), "fleet"),
+        count(usize::from(options.instances), "resource server"),
+        format_ms(expected_s(fleets).round() * 1_000.0),
         options.seed,
     );
     let _ = writeln!(text, "env     {}", Placement::of_this_process().describe());
-    for fleet in &plan.fleets {
+    for fleet in fleets {
         let _ = writeln!(text, "fleet   {:<14} {}", fleet.strategy.name(), cells(plan, fleet));
     }
     for (scenario, strategy, why) in &plan.cannot {
@@ -38,8 +42,70 @@ pub(super) fn describe(plan: &RunPlan) -> String {
     text
 }
 
+/// Seconds that these fleets take.
+pub(super) fn expected_s(fleets: &[&FleetPlan]) -> f64 {
+    fleets.iter().map(|fleet| fleet.expected_s()).sum()
+}
+
+/// `floor, control and 5 strategies`: the first two are there to compare with.
+fn strategies(chosen: &[StrategyKind]) -> String {
+    let is_subject = |kind: &&StrategyKind| !matches!(kind, StrategyKind::Floor | StrategyKind::None);
+    let subjects = match chosen.iter().filter(is_subject).count() {
+        0 => None,
+        1 => Some("1 strategy".to_owned()),
+        more => Some(format!("{more} strategies")),
+    };
+    let named = |kind, word: &str| chosen.contains(&kind).then(|| word.to_owned());
+    let parts = [named(StrategyKind::Floor, "floor"), named(StrategyKind::None, "control"), subjects];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// The plan as `--json` prints it.
+pub(super) fn describe_json(plan: &RunPlan, fleets: &[&FleetPlan], doubts: &[String]) -> serde_json::Value {
+    let cannot = plan.cannot.iter().map(|(scenario, strategy, why)| {
+        json!({ "scenario": plan.scenarios[*scenario].name, "strategy": strategy.name(), "why": why })
+    });
+    json!({
+        "profile": plan.options.profile.name(),
+        "seed": plan.options.seed,
+        "command": plan.options.command,
+        "instances": plan.options.instances,
+        "expected_s": expected_s(fleets),
+        "fleets": fleets.iter().map(|fleet| fleet_json(plan, fleet)).collect::<Vec<_>>(),
+        "cannot": cannot.collect::<Vec<_>>(),
+        "warnings": doubts,
+    })
+}
+
+fn fleet_json(plan: &RunPlan, fleet: &FleetPlan) -> serde_json::Value {
+    let cell = |cell: &CellPlan| {
+        let scenario = &plan.scenarios[cell.scenario];
+        let bound =
+            cell.bound.as_ref().map(|bound| json!({ "formula": bound.formula, "bound_ms": bound.ms }));
+        json!({
+            "scenario": scenario.name,
+            "orientation": scenario.orientation,
+            "changes": cell.changes,
+            "claim": bound,
+            "watch_ms": ns_to_ms(cell.horizon_ns),
+        })
+    };
+    json!({
+        "strategy": fleet.strategy.name(),
+        "params": params(fleet.strategy, &fleet.settings),
+        "rate_per_s": fleet.sizes.rate_per_s,
+        "expected_s": fleet.expected_s(),
+        "cells": fleet.cells.iter().map(cell).collect::<Vec<_>>(),
+    })
+}
+
 fn cells(plan: &RunPlan, fleet: &FleetPlan) -> String {
-    let one = |cell: &revbench_runner::plan::CellPlan| {
+    let one = |cell: &CellPlan| {
         let name = &plan.scenarios[cell.scenario].name;
         match (&cell.bound, cell.changes) {
             (_, 0) => format!("{name} (latency and cost only)"),
@@ -132,4 +198,19 @@ pub(super) fn terminal_width() -> Option<usize> {
         .ok()
         .map(|size| usize::from(size.ws_col))
         .filter(|&w| w > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floor_and_control_are_no_strategies() {
+        use StrategyKind::{DenyList, Floor, Lookup, None};
+        let check = |chosen: &[StrategyKind], expected: &str| assert_eq!(strategies(chosen), expected);
+        check(&[Floor, None, DenyList, Lookup], "floor, control and 2 strategies");
+        check(&[None, Lookup], "control and 1 strategy");
+        check(&[Lookup], "1 strategy");
+        check(&[Floor], "floor");
+    }
 }

@@ -1,23 +1,26 @@
 //! A checked request, carried out: plan, measure, write, print.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use revbench_model::summary::{Cell, ClaimVerdict, Outcome, Summary, Verdict};
+use revbench_model::summary::{Cell, CellRole, ClaimVerdict, Outcome, Summary, Verdict};
 use revbench_report::RunDocuments;
-use revbench_runner::options::Options;
-use revbench_runner::plan::RunPlan;
+use revbench_runner::options::{Options, StoreChoice};
+use revbench_runner::plan::{FleetPlan, RunPlan};
 use revbench_runner::run_dir::{Manifest, RunDir, RunDirError};
 use revbench_runner::{Context, Event, Finished, RunError, manifest};
 
-use super::{RunRequest, events};
+use super::check::default_label;
+use super::{RunRequest, doubts, events};
 use crate::console::Console;
 use crate::exit::ExitCode;
 use crate::interrupt;
 use crate::progress::{Snapshot, View};
-use crate::render::{Failure, Mistake, Mistakes};
+use crate::render::{CONFLICT, Failure, IN_USE, Mistake, Mistakes, UNREADABLE};
+use crate::server_flags;
+use crate::version::VERSION;
 
 /// Where runs go unless told otherwise.
 const RUNS: &str = "runs";
@@ -26,24 +29,83 @@ const FREE_WIDTH: usize = 160;
 
 /// Plans, measures, writes, prints.
 pub(crate) fn execute(request: RunRequest, console: &Console) -> anyhow::Result<ExitCode> {
-    let resumed =
+    let mut resumed =
         request.resume.as_deref().map(RunDir::open).transpose().map_err(|error| unusable(&error))?;
-    let options = resumed.as_ref().map_or(request.options, |(_, manifest)| manifest.options.clone());
+    let options = resumed.as_mut().map_or(request.options, |(_, manifest)| {
+        with_password(&mut manifest.options.store);
+        manifest.options.clone()
+    });
     let plan = plan(options)?;
-    if request.dry_run {
-        console.data(&events::describe(&plan))?;
-        return Ok(ExitCode::Done);
+    let fleets = match &resumed {
+        Some((dir, _)) => revbench_runner::missing(&plan, dir).map_err(|error| unusable(&error))?,
+        None => plan.fleets.iter().collect(),
+    };
+    let complete = resumed.is_some() && fleets.is_empty();
+    let doubts = doubts::of(&plan, &fleets);
+    if complete {
+        console.say("nothing is missing: every cell of this run is measured");
     }
-    console.say(events::describe(&plan).trim_end());
+    doubts.iter().for_each(|doubt| console.warn(doubt));
+    if request.dry_run {
+        return print_plan(&plan, &fleets, &doubts, console);
+    }
+    console.say(events::describe(&plan, &fleets).trim_end());
     let (dir, manifest) = match resumed {
         Some(resumed) => resumed,
         None => start(&plan, request.out, &request.label)?,
     };
     let finished = measure(&plan, &dir, manifest, console)?;
-    show(&dir, &finished, console)
+    let exit = show(&dir, &finished, console)?;
+    // Nothing was measured, so nothing was found either.
+    Ok(if complete && exit != ExitCode::Interrupted { ExitCode::Done } else { exit })
 }
 
-fn plan(options: Options) -> anyhow::Result<RunPlan> {
+fn print_plan(
+    plan: &RunPlan,
+    fleets: &[&FleetPlan],
+    doubts: &[String],
+    console: &Console,
+) -> anyhow::Result<ExitCode> {
+    if console.json {
+        console.json_data(&events::describe_json(plan, fleets, doubts))?;
+    } else {
+        console.data(&events::describe(plan, fleets))?;
+    }
+    Ok(ExitCode::Done)
+}
+
+/// Measures the plan of a finished run again, into a folder of its own, without printing its result.
+pub(super) fn again(run: &Path, console: &Console) -> anyhow::Result<(PathBuf, ExitCode)> {
+    let (_, baseline) = RunDir::open(run).map_err(|error| unusable(&error))?;
+    let mut options = Options { version: VERSION.to_owned(), ..baseline.options };
+    if let Some(fault) = &options.mutant {
+        let message = format!("the baseline was made with the fault '{fault}' built in");
+        return Err(Failure::new(ExitCode::Usage, CONFLICT, message)
+            .help("name the run to be checked")
+            .into());
+    }
+    with_password(&mut options.store);
+    let plan = plan(options)?;
+    let fleets: Vec<_> = plan.fleets.iter().collect();
+    console.say(events::describe(&plan, &fleets).trim_end());
+    doubts::of(&plan, &fleets).iter().for_each(|doubt| console.warn(doubt));
+    let (dir, manifest) = start(&plan, None, &default_label())?;
+    let finished = measure(&plan, &dir, manifest, console)?;
+    let documents = revbench_report::read_run(dir.path())?;
+    revbench_report::write_all(dir.path(), &documents)?;
+    tell(&dir, &finished, console);
+    Ok((dir.path().to_owned(), exit(&finished)))
+}
+
+/// The password of a server of one's own is in no manifest; it comes from the variable again.
+fn with_password(store: &mut StoreChoice) {
+    if let StoreChoice::Url { password, .. } = store {
+        *password = server_flags::store_password();
+    }
+}
+
+/// The plan, or what of the scenarios it could not answer.
+pub(super) fn plan(options: Options) -> Result<RunPlan, Mistakes> {
     let sources = options.scenarios.clone();
     RunPlan::new(options).map_err(|problems| {
         let text = |file: &str| {
@@ -54,7 +116,7 @@ fn plan(options: Options) -> anyhow::Result<RunPlan> {
             let text = text(&problem.file);
             Mistake::File { problem: Box::new(problem), text }
         };
-        Mistakes(problems.into_iter().map(in_file).collect()).into()
+        Mistakes(problems.into_iter().map(in_file).collect())
     })
 }
 
@@ -66,7 +128,8 @@ fn start(plan: &RunPlan, out: Option<PathBuf>, label: &str) -> anyhow::Result<(R
 }
 
 fn unusable(error: &RunDirError) -> anyhow::Error {
-    Failure { exit: ExitCode::Usage, message: error.to_string() }.into()
+    let in_use = matches!(error, RunDirError::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists);
+    Failure::new(ExitCode::Usage, if in_use { IN_USE } else { UNREADABLE }, error.to_string()).into()
 }
 
 /// Runs the plan with a view on it; the first Ctrl-C stops it in order, the second at once.
@@ -80,7 +143,11 @@ fn measure(plan: &RunPlan, dir: &RunDir, manifest: Manifest, console: &Console) 
     let context = Context { program: &program, interrupt };
     revbench_runner::run(plan, dir, manifest, context, &mut |event: Event<'_>| narrator.hear(event)).map_err(
         |error| match error {
-            RunError::Environment(what) => Failure::environment(what).into(),
+            RunError::Environment(what) => {
+                let help = server_flags::store_help(&plan.options.store).filter(|_| what.contains("store"));
+                Failure { help, ..Failure::environment(what) }.into()
+            }
+            RunError::OtherStore { .. } => Failure::new(ExitCode::Usage, CONFLICT, error.to_string()).into(),
             RunError::RunDir(error) => anyhow::Error::from(error),
         },
     )
@@ -95,6 +162,12 @@ fn show(dir: &RunDir, finished: &Finished, console: &Console) -> anyhow::Result<
     } else {
         console.data(&table(&documents))?;
     }
+    tell(dir, finished, console);
+    Ok(exit(finished))
+}
+
+/// Says where the run is and what it lacks.
+fn tell(dir: &RunDir, finished: &Finished, console: &Console) {
     let shown = dir.path().display();
     console.say(&format!("saved   {shown}  ·  page {shown}/report.html"));
     if let Some(lost) = &finished.lost {
@@ -103,7 +176,6 @@ fn show(dir: &RunDir, finished: &Finished, console: &Console) -> anyhow::Result<
     if finished.summary.partial {
         console.say(&format!("partial: complete it with `revbench run --resume {shown}`"));
     }
-    Ok(exit(finished))
 }
 
 fn table(documents: &RunDocuments) -> String {
@@ -139,11 +211,19 @@ fn unexpectedly_broken(cell: &Cell) -> bool {
 /// staleness where there are changes, else latency.
 fn nothing_valid(summary: &Summary) -> bool {
     let leading = |cell: &Cell| cell.validity.staleness.or(cell.validity.latency);
-    let mut measured = summary.cells.iter().filter(|cell| cell.outcome == Outcome::Measured).peekable();
+    let mut measured = asked_for(summary).filter(|cell| cell.outcome == Outcome::Measured).peekable();
     measured.peek().is_some() && measured.all(|cell| leading(cell) == Some(Verdict::Invalid))
 }
 
 /// Could no pair that was asked for be expressed?
 fn nothing_measured(summary: &Summary) -> bool {
-    !summary.partial && summary.cells.iter().all(|cell| cell.outcome == Outcome::Cannot)
+    !summary.partial && asked_for(summary).all(|cell| cell.outcome == Outcome::Cannot)
+}
+
+/// The cells that the run is about: its strategies', unless only floor or control were named. What is measured to
+/// compare with does not make a run a success.
+fn asked_for(summary: &Summary) -> impl Iterator<Item = &Cell> {
+    let is_subject = |cell: &&Cell| cell.role == CellRole::Subject;
+    let any_subject = summary.cells.iter().any(|cell| is_subject(&cell));
+    summary.cells.iter().filter(move |cell| !any_subject || is_subject(cell))
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use anyhow::{Context, bail};
 use revbench_model::settings::Algorithm;
 use revbench_runner::child::{ChildConfig, Ready};
+use revbench_server::calibration::{CalibrationConfig, run_calibration};
 use revbench_server::{AuthorityConfig, KeySource, Mutant, ResourceConfig, run_authority, run_resource};
 use revbench_store::{LinkConfig, run_embedded, run_link};
 use revbench_strategies::StrategyKind;
@@ -70,6 +71,10 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             end_with_stdin();
             run_link(listener, upstream, LinkConfig { one_way_delay_ns, overhead_ns, spin_ns })?;
         }
+        ChildConfig::Calibration { behaviour, seed, instances, token_ttl_ms, admin_token } => {
+            let config = CalibrationConfig { behaviour, seed, instances, token_ttl_ms, admin_token };
+            run_calibration(listener, &config)?;
+        }
     }
     Ok(())
 }
@@ -94,6 +99,6 @@ fn end_with_stdin() {
     std::thread::spawn(|| {
         let mut rest = [0; 256];
         while std::io::stdin().lock().read(&mut rest).is_ok_and(|length| length > 0) {}
-        std::process::exit(0);
+        std::process::exit(i32::from(ExitCode::Done.number()));
     });
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -16,22 +16,29 @@ use revbench_server::{
     run_resource_until,
 };
 use revbench_store::private::random_password;
-use revbench_store::{PrivateServer, PrivateServerError, ServerKind, StoreAddress, run_embedded};
+use revbench_store::{
+    PrivateServer, PrivateServerError, ServerKind, StoreAddress, StoreError, measure_round_trip, run_embedded,
+};
 use revbench_strategies::StrategyKind;
 use serde::Serialize;
 
 use super::ServeArgs;
 use super::child::key_source;
-use crate::cmd::run::{find_mutant, param, store};
+use crate::cmd::run::find_mutant;
 use crate::console::Console;
 use crate::exit::ExitCode;
 use crate::render::{BAD_VALUE, Failure, Mistake, Mistakes};
-use crate::{interrupt, loopback, select};
+use crate::{interrupt, loopback, select, server_flags};
 
 /// The subject that exists from the start.
 const SUBJECT: &str = "demo";
 /// Requests to the authority, key generation of an unoptimised build included.
 const ASK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The permission that is tried and taken away.
+const TRIED: &str = "orders:write";
+/// How long an ended server may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What was asked for, checked.
 struct Request {
@@ -59,21 +66,26 @@ struct Fleet {
 /// Serves until Ctrl-C, or until a server ends by itself.
 pub(super) fn execute(args: &ServeArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let request = check(args)?;
-    let (ended, end) = mpsc::channel::<Result<(), String>>();
+    let (ended, end) = mpsc::channel::<Result<(), Failure>>();
     let asked = ended.clone();
-    interrupt::install(move || drop(asked.send(Ok(()))))?;
+    interrupt::install_as_normal_end(move || drop(asked.send(Ok(()))))?;
     let store = Store::start(&request.store, &ended)?;
     let mut running = Running { ended, stops: Vec::new() };
-    let fleet = start(&request, &store, args.print_token, &mut running)
-        // A server that ended has the better explanation.
-        .map_err(|error| {
-            end.try_recv().ok().and_then(Result::err).map_or(error, |why| Failure::environment(why).into())
-        })?;
+    let fleet =
+        start(&request, &store, args.print_token, &mut running).map_err(|error| explained(error, &end))?;
     show(&fleet, console)?;
     match end.recv() {
-        Ok(Err(why)) => Err(Failure::environment(why).into()),
+        Ok(Err(why)) => Err(why.into()),
         Ok(Ok(())) | Err(_) => Ok(ExitCode::Done),
     }
+}
+
+/// A server that ended has the better explanation, a moment after its socket closed.
+fn explained(error: anyhow::Error, end: &Receiver<Result<(), Failure>>) -> anyhow::Error {
+    if error.is::<Failure>() {
+        return error;
+    }
+    end.recv_timeout(LAST_WORDS).ok().and_then(Result::err).map_or(error, Into::into)
 }
 
 fn show(fleet: &Fleet, console: &Console) -> anyhow::Result<()> {
@@ -93,26 +105,43 @@ fn show(fleet: &Fleet, console: &Console) -> anyhow::Result<()> {
         fleet.subject,
         Vec::from_iter(fleet.permissions.clone()).join(", ")
     ));
+    console.say(&calls(fleet));
     console.say("Ctrl-C ends it.");
     Ok(())
 }
 
+/// What to try, as lines to copy: a call, a change, and the call again.
+fn calls(fleet: &Fleet) -> String {
+    let Fleet { authority, resource, admin_token, subject, permissions, access_token, .. } = fleet;
+    let permission = permissions.get(TRIED).or(permissions.first()).map_or("", String::as_str);
+    let sign_in =
+        format!("curl -d 'grant_type=password&username={subject}&password={subject}' {authority}/token");
+    let (first, token) = match access_token {
+        Some(token) => (String::new(), token.as_str()),
+        None => (format!("  {sign_in}    # its access_token is $TOKEN\n"), "$TOKEN"),
+    };
+    let body = serde_json::json!({
+        "orientation": "revoke", "scope": { "subject": subject }, "permission": permission, "reason": "demo"
+    });
+    format!(
+        "try:\n{first}  curl -i -H \"Authorization: Bearer {token}\" {resource}/resource/{permission}\n  \
+         curl -H 'Authorization: Bearer {admin_token}' -H 'Content-Type: application/json' -d '{body}' \
+         {authority}/admin/changes\nthen the call again."
+    )
+}
+
 fn check(args: &ServeArgs) -> Result<Request, Mistakes> {
-    let mut mistakes = Vec::new();
-    let mut keep = |mistake: Mistake| mistakes.push(mistake);
-    let strategy = select::strategy(args.strategy.as_deref().unwrap_or_default()).map_err(&mut keep).ok();
-    let mut settings = Settings::default();
-    for text in &args.param {
-        let _ = param(text, &mut settings).map_err(&mut keep);
-    }
-    let listen = listen_address(&args.listen).map_err(&mut keep).ok();
-    let store = store(&args.store).map_err(&mut keep).ok();
-    let mutant = args.mutant.as_deref().map(find_mutant).transpose().map_err(&mut keep).ok();
+    let mut mistakes = Mistakes::default();
+    let strategy = mistakes.keep(select::strategy(args.strategy.as_deref().unwrap_or_default()));
+    let (_, settings) = server_flags::params(&args.servers.param, &mut mistakes);
+    let listen = mistakes.keep(listen_address(&args.listen));
+    let store = mistakes.keep(server_flags::store(&args.servers.store));
+    let mutant = mistakes.keep(args.mutant.as_deref().map(find_mutant).transpose());
     match (strategy, listen, store, mutant) {
-        (Some(strategy), Some(listen), Some(store), Some(mutant)) if mistakes.is_empty() => {
+        (Some(strategy), Some(listen), Some(store), Some(mutant)) if mistakes.0.is_empty() => {
             Ok(Request { strategy, settings, listen, store, mutant })
         }
-        _ => Err(Mistakes(mistakes)),
+        _ => Err(mistakes),
     }
 }
 
@@ -137,11 +166,18 @@ struct Store {
 }
 
 impl Store {
-    fn start(choice: &StoreChoice, ended: &Sender<Result<(), String>>) -> anyhow::Result<Store> {
+    fn start(choice: &StoreChoice, ended: &Sender<Result<(), Failure>>) -> anyhow::Result<Store> {
         let kind = match choice {
             StoreChoice::Embedded => return Store::embedded(ended),
             StoreChoice::Url { host, port, password } => {
                 let address = StoreAddress { host: host.clone(), port: *port, password: password.clone() };
+                measure_round_trip(&address, 1).map_err(|error| {
+                    let help = match &error {
+                        StoreError::WrongPassword { .. } => Some(server_flags::PASSWORD_HELP.to_owned()),
+                        _ => server_flags::store_help(choice),
+                    };
+                    Failure { help, ..Failure::environment(error.to_string()) }
+                })?;
                 return Ok(Store { described: format!("yours at {address}"), address, _private: None });
             }
             StoreChoice::Auto => ServerKind::Auto,
@@ -157,11 +193,14 @@ impl Store {
             Err(PrivateServerError::NotInstalled { .. }) if kind == ServerKind::Auto => {
                 Store::embedded(ended)
             }
-            Err(error) => Err(Failure::environment(error.to_string()).into()),
+            Err(error) => {
+                let help = server_flags::store_help(choice);
+                Err(Failure { help, ..Failure::environment(error.to_string()) }.into())
+            }
         }
     }
 
-    fn embedded(ended: &Sender<Result<(), String>>) -> anyhow::Result<Store> {
+    fn embedded(ended: &Sender<Result<(), Failure>>) -> anyhow::Result<Store> {
         let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let port = listener.local_addr()?.port();
         let password = random_password().context("no randomness for the store's password")?;
@@ -170,7 +209,7 @@ impl Store {
         let ended = ended.clone();
         thread::spawn(move || {
             let Err(error) = run_embedded(listener, Some(password));
-            let _ = ended.send(Err(format!("the store ended: {error}")));
+            let _ = ended.send(Err(Failure::environment(format!("the store ended: {error}"))));
         });
         Ok(Store { described: format!("embedded at {address}"), address, _private: None })
     }
@@ -178,14 +217,14 @@ impl Store {
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
-        let words = format!("cannot listen on {address}: {error}. Take another port, or 0 for a free one");
-        Failure::environment(words)
+        let words = format!("cannot listen on {address}: {error}");
+        Failure::environment(words).help("take another port, or 0 for a free one")
     })
 }
 
 /// Servers of this process; they stop with this value.
 struct Running {
-    ended: Sender<Result<(), String>>,
+    ended: Sender<Result<(), Failure>>,
     stops: Vec<StopHandle>,
 }
 
@@ -200,7 +239,7 @@ impl Running {
         let ended = self.ended.clone();
         thread::spawn(move || {
             if let Err(error) = run(stop) {
-                let _ = ended.send(Err(format!("the {who} ended: {error}")));
+                let _ = ended.send(Err(Failure::environment(format!("the {who} ended: {error}"))));
             }
         });
     }

@@ -1,16 +1,21 @@
 //! Runs built in code: a typical one, a hostile one and the edges. The figures are invented.
+//!
+//! For development only: the unit tests, the integration tests and the example `sample` share these runs. The
+//! module exists under the feature `fixture`, which nothing but this crate's own tests and examples turns on.
 
 use std::collections::BTreeMap;
 
+use revbench_model::prose::{ScenarioProse, StrategyCard};
 use revbench_model::summary::*;
 use revbench_model::{DecisionClass, Orientation};
-use revbench_report::{RunDocuments, ScenarioProse, StrategyCard};
+
+use crate::RunDocuments;
 
 /// Text that must never become markup.
-pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&\u{202e}\u{1b}[31m|`";
+pub const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&\u{202e}\u{1b}[31m|`";
 
 /// Two scenarios, seven strategies, 80 changes each.
-pub(crate) fn typical() -> RunDocuments {
+pub fn typical() -> RunDocuments {
     let mut details = Vec::new();
     for (scenario, orientation) in
         [("role-demoted", Orientation::Revoke), ("role-promoted", Orientation::Grant)]
@@ -32,7 +37,7 @@ pub(crate) fn typical() -> RunDocuments {
 }
 
 /// Every string tries to break out.
-pub(crate) fn hostile() -> RunDocuments {
+pub fn hostile() -> RunDocuments {
     let mut docs = typical();
     let summary = &mut docs.summary;
     for text in [&mut summary.run, &mut summary.command, &mut summary.version, &mut summary.machine.cpu] {
@@ -67,13 +72,13 @@ pub(crate) fn hostile() -> RunDocuments {
         costs: text(),
         fails: text(),
         needs: text(),
-        source: format!("javascript:alert(1) {HOSTILE}"),
+        sources: vec![format!("javascript:alert(1) {HOSTILE}"), format!("https://x {HOSTILE}")],
     }];
     docs
 }
 
 /// One strategy, three changes, no percentile beyond the median.
-pub(crate) fn tiny() -> RunDocuments {
+pub fn tiny() -> RunDocuments {
     let mut detail = cached("role-demoted", Orientation::Revoke);
     detail.windows.truncate(3);
     detail.band = None;
@@ -84,7 +89,7 @@ pub(crate) fn tiny() -> RunDocuments {
 }
 
 /// Nothing ever took effect.
-pub(crate) fn censored() -> RunDocuments {
+pub fn censored() -> RunDocuments {
     let mut docs = typical();
     let censor = |cell: &mut Cell| {
         if let Some(staleness) = &mut cell.staleness {
@@ -105,7 +110,7 @@ pub(crate) fn censored() -> RunDocuments {
 }
 
 /// Every family of every cell failed a gate.
-pub(crate) fn invalid() -> RunDocuments {
+pub fn invalid() -> RunDocuments {
     let mut docs = typical();
     let spoil = |cell: &mut Cell| {
         let v = &mut cell.validity;
@@ -123,7 +128,7 @@ pub(crate) fn invalid() -> RunDocuments {
 }
 
 /// The typical run on the embedded store, at no distance, as a partial smoke run.
-pub(crate) fn embedded() -> RunDocuments {
+pub fn embedded() -> RunDocuments {
     let mut docs = typical();
     docs.summary.profile = "smoke".to_owned();
     docs.summary.partial = true;
@@ -133,7 +138,7 @@ pub(crate) fn embedded() -> RunDocuments {
 }
 
 /// Ten strategies in six scenarios: as large as a run gets.
-pub(crate) fn large() -> RunDocuments {
+pub fn large() -> RunDocuments {
     let mut details = Vec::new();
     for nth in 0..6 {
         for strategy in 0..10 {
@@ -146,7 +151,7 @@ pub(crate) fn large() -> RunDocuments {
 }
 
 /// A measured cell with these windows (each known to 1 ms) and a claimed bound.
-pub(crate) fn stale_cell(scenario: &str, strategy: &str, bound_ms: f64, windows_ms: &[f64]) -> Cell {
+pub fn stale_cell(scenario: &str, strategy: &str, bound_ms: f64, windows_ms: &[f64]) -> Cell {
     let windows: Vec<IntervalMs> = windows_ms.iter().map(|&ms| around(ms, 1.0)).collect();
     let mut cell = cell(scenario, strategy, CellRole::Subject, Orientation::Revoke);
     cell.staleness = Some(staleness(&windows, 2.1));
@@ -181,7 +186,13 @@ fn documents(run: &str, details: Vec<CellDetail>) -> RunDocuments {
         },
         cells: details.iter().map(|detail| detail.cell.clone()).collect(),
     };
-    RunDocuments { summary, details, scenarios: scenarios(), strategies: strategies() }
+    RunDocuments {
+        summary,
+        details,
+        planned_rate_per_s: Some(2_000.0),
+        scenarios: scenarios(),
+        strategies: strategies(),
+    }
 }
 
 fn scenarios() -> Vec<ScenarioProse> {
@@ -206,7 +217,7 @@ fn strategies() -> Vec<StrategyCard> {
         costs: "One round trip to the store per request.".to_owned(),
         fails: "Refuses while the store is away.".to_owned(),
         needs: "A shared store.".to_owned(),
-        source: "https://www.rfc-editor.org/rfc/rfc7009 https://www.rfc-editor.org/rfc/rfc7519".to_owned(),
+        sources: ["rfc7009", "rfc7519"].map(|rfc| format!("https://www.rfc-editor.org/rfc/{rfc}")).to_vec(),
     };
     vec![
         card("none", "control"),
@@ -473,8 +484,19 @@ fn staleness(windows: &[IntervalMs], resolution_ms: f64) -> Staleness {
         resolution_ms,
         width_p50_ms: 1.9,
         change_latency_ms: QuantilesMs { p50: 2.4, p99: 6.1 },
-        client_visible: None,
-        per_instance: Vec::new(),
+        client_visible: Some(ClientVisible {
+            changes: windows.len() as u64,
+            p50_ms: at(0.5),
+            max_ms: sorted.last().copied(),
+        }),
+        per_instance: (0..2)
+            .map(|instance| InstanceStaleness {
+                instance,
+                never_converged: 0,
+                p50_ms: at(0.5),
+                max_ms: sorted.last().copied(),
+            })
+            .collect(),
         other_session: None,
     }
 }

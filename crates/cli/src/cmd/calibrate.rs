@@ -1,0 +1,97 @@
+//! `revbench calibrate`: the instrument against known truth, demand by demand.
+
+use anyhow::Context as _;
+use clap::Args;
+use revbench_runner::calibrate::checks::Check;
+use revbench_runner::calibrate::{CalibrateError, Calibration, Context, calibrate};
+
+use crate::console::Console;
+use crate::exit::ExitCode;
+use crate::interrupt;
+use crate::render::Failure;
+
+const EXAMPLES: &str = "\
+Examples:
+  revbench calibrate
+  revbench calibrate --json | jq '.checks[] | select(.passed | not)'
+
+It takes about 80 seconds. Leave the machine alone meanwhile: what disturbs the driver fails a check.";
+
+/// Check the instrument itself against servers whose staleness and latency are known
+///
+/// A server keeps known laws and logs what it did; what the driver and the analysis make of it is held against
+/// that log. Each line shows what is demanded beside what was measured.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct CalibrateArgs {
+    /// Seed of every draw
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+}
+
+/// Calibrates and prints what came of it.
+pub(crate) fn execute(args: &CalibrateArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let interrupt = interrupt::install(|| ()).context("cannot listen for Ctrl-C")?;
+    let program = std::env::current_exe().context("cannot find this program, which serves as every child")?;
+    let mut say = |what: &str, seconds: f64| console.say(&format!("calibrate: {what}, {seconds:.0} s"));
+    let mut context = Context { program: &program, interrupt, seed: args.seed, watcher: &mut say };
+    let calibration = match calibrate(&mut context) {
+        Ok(calibration) => calibration,
+        Err(CalibrateError::Interrupted) => return Ok(ExitCode::Interrupted),
+        Err(error @ CalibrateError::Driver(_)) => return Err(error.into()),
+        Err(error) => return Err(Failure::environment(error.to_string()).into()),
+    };
+    if console.json {
+        console.json_data(&calibration)?;
+    } else {
+        console.data(&table(&calibration))?;
+    }
+    Ok(if calibration.passed { ExitCode::Done } else { ExitCode::Invalid })
+}
+
+/// Demanded beside measured, and a last line that sums it up.
+fn table(calibration: &Calibration) -> String {
+    let checks = &calibration.checks;
+    let width = |of: fn(&Check) -> &String, title: &str| {
+        checks.iter().map(|check| of(check).chars().count()).chain([title.len()]).max().unwrap_or(0)
+    };
+    let (name, demand) = (width(|check| &check.name, "check"), width(|check| &check.demand, "demanded"));
+    let mut text = format!("        {:name$}  {:demand$}  measured\n", "check", "demanded");
+    for check in checks {
+        let verdict = if check.passed { "ok" } else { "FAILED" };
+        text += &format!("{verdict:6}  {:name$}  {:demand$}  {}\n", check.name, check.demand, check.measured);
+        if let Some(note) = &check.note {
+            text += &format!("        {note}\n");
+        }
+    }
+    let failed = checks.iter().filter(|check| !check.passed).count();
+    match failed {
+        0 => text + &format!("all {} checks passed\n", checks.len()),
+        _ => text + &format!("{failed} of {} checks failed\n", checks.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, passed: bool, note: Option<&str>) -> Check {
+        let (demand, measured) = ("0 of some".to_owned(), "1 of 2".to_owned());
+        Check { name: name.to_owned(), demand, measured, passed, note: note.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_table_puts_demand_beside_measurement_and_says_why() {
+        let calibration = Calibration::of(vec![
+            check("width", true, None),
+            check("service-5ms p50", false, Some("the machine was busy")),
+        ]);
+        assert_eq!(
+            table(&calibration),
+            "        check            demanded   measured\n\
+             ok      width            0 of some  1 of 2\n\
+             FAILED  service-5ms p50  0 of some  1 of 2\n        the machine was busy\n\
+             1 of 2 checks failed\n"
+        );
+    }
+}

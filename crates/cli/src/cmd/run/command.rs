@@ -1,0 +1,98 @@
+//! The command that reproduces a run, as its results print it: what was asked for by flags and variables, resolved.
+//!
+//! Where the result goes and how it is shown is left out, and so is every folder of this machine.
+
+use std::path::Path;
+
+use revbench_runner::options::Options;
+use revbench_runner::profile::Profile;
+use revbench_strategies::StrategyKind;
+
+use super::{INSTANCES, RunArgs, STORE_RTT};
+use crate::server_flags::store_word;
+
+/// The command of these options, which were read from these flags.
+pub(super) fn reproducing(args: &RunArgs, options: &Options) -> String {
+    let mut words = vec!["revbench".to_owned(), "run".to_owned()];
+    for (flag, value) in flags(args, options) {
+        words.extend([format!("--{flag}"), quoted(&value)]);
+    }
+    words.join(" ")
+}
+
+/// Flags that are not at their defaults, and the seed.
+fn flags(args: &RunArgs, options: &Options) -> Vec<(&'static str, String)> {
+    let mut flags = Vec::new();
+    let mut add = |flag: &'static str, differs: bool, value: String| {
+        if differs {
+            flags.push((flag, value));
+        }
+    };
+    add("profile", options.profile != Profile::default(), options.profile.name().to_owned());
+    let scenarios = scenarios(args);
+    add("scenario", !scenarios.is_empty(), scenarios.join(","));
+    // With strategies named a profile chooses other scenarios, so `all` is not always the default.
+    add("strategy", !args.strategy.is_empty(), strategies(&options.strategies));
+    for (name, value) in &options.params {
+        add("param", true, format!("{name}={value}"));
+    }
+    let store = store_word(&options.store);
+    add("store", store != "auto", store);
+    add("store-rtt", args.store_rtt != STORE_RTT, args.store_rtt.clone());
+    add("rate", options.rate_per_s.is_some(), options.rate_per_s.unwrap_or_default().to_string());
+    add("changes", options.changes.is_some(), options.changes.unwrap_or_default().to_string());
+    add("instances", options.instances != INSTANCES, options.instances.to_string());
+    add("mutant", options.mutant.is_some(), options.mutant.clone().unwrap_or_default());
+    add("seed", true, options.seed.to_string());
+    flags
+}
+
+fn strategies(chosen: &[StrategyKind]) -> String {
+    if chosen == StrategyKind::ALL {
+        return "all".to_owned();
+    }
+    chosen.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
+}
+
+/// Names as they are, files without this machine's folders.
+fn scenarios(args: &RunArgs) -> Vec<String> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let named = args.scenario.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+    named.map(|name| relative(name, &here)).collect()
+}
+
+/// An absolute path below `here` without it; any other absolute path as its last part.
+fn relative(text: &str, here: &Path) -> String {
+    let path = Path::new(text);
+    match path.strip_prefix(here) {
+        _ if !path.is_absolute() => text.to_owned(),
+        Ok(inside) => inside.display().to_string(),
+        Err(_) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    }
+}
+
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.,:/%+@".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_no_folders_of_this_machine() {
+        let check = |argument: &str, expected: &str| {
+            assert_eq!(quoted(&relative(argument, Path::new("/home/someone/project"))), expected);
+        };
+        check("logout", "logout");
+        check("/home/someone/project/mine.toml", "mine.toml");
+        check("/tmp/x/mine.toml", "mine.toml");
+        check("scenarios/logout.toml", "scenarios/logout.toml");
+        check("two words.toml", "'two words.toml'");
+        check("it's.toml", "'it'\\''s.toml'");
+    }
+}

@@ -1,0 +1,162 @@
+//! `--param` and `--store`: the flags of every command that has servers.
+
+use clap::Args;
+use revbench_model::Settings;
+use revbench_model::parameters::Parameter;
+use revbench_model::settings::SettingError;
+use revbench_runner::options::StoreChoice;
+
+use crate::render::{BAD_VALUE, Mistake, Mistakes, UNKNOWN_NAME};
+use crate::{loopback, select};
+
+/// What `--store` takes beside an address.
+const STORES: [(&str, StoreChoice); 4] = [
+    ("auto", StoreChoice::Auto),
+    ("embedded", StoreChoice::Embedded),
+    ("redis-server", StoreChoice::RedisServer),
+    ("valkey-server", StoreChoice::ValkeyServer),
+];
+
+/// Where the password of a server of one's own belongs.
+pub(crate) const PASSWORD_HELP: &str = "put it into the variable REVBENCH_STORE_PASSWORD";
+
+/// With what servers are started.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// A setting of strategies and servers, such as cache_ttl=2s; may be repeated. 'revbench list params' has the names
+    #[arg(long, value_name = "NAME=VALUE", env = "REVBENCH_PARAM", value_delimiter = ',')]
+    pub(crate) param: Vec<String>,
+    /// The store: auto, embedded, redis-server, valkey-server, or redis://HOST:PORT on this machine
+    ///
+    /// 'auto' starts a private redis-server or valkey-server from PATH, else the embedded store. The password of a
+    /// server of your own goes into the variable REVBENCH_STORE_PASSWORD.
+    #[arg(
+        long,
+        value_name = "STORE",
+        default_value = "auto",
+        env = "REVBENCH_STORE",
+        hide_env_values = true
+    )]
+    pub(crate) store: String,
+}
+
+/// `--param` flags, each tried on the settings it is for.
+pub(crate) fn params(texts: &[String], mistakes: &mut Mistakes) -> (Vec<(String, String)>, Settings) {
+    let mut settings = Settings::default();
+    let pairs = texts.iter().filter_map(|text| mistakes.keep(param(text, &mut settings))).collect();
+    (pairs, settings)
+}
+
+/// Applies one `NAME=VALUE`.
+fn param(text: &str, settings: &mut Settings) -> Result<(String, String), Mistake> {
+    let (name, value) = text.split_once('=').ok_or_else(|| {
+        let message = format!("value '{text}' of --param has no '='");
+        Mistake::argument(BAD_VALUE, message, write_it_like(text.trim()))
+    })?;
+    let (name, value) = (name.trim(), value.trim());
+    settings.set(name, value).map_err(|error| match error {
+        SettingError::Unknown { .. } => {
+            let help = "'revbench list params' prints them with their defaults";
+            Mistake::argument(UNKNOWN_NAME, error.to_string(), help)
+        }
+        SettingError::Value { .. } => Mistake::argument(BAD_VALUE, error.to_string(), write_it_like(name)),
+    })?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The flag with a value that this parameter takes; the form alone where there is no such parameter.
+fn write_it_like(name: &str) -> String {
+    match Parameter::from_name(name) {
+        Some(Parameter { name, example, .. }) => format!("write it like --param {name}={example}"),
+        None => "write it as --param NAME=VALUE; 'revbench list params' prints the names".to_owned(),
+    }
+}
+
+/// The store of this word or address.
+pub(crate) fn store(text: &str) -> Result<StoreChoice, Mistake> {
+    if text.contains("://") {
+        return store_url(text);
+    }
+    let known = STORES.into_iter().find(|(word, _)| *word == text);
+    known.map(|(_, choice)| choice).ok_or_else(|| {
+        let words: Vec<&str> = STORES.iter().map(|(word, _)| *word).chain(["redis://HOST:PORT"]).collect();
+        Mistake::argument(BAD_VALUE, format!("unknown store '{text}'"), select::suggest(text, &words))
+    })
+}
+
+/// Somebody's server: on this machine, and without its password on the command line, where every user reads it.
+fn store_url(url: &str) -> Result<StoreChoice, Mistake> {
+    let address = revbench_store::StoreAddress::from_url(url).map_err(|error| {
+        Mistake::argument(BAD_VALUE, format!("wrong store address: {error}"), "write redis://127.0.0.1:6379")
+    })?;
+    if address.password.is_some() {
+        let message = "a password on the command line can be read by others";
+        return Err(Mistake::argument(BAD_VALUE, message, PASSWORD_HELP));
+    }
+    if !loopback::is_loopback_host(&address.host) {
+        let message = format!("store '{}' is not on this machine", address.host);
+        let help = "use 127.0.0.1, ::1 or localhost: distance comes from --store-rtt, where it is known";
+        return Err(Mistake::argument(BAD_VALUE, message, help));
+    }
+    Ok(StoreChoice::Url { host: address.host, port: address.port, password: store_password() })
+}
+
+/// The password of a server of one's own; it is never saved.
+pub(crate) fn store_password() -> Option<String> {
+    std::env::var("REVBENCH_STORE_PASSWORD").ok().filter(|password| !password.is_empty())
+}
+
+/// The choice as `--store` takes it, without password.
+pub(crate) fn store_word(choice: &StoreChoice) -> String {
+    match choice {
+        StoreChoice::Url { host, port, .. } if host.contains(':') => format!("redis://[{host}]:{port}"),
+        StoreChoice::Url { host, port, .. } => format!("redis://{host}:{port}"),
+        named => STORES
+            .into_iter()
+            .find(|(_, choice)| choice == named)
+            .map_or_else(String::new, |(word, _)| word.to_owned()),
+    }
+}
+
+/// What to do about a store that does not answer.
+pub(crate) fn store_help(choice: &StoreChoice) -> Option<String> {
+    match choice {
+        StoreChoice::Url { port, .. } => Some(format!(
+            "start it with 'redis-server --port {port}', or use one of our own with --store embedded"
+        )),
+        StoreChoice::RedisServer | StoreChoice::ValkeyServer => {
+            Some("install it, or use --store embedded, which needs nothing".to_owned())
+        }
+        StoreChoice::Auto | StoreChoice::Embedded => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_stores_lead_back() {
+        for (word, choice) in STORES {
+            assert_eq!(store(word).ok(), Some(choice.clone()));
+            assert_eq!(store_word(&choice), word);
+        }
+        let url = store("redis://127.0.0.1:7000").unwrap();
+        assert_eq!(store_word(&url), "redis://127.0.0.1:7000");
+        assert!(store_help(&url).unwrap().contains("redis-server --port 7000"));
+    }
+
+    #[test]
+    fn help_fits_the_parameter() {
+        let check = |text: &str, expected: &str| {
+            let mistake = param(text, &mut Settings::default()).expect_err(text);
+            let Mistake::Argument { help: Some(help), .. } = mistake else { panic!("{text}: no help") };
+            assert!(help.contains(expected), "{text}: {help}");
+        };
+        check("refresh_at=2", "--param refresh_at=0.8");
+        check("on_store_down=5s", "--param on_store_down=allow-from-token");
+        check("leeway", "--param leeway=1s");
+        check("cache_til=1s", "revbench list params");
+        check("whatever", "--param NAME=VALUE");
+    }
+}

@@ -1,0 +1,132 @@
+//! `run --resume`: with nothing of its own but the run's options, and only what is missing.
+
+use std::path::{Path, PathBuf};
+
+use revbench_model::scenario::built_in;
+use revbench_model::summary::{Cell, CellDetail, CellRole, Outcome, Validity};
+use revbench_runner::manifest;
+use revbench_runner::options::{Options, ScenarioSource, StoreChoice};
+use revbench_runner::plan::{FleetPlan, RunPlan};
+use revbench_runner::profile::Profile;
+use revbench_runner::run_dir::RunDir;
+use revbench_strategies::StrategyKind;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::revbench;
+
+/// A run of these strategies of which only some have been measured.
+fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) -> PathBuf {
+    let (file, text) = built_in().into_iter().find(|(file, _)| file.contains("role-demoted")).unwrap();
+    let options = Options {
+        profile: Profile::Smoke,
+        scenarios: vec![ScenarioSource { file: file.to_owned(), text: text.to_owned(), trace: None }],
+        strategies: strategies.to_vec(),
+        params: Vec::new(),
+        store: StoreChoice::Embedded,
+        store_rtt_us: 0.0,
+        rate_per_s: None,
+        changes: None,
+        instances: 2,
+        seed: 7,
+        mutant: None,
+        command: "revbench run --profile smoke --seed 7".to_owned(),
+        version: "0".to_owned(),
+    };
+    let plan = RunPlan::new(options).unwrap();
+    let dir = RunDir::create(&folder.join("run")).unwrap();
+    dir.write_manifest(&manifest::new(&plan, dir.name())).unwrap();
+    for fleet in plan.fleets.iter().filter(|fleet| measured.contains(&fleet.strategy)) {
+        dir.write_cell(&cell(&plan, fleet)).unwrap();
+    }
+    dir.path().to_owned()
+}
+
+fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
+    let scenario = &plan.scenarios[0];
+    let cell = Cell {
+        scenario: scenario.name.clone(),
+        strategy: fleet.strategy.name().to_owned(),
+        role: CellRole::Subject,
+        orientation: scenario.orientation,
+        outcome: Outcome::Measured,
+        why: None,
+        params: Default::default(),
+        stands_for: Default::default(),
+        instances: 2,
+        lambda_t: None,
+        validity: Validity::default(),
+        staleness: None,
+        claim: None,
+        predicted: None,
+        exposure: None,
+        latency_us: None,
+        added_latency_us: None,
+        rate_per_s: None,
+        cost: None,
+        ci95: Default::default(),
+    };
+    CellDetail {
+        cell,
+        windows: Vec::new(),
+        band: None,
+        predicted_curve: Vec::new(),
+        latency_curve: Vec::new(),
+        worst: None,
+    }
+}
+
+/// Exit code, stdout and stderr of resuming a run.
+fn resumed(run: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = revbench();
+    command.envs(variables.iter().copied()).args(["run", "--resume"]).arg(run).args(arguments);
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_dry_run_plans_what_is_missing() {
+    use StrategyKind::{DenyList, Lookup};
+    let folder = TempDir::new().unwrap();
+    let run = begun(folder.path(), &[DenyList, Lookup], &[Lookup]);
+    let (code, stdout, stderr) = resumed(&run, &["--dry-run", "--json"], &[]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let plan: Value = serde_json::from_str(&stdout).unwrap();
+    let fleets = plan["fleets"].as_array().unwrap();
+    assert_eq!((fleets.len(), &fleets[0]["strategy"]), (1, &"deny-list".into()));
+    assert_eq!((&plan["seed"], &plan["expected_s"]), (&7.into(), &fleets[0]["expected_s"]));
+}
+
+#[test]
+fn a_run_keeps_its_own_options() {
+    use StrategyKind::Lookup;
+    let folder = TempDir::new().unwrap();
+    let run = begun(folder.path(), &[Lookup], &[Lookup]);
+    let flags = ["--rate", "5", "--seed", "1", "--out", "x", "--param", "leeway=1s", "-s", "lookup"];
+    let (code, _, stderr) = resumed(&run, &flags, &[]);
+    assert_eq!(code, 2);
+    let expected = "error[E104]: --resume goes on with the run's own options, and cannot be given with \
+                    --out, --param, --rate, --seed, --strategy";
+    assert!(stderr.contains(expected) && stderr.contains("1 mistake found"), "{stderr}");
+    let free = ["--dry-run", "-v", "--progress", "none", "--color", "never"];
+    let (code, _, stderr) = resumed(&run, &free, &[("REVBENCH_RATE", "5"), ("REVBENCH_STORE", "auto")]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("left aside: REVBENCH_RATE, REVBENCH_STORE."), "{stderr}");
+}
+
+#[test]
+fn a_finished_run_is_only_rendered_again() {
+    use StrategyKind::Lookup;
+    let folder = TempDir::new().unwrap();
+    let run = begun(folder.path(), &[Lookup], &[Lookup]);
+    let (code, stdout, stderr) = resumed(&run, &["--json"], &[]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("nothing is missing"), "{stderr}");
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&summary["partial"], &summary["cells"][0]["strategy"]), (&false.into(), &"lookup".into()));
+    assert!(run.join("report.html").is_file());
+    let (code, plan, stderr) = resumed(&run, &["--dry-run"], &[]);
+    assert_eq!((code, plan.lines().any(|line| line.starts_with("fleet"))), (0, false), "{plan}");
+    assert!(stderr.contains("nothing is missing"), "{stderr}");
+}

@@ -1,0 +1,137 @@
+//! What `--param` takes, one row for each setting: for lists, for help, and for printing a setting as it would be
+//! given.
+
+use crate::settings::{OnStoreDown, Settings};
+
+/// A setting as `--param NAME=VALUE` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name, without unit.
+    pub name: &'static str,
+    /// What it decides.
+    pub what: &'static str,
+    /// The accepted form of its value.
+    pub accepted: &'static str,
+    /// A value that it takes.
+    pub example: &'static str,
+}
+
+const DURATION: &str = "a duration like '250ms' or '3s'";
+const COUNT: &str = "a whole number";
+
+const fn row(
+    name: &'static str,
+    accepted: &'static str,
+    example: &'static str,
+    what: &'static str,
+) -> Parameter {
+    Parameter { name, what, accepted, example }
+}
+
+/// Every parameter, in the order of [`Settings::NAMES`].
+pub const PARAMETERS: &[Parameter] = &[
+    row("token_ttl", DURATION, "3s", "life of an access token of short-ttl; other tokens outlive the run"),
+    row("leeway", DURATION, "1s", "how long after its expiry a token is still accepted"),
+    row("cache_ttl", DURATION, "2s", "age at which a cached permission is read again (cached-lookup)"),
+    row("store_timeout", DURATION, "250ms", "how long a resource server waits for the store"),
+    row(
+        "on_store_down",
+        "'refuse' or 'allow-from-token'",
+        "allow-from-token",
+        "what a resource server does when the store does not answer in time",
+    ),
+    row(
+        "refresh_at",
+        "a fraction of the token's life, above 0 and at most 1",
+        "0.8",
+        "when a client renews its token",
+    ),
+    row("refresh_jitter", DURATION, "20ms", "longest random pause of a client between a 401 and its refresh"),
+    row("refresh_timeout", DURATION, "1s", "how long a client waits for the token endpoint"),
+    row("algorithm", "one of RS256, ES256, EdDSA, HS256", "ES256", "how access tokens are signed"),
+    row("extra_permissions", COUNT, "50", "permissions of each subject beside the scenario's: longer tokens"),
+    row("deny_preload", COUNT, "10000", "entries of unrelated tokens on the deny list before the run"),
+];
+
+impl Parameter {
+    /// The parameter of this name.
+    pub fn from_name(name: &str) -> Option<&'static Parameter> {
+        PARAMETERS.iter().find(|parameter| parameter.name == name)
+    }
+
+    /// Its value in these settings, as [`Settings::set`] takes it.
+    pub fn value(&self, settings: &Settings) -> String {
+        match self.name {
+            "token_ttl" => whole_ms(settings.token_ttl_ms),
+            "leeway" => whole_ms(settings.leeway_ms),
+            "cache_ttl" => whole_ms(settings.cache_ttl_ms),
+            "store_timeout" => whole_ms(settings.store_timeout_ms),
+            "refresh_jitter" => whole_ms(settings.refresh_jitter_ms),
+            "refresh_timeout" => whole_ms(settings.refresh_timeout_ms),
+            "refresh_at" => settings.refresh_at.to_string(),
+            "algorithm" => settings.algorithm.name().to_owned(),
+            "extra_permissions" => settings.extra_permissions.to_string(),
+            "deny_preload" => settings.deny_preload.to_string(),
+            _ => match settings.on_store_down {
+                OnStoreDown::Refuse => "refuse".to_owned(),
+                OnStoreDown::AllowFromToken => "allow-from-token".to_owned(),
+            },
+        }
+    }
+}
+
+/// In the largest unit that leaves a whole number.
+fn whole_ms(ms: u64) -> String {
+    match ms {
+        0 => "0".to_owned(),
+        ms if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        ms if ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        ms if ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::SettingError;
+
+    #[test]
+    fn there_is_a_row_for_every_name() {
+        let names: Vec<&str> = PARAMETERS.iter().map(|parameter| parameter.name).collect();
+        assert_eq!(names, Settings::NAMES);
+    }
+
+    #[test]
+    fn the_accepted_form_is_the_one_that_mistakes_name() {
+        for parameter in PARAMETERS {
+            match Settings::default().set(parameter.name, "?") {
+                Err(SettingError::Value { accepted, .. }) => {
+                    assert_eq!(accepted, parameter.accepted, "{}", parameter.name);
+                }
+                other => panic!("{}: {other:?}", parameter.name),
+            }
+        }
+    }
+
+    #[test]
+    fn examples_and_printed_values_are_taken_back() {
+        for parameter in PARAMETERS {
+            let mut given = Settings::default();
+            given.set(parameter.name, parameter.example).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(parameter.value(&given), parameter.example, "{}", parameter.name);
+            let mut again = Settings::default();
+            again.set(parameter.name, &parameter.value(&given)).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(again, given, "{}", parameter.name);
+        }
+    }
+
+    #[test]
+    fn durations_are_whole_in_their_unit() {
+        let check = |ms: u64, expected: &str| assert_eq!(whole_ms(ms), expected);
+        check(0, "0");
+        check(1_500, "1500ms");
+        check(900_000, "15m");
+        check(7_200_000, "2h");
+    }
+}

@@ -1,0 +1,184 @@
+//! The finding of a run in one sentence: who is fresh and at what price, and what patience saves.
+
+use revbench_model::summary::{Cell, CellRole, ClaimVerdict, Staleness, Summary, Verdict};
+
+use crate::block::{Block, blocks, is_fresh};
+use crate::figures::no_difference;
+use crate::noise::{self, Added, Percentile};
+use crate::number::{self, count, duration_ms, plain};
+use crate::scaled::scaled;
+use crate::words::list;
+
+/// The finding in one sentence.
+pub(crate) fn finding(summary: &Summary) -> String {
+    let sentence = blocks(summary).iter().find_map(block_finding);
+    match sentence {
+        Some(sentence) => format!("{sentence} {}", claims_tally(summary)),
+        None => "This run measured no staleness validly, so it answers nothing yet; the reasons are below."
+            .to_owned(),
+    }
+}
+
+/// Fresh strategies first, then what patience saves.
+fn block_finding(block: &Block<'_>) -> Option<String> {
+    let subjects = block.with_staleness().filter(|(cell, _)| {
+        cell.role == CellRole::Subject && cell.validity.staleness == Some(Verdict::Valid)
+    });
+    let (fresh, stale): (Vec<_>, Vec<_>) = subjects.partition(|(_, staleness)| is_fresh(staleness));
+    let when = format!("After {} ({})", block.scenario, block.orientation.name());
+    let patience = patience(block, &stale);
+    if fresh.is_empty() {
+        return Some(format!("{when}, an old answer {}.", patience?));
+    }
+    let names: Vec<String> = fresh.iter().map(|(cell, _)| block.label(cell)).collect();
+    let resolution = fresh.iter().map(|(_, staleness)| staleness.resolution_ms).fold(0.0, f64::max);
+    Some(format!(
+        "{when}, no old answer outlived the probes' resolution of {} with {}{}{}.",
+        duration_ms(resolution),
+        list(&names),
+        fresh_cost(block, &fresh),
+        patience.map_or_else(String::new, |patience| format!("; one {patience}"))
+    ))
+}
+
+/// The strategy that asks least of the store, and for how long it lets an old answer live.
+fn patience(block: &Block<'_>, stale: &[(&Cell, &Staleness)]) -> Option<String> {
+    let known = stale.iter().filter_map(|(cell, s)| {
+        let worst = s.max_ms?;
+        Some((*cell, *s, worst, worst.upper?, store_ops(cell)?))
+    });
+    let (cell, staleness, worst, upper_ms, ops) =
+        known.min_by(|a, b| a.4.total_cmp(&b.4).then(a.3.total_cmp(&b.3)))?;
+    let lived = number::window_words(worst, staleness.resolution_ms);
+    let scaled = scaled(cell).into_iter().next();
+    let life = match &scaled {
+        Some(scaled) if upper_ms >= WHOLE * scaled.here_ms => {
+            format!(
+                "lived up to its whole {} ({}) with {}: {lived} at worst",
+                scaled.noun(),
+                scaled.words(),
+                block.label(cell)
+            )
+        }
+        Some(scaled) => {
+            format!(
+                "lived {lived} at worst with {} ({} {})",
+                block.label(cell),
+                scaled.noun(),
+                scaled.words()
+            )
+        }
+        None => format!("lived {lived} at worst with {}", block.label(cell)),
+    };
+    let tokens = cell.cost.as_ref().filter(|_| scaled.is_some_and(|scaled| scaled.is_of_tokens()));
+    let tokens = tokens
+        .map_or_else(String::new, |cost| format!(" and {} tokens issued", plain(cost.tokens_issued_per_1k)));
+    Some(format!("{life}, for {} store operations{tokens} per 1 000 requests", plain(ops)))
+}
+
+/// From this share of a setting on, an old answer lived for all of it.
+const WHOLE: f64 = 0.95;
+
+fn store_ops(cell: &Cell) -> Option<f64> {
+    let valid = cell.validity.cost != Some(Verdict::Invalid);
+    cell.cost.as_ref().filter(|_| valid).map(|cost| cost.store_ops_per_1k)
+}
+
+/// The added medians of the fresh, where the latency of all of them and of the control is valid.
+fn fresh_cost(block: &Block<'_>, fresh: &[(&Cell, &Staleness)]) -> String {
+    let added: Option<Vec<Added>> = fresh
+        .iter()
+        .map(|(cell, _)| noise::added(block, cell, Percentile::P50))
+        .map(|added| added.filter(|added| added.verdict == Some(Verdict::Valid)))
+        .collect();
+    let Some(added) = added else { return String::new() };
+    let seen: Vec<f64> = added.iter().filter(|added| added.is_seen()).map(|added| added.point_us).collect();
+    if seen.len() < added.len() {
+        let floor_us = added.iter().map(|added| added.floor_us).fold(0.0, f64::max);
+        return match seen.iter().copied().reduce(f64::max) {
+            None if floor_us > 0.0 => format!(" ({} per request at the median)", no_difference(floor_us)),
+            None => " (no difference seen per request at the median)".to_owned(),
+            Some(high) => format!(" (at most {} per request at the median)", number::difference_us(high)),
+        };
+    }
+    let low = seen.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = seen.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    match (number::difference_us(low), number::difference_us(high)) {
+        (low, high) if low == high => format!(" ({low} per request at the median)"),
+        (low, high) => format!(" ({low} to {high} per request at the median)"),
+    }
+}
+
+/// How many claims hold, in a sentence.
+fn claims_tally(summary: &Summary) -> String {
+    let counted = |wanted: ClaimVerdict| {
+        let judged = |cell: &&Cell| cell.validity.staleness != Some(Verdict::Invalid);
+        let claims = summary.cells.iter().filter(judged).filter_map(|cell| cell.claim.as_ref());
+        claims.filter(|claim| claim.verdict == Some(wanted)).count() as u64
+    };
+    let (holds, broken, undecided) =
+        (counted(ClaimVerdict::Holds), counted(ClaimVerdict::Broken), counted(ClaimVerdict::Undecided));
+    match holds + broken + undecided {
+        0 => "No claimed bound could be judged.".to_owned(),
+        1 if holds == 1 => "The one judged bound holds.".to_owned(),
+        total if holds == total => format!("All {} judged bounds hold.", count(total)),
+        total => format!(
+            "Of {} judged bounds, holding: {}, broken: {}, undecided: {}.",
+            count(total),
+            count(holds),
+            count(broken),
+            count(undecided)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_finding_follows_the_figures() {
+        let check = |change: &dyn Fn(&mut Cell), expected: &str| {
+            let mut summary = fixture::typical().summary;
+            summary.cells.retain(|cell| cell.scenario == "role-demoted");
+            summary.cells.iter_mut().for_each(change);
+            let sentence = finding(&summary);
+            assert!(sentence.contains(expected), "{sentence}");
+        };
+        check(&|_| {}, "2.1 ms with deny-list, lookup and token-version (+512 µs to +548 µs per request");
+        check(
+            &|_| {},
+            "; one lived up to its whole token life (3 s here, standing for 300 s) with short-ttl: between 2.95 and 2.99 s at worst, for 0 store operations and 3.1 tokens issued per 1 000 requests.",
+        );
+        check(&|_| {}, "All 5 judged bounds hold.");
+        let break_cached = |cell: &mut Cell| {
+            if let Some(claim) = cell.claim.as_mut().filter(|_| cell.strategy == "cached-lookup") {
+                claim.verdict = Some(ClaimVerdict::Broken);
+            }
+        };
+        check(&break_cached, "Of 5 judged bounds, holding: 4, broken: 1, undecided: 0.");
+        let strike_lookup = |cell: &mut Cell| {
+            if cell.strategy == "lookup" {
+                cell.validity.staleness = Some(Verdict::Invalid);
+            }
+        };
+        check(&strike_lookup, "with deny-list and token-version (");
+        let noisy = |cell: &mut Cell| cell.validity.latency = Some(Verdict::Noisy);
+        check(&noisy, "deny-list, lookup and token-version; one lived");
+        let noisy_control = |cell: &mut Cell| {
+            if cell.role == CellRole::Control {
+                cell.validity.latency = Some(Verdict::Noisy);
+            }
+        };
+        check(&noisy_control, "deny-list, lookup and token-version; one lived");
+        let equal = |cell: &mut Cell| {
+            if let Some(added) = &mut cell.added_latency_us {
+                added.p50 = 1.0;
+            }
+        };
+        check(&equal, "token-version (no difference seen (±11.2 µs) per request at the median)");
+        let strike_cost = |cell: &mut Cell| cell.validity.cost = Some(Verdict::Invalid);
+        check(&strike_cost, "per request at the median).");
+    }
+}

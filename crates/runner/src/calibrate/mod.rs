@@ -1,0 +1,140 @@
+//! The instrument against known truth: a calibration server as a child, the driver, and what is demanded of both.
+//!
+//! The server keeps laws and writes down what it did; the driver sees only answers, as it does of every strategy.
+//! What the driver and the oracle make of them is held against the log, check by check.
+
+pub mod checks;
+pub mod plan;
+mod server;
+pub mod truth;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use revbench_driver::plan::{Plan, Progress};
+use revbench_driver::{DriverError, Recording};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::child::SpawnError;
+use crate::machine::{Placement, pin_this_thread};
+use checks::Check;
+use server::Server;
+use truth::Evidence;
+
+/// How often the calling thread looks whether to stop.
+const LOOK: Duration = Duration::from_millis(50);
+/// The resource servers of a calibration.
+const INSTANCES: u16 = 2;
+
+/// Everything that was demanded, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Calibration {
+    /// Are all demands met?
+    pub passed: bool,
+    /// The demands.
+    pub checks: Vec<Check>,
+}
+
+impl Calibration {
+    /// Passed where every check is, and there is one.
+    pub fn of(checks: Vec<Check>) -> Calibration {
+        Calibration { passed: !checks.is_empty() && checks.iter().all(|check| check.passed), checks }
+    }
+}
+
+/// Why there is no calibration.
+#[derive(Debug, Error)]
+pub enum CalibrateError {
+    /// The calibration server.
+    #[error("the calibration server did not start: {0}")]
+    Spawn(#[from] SpawnError),
+    /// The system has no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(std::io::Error),
+    /// It does not answer, or not as it should.
+    #[error("the calibration server did not answer {asked}: {source}")]
+    Ask {
+        /// What it was asked.
+        asked: &'static str,
+        /// Why it did not.
+        source: Box<ureq::Error>,
+    },
+    /// It ended on its own.
+    #[error("the calibration server died: {0}")]
+    Died(String),
+    /// The driver.
+    #[error("the driver failed: {0}")]
+    Driver(#[from] DriverError),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What a calibration needs, and whom it tells how far it is.
+pub struct Context<'a> {
+    /// This binary, which serves as the server.
+    pub program: &'a Path,
+    /// Set from outside to stop.
+    pub interrupt: &'a AtomicBool,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// Told what is measured next, and for how many seconds.
+    pub watcher: &'a mut dyn FnMut(&str, f64),
+}
+
+/// Measures every law and every latency truth.
+///
+/// # Errors
+/// A server that does not start or dies, a driver that cannot work, or an interrupt.
+pub fn calibrate(context: &mut Context<'_>) -> Result<Calibration, CalibrateError> {
+    let mut checks = checks::laws(&laws(context)?);
+    for case in plan::latency_cases() {
+        (context.watcher)(case.service.name(), case.warm_up_s + case.seconds);
+        let mut server = Server::start(context.program, "laws", context.seed, INSTANCES)?;
+        let (plan, seeds) = plan::latency(&case, server.place(), context.seed);
+        server.seed(&seeds)?;
+        let recording = drive(&plan, &mut server, context.interrupt)?;
+        checks.extend(checks::latency::latency(&case, &recording.loads, &server.log()?));
+    }
+    Ok(Calibration::of(checks))
+}
+
+/// Drives changes under every law, and keeps both sides of what happened.
+fn laws(context: &mut Context<'_>) -> Result<Evidence, CalibrateError> {
+    let cases = plan::cases();
+    let mut server = Server::start(context.program, "laws", context.seed, INSTANCES)?;
+    let (plan, seeds) = plan::laws(&cases, server.place(), context.seed);
+    let seconds = plan.slices.last().map_or(0.0, |slice| slice.end_ns as f64 / 1e9);
+    (context.watcher)("staleness laws", seconds);
+    server.seed(&seeds)?;
+    let recording = drive(&plan, &mut server, context.interrupt)?;
+    let log = server.log()?;
+    Ok(Evidence { history: recording.history, zero_ns: recording.start_mono_ns, log, cases })
+}
+
+/// Runs the driver on its own core, and looks after the server meanwhile.
+fn drive(plan: &Plan, server: &mut Server, interrupt: &AtomicBool) -> Result<Recording, CalibrateError> {
+    let (progress, core) = (Progress::default(), Placement::of_this_process().driver);
+    let (recorded, died) = std::thread::scope(|scope| {
+        let driver = scope.spawn(|| {
+            pin_this_thread(&[core]);
+            revbench_driver::run(plan, &progress)
+        });
+        let mut died = None;
+        while !driver.is_finished() {
+            died = died.or_else(|| server.dead());
+            if died.is_some() || interrupt.load(Ordering::Relaxed) {
+                progress.stop.store(true, Ordering::Relaxed);
+            }
+            std::thread::sleep(LOOK);
+        }
+        (driver.join().expect("the driver does not panic"), died)
+    });
+    match died {
+        Some(how) => Err(CalibrateError::Died(how)),
+        None if interrupt.load(Ordering::Relaxed) => Err(CalibrateError::Interrupted),
+        None => Ok(recorded?),
+    }
+}

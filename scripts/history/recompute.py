@@ -1,0 +1,142 @@
+"""One cell from the raw history: every window, count, interval and verdict."""
+
+import collections
+import math
+from typing import NamedTuple
+
+from history import estimators, windows
+
+NS_PER_MS = 1e6
+CONTROL_LIMIT = 0.001
+# Whose answers carry the figures: the kept token of a revocation, the honest client of a grant.
+SEEN_BY = {"revoke": "pinned", "grant": "honest"}
+
+
+class Judged(NamedTuple):
+    """A change with its windows."""
+
+    change: object
+    instances: list
+    fleet: object
+
+
+class Index:
+    """The requests of a history by subject, session and instance; renewals decide nothing."""
+
+    def __init__(self, history, instances):
+        self.history = history
+        self.instances = range(instances)
+        self.by_key = collections.defaultdict(list)
+        for request in history.requests:
+            if request.purpose != "refresh":
+                self.by_key[request.subject, request.session, request.instance].append(request)
+        # When the same subject is changed again; and the changes that were its first.
+        self.next_submitted, first = {}, {}
+        for change in sorted(history.changes, key=lambda change: -change.submitted):
+            self.next_submitted[change] = first[change.subject].submitted if change.subject in first else math.inf
+            first[change.subject] = change
+        self.first = set(first.values())
+
+    def requests(self, change, session, instance):
+        """What was asked before the subject was changed again."""
+        until = self.next_submitted[change]
+        asked = self.by_key[change.subject, session, instance]
+        return asked if math.isinf(until) else [request for request in asked if request.received < until]
+
+    def changes(self, scenario, orientation, roles=("treated",)):
+        subjects = self.history.subjects
+        return [
+            change
+            for change in self.history.changes
+            if change.orientation == orientation and subjects[change.subject].scenario == scenario and subjects[change.subject].role in roles
+        ]
+
+    def judge(self, change, session, horizon=math.inf):
+        """The windows of a change at each instance and of the fleet."""
+        each = [windows.instance_window(change, self.requests(change, session, instance), horizon) for instance in self.instances]
+        return Judged(change, each, windows.fleet_window(each))
+
+
+class Cell:
+    """What the raw history says about one scenario, strategy and orientation."""
+
+    def __init__(self, index, scenario, orientation, horizon, scope="subject"):
+        session = SEEN_BY[orientation]
+        sent = [change for change in index.changes(scenario, orientation) if change.outcome != "fail"]
+        judged = [index.judge(change, session, horizon) for change in sent if change.outcome == "ok"]
+        self.judged = [one for one in judged if one.fleet]
+        self.unknown = len(sent) - len(self.judged)
+        self.fleet = [one.fleet for one in self.judged]
+        self.never_converged = sum(window.censored for window in self.fleet)
+        self.regressions = sum(window.regressions for window in self.fleet)
+        self.late_regressions = sum(window.late for window in self.fleet)
+        self.change_latency = [one.change.acknowledged - one.change.submitted for one in self.judged]
+        # After an earlier change of the same subject the new answer may be an older one, and is not impossible.
+        firsts = [change for change in sent if change in index.first]
+        self.premature = sum(windows.premature(change, index.requests(change, session, instance)) for change in firsts for instance in index.instances)
+        self.exposed, self.traffic = exposure(index, scenario, orientation, scope)
+        self.wrong_controls, self.controls = controls(index.history, scenario)
+
+    def at(self, position):
+        """The windows of one instance."""
+        return [one.instances[position] for one in self.judged]
+
+    @property
+    def void(self):
+        """Why no window of this cell means anything, or ''."""
+        if self.premature:
+            return f"{self.premature} answers of the new authority came before their change was submitted"
+        if self.wrong_controls > CONTROL_LIMIT * self.controls:
+            return f"{self.wrong_controls} of {self.controls} answers to never-changed subjects were wrong"
+        return ""
+
+
+def exposure(index, scenario, orientation, scope):
+    """Certainly stale background answers, and all background requests after an acknowledgement.
+
+    A revocation is exposed by whoever still gets through: both sessions of a subject that lost a right, but only the kept
+    one where a token or a session is revoked, for the other may go on. A grant counts for the honest client alone,
+    because a token kept from before says what its holder could do then.
+    """
+    sessions = ["pinned"] if orientation == "revoke" else ["honest"]
+    if orientation == "revoke" and scope not in ("token", "session"):
+        sessions.append("honest")
+    exposed = traffic = 0
+    for change in index.changes(scenario, orientation, ("treated", "unprobed")):
+        if change.outcome != "ok":
+            continue
+        for session in sessions:
+            for instance in index.instances:
+                after = [
+                    request
+                    for request in index.requests(change, session, instance)
+                    if request.purpose == "background" and request.sent > change.acknowledged
+                ]
+                traffic += len(after)
+                exposed += sum(request.decision == windows.OLD[orientation] for request in after)
+    return exposed, traffic
+
+
+def controls(history, scenario):
+    """Wrong and all answers to the never-changed subjects of a scenario; a token to renew is not a wrong one, errors are none."""
+    right = {"control_allowed": "allow", "control_denied": "deny"}
+    wrong = asked = 0
+    for request in history.requests:
+        subject = history.subjects[request.subject]
+        if subject.scenario == scenario and subject.role in right and request.purpose != "refresh" and request.decision != "error":
+            asked += 1
+            wrong += request.decision not in (right[subject.role], "reauthenticate")
+    return wrong, asked
+
+
+def interval_ms(interval):
+    """An interval of nanoseconds as milliseconds, or None."""
+    return None if interval is None else tuple(end / NS_PER_MS for end in interval)
+
+
+def quantile_ms(found, p):
+    return interval_ms(estimators.quantile(found, p))
+
+
+def worst_ms(found):
+    return interval_ms(estimators.worst(found))

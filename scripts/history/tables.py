@@ -1,0 +1,64 @@
+"""The raw history of one fleet as the run directory keeps it: subjects, changes, requests. Times are nanoseconds."""
+
+import csv
+import gzip
+import pathlib
+from typing import NamedTuple
+
+
+class NotARun(Exception):
+    """The folder is not a run directory, or lacks something that every run has."""
+
+
+class Subject(NamedTuple):
+    name: str
+    scenario: str
+    role: str
+
+
+class Change(NamedTuple):
+    subject: int
+    orientation: str
+    submitted: int
+    acknowledged: int
+    outcome: str
+
+
+class Request(NamedTuple):
+    subject: int
+    session: str
+    purpose: str
+    instance: int
+    sent: int
+    received: int
+    decision: str
+
+
+class History(NamedTuple):
+    subjects: list
+    changes: list
+    requests: list
+
+
+def _rows(path):
+    opened = gzip.open(path, "rt", newline="") if path.suffix == ".gz" else open(path, newline="")
+    with opened as lines:
+        yield from csv.DictReader(lines)
+
+
+def read(folder):
+    """Reads `history/<strategy>/`."""
+    folder = pathlib.Path(folder)
+    try:
+        subjects = [Subject(row["id"], row["scenario"], row["role"]) for row in _rows(folder / "subjects.csv")]
+        changes = [
+            Change(int(row["subject"]), row["orientation"], int(row["submitted_ns"]), int(row["acknowledged_ns"]), row["outcome"])
+            for row in _rows(folder / "changes.csv")
+        ]
+        requests = [
+            Request(int(row["subject"]), row["session"], row["purpose"], int(row["instance"]), int(row["sent_ns"]), int(row["received_ns"]), row["decision"])
+            for row in _rows(folder / "requests.csv.gz")
+        ]
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as why:
+        raise NotARun(f"{folder} is not a raw history: {why}") from why
+    return History(subjects, changes, requests)
