@@ -71,7 +71,8 @@ impl World {
     }
 }
 
-fn start_store() -> SocketAddr {
+/// Starts an embedded store that ends with the process.
+pub fn start_store() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = listener.local_addr().expect("a bound listener has an address");
     std::thread::spawn(move || revbench_store::embedded::run_embedded(listener, None));

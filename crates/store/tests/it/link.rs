@@ -5,9 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use revbench_store::{LinkConfig, StoreAddress, measure_round_trip, overhead_from, run_link};
-
-use crate::stores::embedded;
+use revbench_store::{LinkConfig, run_link};
 
 fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -161,49 +159,4 @@ fn an_upstream_that_refuses_closes_the_client() {
         let _ = socket.write_all(b"anybody?");
         assert!(matches!(socket.read(&mut [0; 16]), Ok(0) | Err(_)));
     }
-}
-
-#[test]
-#[ignore = "a measurement: run it alone on an idle machine"]
-fn measured_distance_is_the_asked_one() {
-    let store = embedded();
-    let upstream: SocketAddr = format!("{}:{}", store.host, store.port).parse().unwrap();
-    let through = |asked_us, overhead_ns| {
-        let link = link_to(upstream, LinkConfig::for_round_trip_us(asked_us, overhead_ns));
-        measure_round_trip(&StoreAddress { port: link.port(), ..store.clone() }, 1_000).unwrap()
-    };
-    let direct = measure_round_trip(&store, 1_000).unwrap();
-    for asked_us in [500.0_f64, 2_000.0] {
-        let overhead_ns = overhead_from(asked_us, &direct, &through(asked_us, 0));
-        let linked = through(asked_us, overhead_ns);
-        println!("asked {asked_us} direct {direct:?} overhead {overhead_ns} ns linked {linked:?}");
-        assert!((linked.p50_us - asked_us).abs() <= f64::max(100.0, asked_us / 10.0));
-    }
-}
-
-#[test]
-#[ignore = "a measurement: run it alone on an idle machine"]
-fn twenty_thousand_pipelined_requests_a_second_keep_their_distance() {
-    let (rate_per_s, seconds, batch) = (20_000, 2, 10);
-    let link = link_to(echo(), LinkConfig::for_round_trip_us(2_000.0, 50_000));
-    let mut socket = connect(link);
-    let mut reader = socket.try_clone().unwrap();
-    let reading = thread::spawn(move || {
-        let mut answers = vec![0; rate_per_s * seconds];
-        reader.read_exact(&mut answers).unwrap();
-    });
-    let took = elapsed(|| {
-        let pause = Duration::from_secs_f64(batch as f64 / rate_per_s as f64);
-        for _ in 0..rate_per_s * seconds / batch {
-            let writing = elapsed(|| {
-                for request in 0..batch {
-                    socket.write_all(&[request as u8]).unwrap();
-                }
-            });
-            thread::sleep(pause.saturating_sub(writing + Duration::from_micros(70)));
-        }
-        reading.join().unwrap();
-    });
-    println!("{} requests took {took:?}", rate_per_s * seconds);
-    assert!(took < Duration::from_secs(seconds as u64) * 11 / 10, "{took:?}");
 }
