@@ -119,11 +119,11 @@ fn the_history_brackets_the_truth() {
         let first_fresh_ns = seen(DecisionClass::Deny).map(|r| r.received_ns).min().unwrap();
         assert!(last_stale_ns <= turned_ns && turned_ns <= first_fresh_ns);
         // Some of the grid's gaps are 12 ms there; a busy machine adds to it.
-        assert!(first_fresh_ns - last_stale_ns < 150 * MS, "{}", first_fresh_ns - last_stale_ns);
+        assert!(first_fresh_ns - last_stale_ns < 60 * MS, "{}", first_fresh_ns - last_stale_ns);
         // Those under way when the first fresh answer came are not counted: how many is the machine's affair.
         let probes = seen(DecisionClass::Deny).filter(|r| r.purpose == Purpose::Probe);
         let settled = probes.filter(|r| r.sent_ns > first_fresh_ns).count();
-        assert!((2..=6).contains(&settled), "{settled} probes once fresh, one per 50 ms for 200 ms");
+        assert!((3..=6).contains(&settled), "{settled} probes once fresh, one per 50 ms for 200 ms");
     }
     assert_eq!(requests(&recording, 1, SessionRole::Pinned, Purpose::Probe).len(), 0);
     assert_eq!(requests(&recording, 0, SessionRole::Honest, Purpose::Probe).len(), 0);
@@ -281,8 +281,7 @@ fn sends_are_compared_with_the_plan_where_latency_is_measured() {
     let recording = run(&plan, &Progress::default()).unwrap();
     let distances: Vec<Option<f64>> = recording.loads.iter().map(|load| load.arrival_ks).collect();
     let measured = distances[1].expect("some 1 200 requests");
-    // How far is the machine's affair; that it is a distance, and told for this slice alone, is ours.
-    assert!((0.0..=1.0).contains(&measured), "{distances:?}");
+    assert!(measured > 0.0 && measured < 0.5, "{distances:?}");
     assert!(distances.iter().enumerate().all(|(k, distance)| k == 1 || distance.is_none()), "{distances:?}");
 }
 
