@@ -3,7 +3,9 @@
 use anyhow::Context as _;
 use clap::Args;
 use revbench_runner::calibrate::checks::Check;
+use revbench_runner::calibrate::mutants::{Kill, Zoo, mutants};
 use revbench_runner::calibrate::{CalibrateError, Calibration, Context, calibrate};
+use serde::Serialize;
 
 use crate::console::Console;
 use crate::exit::ExitCode;
@@ -14,8 +16,9 @@ const EXAMPLES: &str = "\
 Examples:
   revbench calibrate
   revbench calibrate --json | jq '.checks[] | select(.passed | not)'
+  revbench calibrate --mutants
 
-It takes about 80 seconds. Leave the machine alone meanwhile: what disturbs the driver fails a check.";
+It takes about 80 seconds, with --mutants at most 5 minutes. Leave the machine alone meanwhile: what disturbs the driver fails a check.";
 
 /// Check the instrument itself against servers whose staleness and latency are known
 ///
@@ -27,6 +30,9 @@ pub(crate) struct CalibrateArgs {
     /// Seed of every draw
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
+    /// Hunt strategies and instruments that are broken on purpose, instead: each must be noticed
+    #[arg(long)]
+    mutants: bool,
 }
 
 /// Calibrates and prints what came of it.
@@ -35,18 +41,55 @@ pub(crate) fn execute(args: &CalibrateArgs, console: &Console) -> anyhow::Result
     let program = std::env::current_exe().context("cannot find this program, which serves as every child")?;
     let mut say = |what: &str, seconds: f64| console.say(&format!("calibrate: {what}, {seconds:.0} s"));
     let mut context = Context { program: &program, interrupt, seed: args.seed, watcher: &mut say };
-    let calibration = match calibrate(&mut context) {
-        Ok(calibration) => calibration,
-        Err(CalibrateError::Interrupted) => return Ok(ExitCode::Interrupted),
-        Err(error @ CalibrateError::Driver(_)) => return Err(error.into()),
-        Err(error) => return Err(Failure::environment(error.to_string()).into()),
-    };
-    if console.json {
-        console.json_data(&calibration)?;
+    let told = if args.mutants {
+        mutants(&mut context).map(|zoo| tell(console, zoo.passed, &zoo, zoo_table))
     } else {
-        console.data(&table(&calibration))?;
+        calibrate(&mut context).map(|calibration| tell(console, calibration.passed, &calibration, table))
+    };
+    match told {
+        Ok(told) => told,
+        Err(CalibrateError::Interrupted) => Ok(ExitCode::Interrupted),
+        Err(error @ CalibrateError::Driver(_)) => Err(error.into()),
+        Err(error) => Err(Failure::environment(error.to_string()).into()),
     }
-    Ok(if calibration.passed { ExitCode::Done } else { ExitCode::Invalid })
+}
+
+/// Prints what came of it, for a program or a reader.
+fn tell<T: Serialize>(
+    console: &Console,
+    passed: bool,
+    outcome: &T,
+    table: fn(&T) -> String,
+) -> anyhow::Result<ExitCode> {
+    if console.json {
+        console.json_data(outcome)?;
+    } else {
+        console.data(&table(outcome))?;
+    }
+    Ok(if passed { ExitCode::Done } else { ExitCode::Invalid })
+}
+
+/// Each mutant, what killed it and how many changes that takes.
+fn zoo_table(zoo: &Zoo) -> String {
+    let row = |kill: &Kill| {
+        let needed = kill.changes_needed.map_or("-".to_owned(), |needed| needed.to_string());
+        let killed_by = kill.killed_by.clone().unwrap_or_else(|| format!("SURVIVED {}", kill.observable));
+        [kill.mutant.clone(), killed_by, needed, kill.mutated.clone(), kill.honest.clone()]
+    };
+    let titles = ["mutant", "killed by", "changes needed", "seen of it", "seen of its honest twin"];
+    let rows: Vec<_> = [titles.map(str::to_owned)].into_iter().chain(zoo.mutants.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [0, 1, 2, 3, 4].map(width);
+    let line = |row: &[String; 5]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let survivors = zoo.mutants.iter().filter(|kill| !kill.is_killed()).count();
+    let verdict = match survivors {
+        0 => format!("all {} mutants were killed\n", zoo.mutants.len()),
+        _ => format!("{survivors} of {} mutants survived\n", zoo.mutants.len()),
+    };
+    rows.iter().map(line).collect::<String>() + &verdict
 }
 
 /// Demanded beside measured, and a last line that sums it up.

@@ -280,8 +280,9 @@ fn sends_are_compared_with_the_plan_where_latency_is_measured() {
     plan.slices[1].kind = SliceKind::Background;
     let recording = run(&plan, &Progress::default()).unwrap();
     let distances: Vec<Option<f64>> = recording.loads.iter().map(|load| load.arrival_ks).collect();
+    // 0 on a quiet machine. A busy one makes it large; that the plan is met is `validity`'s to judge.
     let measured = distances[1].expect("some 1 200 requests");
-    assert!(measured > 0.0 && measured < 0.5, "{distances:?}");
+    assert!((0.0..0.5).contains(&measured), "{distances:?}");
     assert!(distances.iter().enumerate().all(|(k, distance)| k == 1 || distance.is_none()), "{distances:?}");
 }
 

@@ -4,6 +4,7 @@
 //! What the driver and the oracle make of them is held against the log, check by check.
 
 pub mod checks;
+pub mod mutants;
 pub mod plan;
 mod server;
 pub mod truth;
