@@ -154,6 +154,7 @@ mod tests {
             horizon_ns: HORIZON_NS,
             planned_gap_ns: CACHE_TTL_NS / 10,
             refused_refresh_closes: false,
+            rules: revbench_oracle::Rules::default(),
         };
         let found = revbench_oracle::windows(&history, &watch);
         assert_eq!((found.windows.len(), found.unknown, found.never_converged()), (50, 0, 0));

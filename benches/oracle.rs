@@ -9,7 +9,7 @@ use revbench_model::event::{History, SessionRole};
 use revbench_model::summary::ClaimVerdict;
 use revbench_model::time::ns_to_ms;
 use revbench_model::{Distribution, Orientation};
-use revbench_oracle::{CellQuestion, ClaimedBound, Environment, HonestFate, Watch, judge, windows};
+use revbench_oracle::{CellQuestion, ClaimedBound, Environment, HonestFate, Rules, Watch, judge, windows};
 
 /// Changes of the quick profile, and of a headline p99.
 const SIZES: [u32; 2] = [80, 1_000];
@@ -37,6 +37,7 @@ fn watch() -> Watch {
         horizon_ns: HORIZON_NS,
         planned_gap_ns: CACHE_TTL_NS / 10,
         refused_refresh_closes: false,
+        rules: Rules::default(),
     }
 }
 

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""check_history.py RUN [--capture FILE --zero NS]: recomputes every window and figure of staleness from a run's raw
-history and compares them with what the run wrote. With --capture, also holds a packet capture of the loopback traffic
-against the history of the fleet whose zero (`zero_mono_ns` of the manifest) is NS.
+"""check_history.py RUN [--partial-history] [--capture FILE --zero NS]: recomputes every window and figure of staleness from
+a run's raw history and compares them with what the run wrote. With --capture, also holds a packet capture of the loopback
+traffic against the history of the fleet whose zero (`zero_mono_ns` of the manifest) is NS.
 
-One line per cell; each disagreement is a line with cell, subject, instance and both values. Exit codes: 0 all agree,
-1 something disagrees, 2 the folder is not a run directory or the capture cannot be read.
+The raw history is in `history/STRATEGY/`, or in `history/block-NN/STRATEGY/` where the run has several blocks; figures are pooled
+over all of them. Where a block's folder is missing that is a disagreement, unless --partial-history says that some were left
+out on purpose: then `not checked:` lines name them, and only the windows of the blocks that are there are compared.
+
+One line per cell; each disagreement is a line with cell, subject, instance and both values. Exit codes: 0 all that was
+compared agrees, 1 something disagrees, 2 the folder is not a run directory, nothing was left to compare, or the capture cannot
+be read.
 Needs nothing but Python's standard library.
 """
 
@@ -43,7 +48,54 @@ def scopes_of(manifest):
     return {name[1] if name else file: scope[1] for name, scope, file in named if scope}
 
 
-def check_run(run):
+def blocks_of(summary):
+    blocks = summary.get("blocks", 1)
+    if not isinstance(blocks, int) or blocks < 1:
+        raise tables.NotARun(f"summary.json says {blocks!r} blocks, which is no number from 1 on")
+    return blocks
+
+
+def by_strategy(found):
+    """The cells of each strategy together: they share its raw histories."""
+    groups = {}
+    for cell, detail in found:
+        groups.setdefault(cell["strategy"], []).append((cell, detail))
+    return groups
+
+
+def recomputed(run, blocks, own, scopes):
+    """What the raw histories of one strategy say about each of its cells (detail, Cell), and what is wrong with folders.
+    One block is read after the other, so that one is held at a time."""
+    cells = [
+        (detail, recompute.Cell(cell["scenario"], cell["orientation"], cell["instances"], compare.horizon_ns(detail), scopes.get(cell["scenario"])))
+        for cell, detail in own
+    ]
+    strategy, problems = own[0][0]["strategy"], []
+    for block, folder in tables.folders(run, blocks, strategy).items():
+        index = None
+        for detail, found in cells:
+            if block in compare.blocks_of(detail, blocks):
+                index = index or recompute.Index(tables.read(folder), own[0][0]["instances"], block)
+                found.add(index)
+            else:
+                problems.append(f"{name_of(detail['cell'])}: {folder.relative_to(run)} is there, but the cell has no window of block {block}")
+    return cells, problems
+
+
+def name_of(cell):
+    return f"{cell['scenario']}/{cell['strategy']} {cell['orientation']}"
+
+
+def missing_said(name, missing, partial_history):
+    """Prints what was not checked, if that was allowed; else returns the problem."""
+    what = f"{name}: no raw history of {compare.words_of_blocks(missing)}"
+    if not partial_history:
+        return [f"{what}, which the cell has pooled (--partial-history if it was left out on purpose)"]
+    print(f"not checked: {what}; the figures over all blocks are not compared either")
+    return []
+
+
+def check_run(run, partial_history=False):
     """Compares every cell; returns the problems."""
     summary = document(run / "summary.json")
     scopes = scopes_of(document(run / "manifest.json"))
@@ -51,40 +103,56 @@ def check_run(run):
         raise tables.NotARun(f"{run / 'summary.json'} is not the summary of a run")
     try:
         rows = compare.read_rows(run / "changes.csv")
-    except (OSError, KeyError) as why:
+    except (OSError, KeyError, ValueError) as why:
         raise tables.NotARun(f"{run / 'changes.csv'}: {why}") from why
-    problems, indexes = [], {}
-    for cell, detail in details(run, summary):
-        name = f"{cell['scenario']}/{cell['strategy']} {cell['orientation']}"
-        own = rows.pop((cell["scenario"], cell["strategy"], cell["orientation"]), [])
-        problems += [f"{name}: {key} of summary.json and of the cell's own file differ" for key in OWN if cell[key] != detail["cell"][key]]
-        if cell["strategy"] not in indexes:
-            indexes[cell["strategy"]] = recompute.Index(tables.read(run / "history" / cell["strategy"]), cell["instances"])
-        at, found = compare.compare_cell(detail, own, indexes[cell["strategy"]], scopes.get(cell["scenario"]))
-        problems += at.problems
-        if not at.problems:
-            print(f"ok {name}: {len(found.judged)} changes, {at.compared} figures agree{f' (void: {found.void})' if found.void else ''}")
+    blocks = blocks_of(summary)
+    groups = by_strategy(details(run, summary))
+    if groups and not (run / "history").is_dir():
+        raise tables.NotARun(f"{run} has no raw history")
+    problems = [f"history/{name} belongs to no block of the run" for name in tables.strays(run, blocks)] if groups else []
+    seen = 0
+    for own in groups.values():
+        cells, found_wrong = recomputed(run, blocks, own, scopes)
+        problems += found_wrong
+        for (cell, _), (detail, found) in zip(own, cells):
+            name = name_of(cell)
+            problems += [f"{name}: {key} of summary.json and of the cell's own file differ" for key in OWN if cell[key] != detail["cell"][key]]
+            own_rows = rows.pop((cell["scenario"], cell["strategy"], cell["orientation"]), [])
+            at, missing = compare.compare_cell(detail, own_rows, found, blocks)
+            problems += at.problems
+            seen += len(found.blocks)
+            unexcused = missing_said(name, missing, partial_history) if missing else []
+            problems += unexcused
+            if found.blocks and not at.problems and not unexcused:
+                print(said_of(name, at, found, missing))
     problems += [f"changes.csv has rows of {' '.join(key)}, which is no measured cell" for key in rows]
+    if groups and not seen and not problems:
+        raise tables.NotARun(f"{run} has the raw history of no cell: nothing was checked")
     return problems
+
+
+def said_of(name, at, found, missing):
+    """The line of a cell without disagreements."""
+    if missing:
+        return f"ok {name}: {len(found.judged)} changes of {compare.words_of_blocks(found.blocks)}, {at.compared} values of their windows agree"
+    pooled = f" in {len(found.blocks)} block{'s' * (len(found.blocks) > 1)}" if at.several else ""
+    return f"ok {name}: {len(found.judged)} changes{pooled}, {at.compared} figures agree{f' (void: {found.void})' if found.void else ''}"
 
 
 def check_capture(run, file, zero):
     """Holds a capture against the fleet of that zero; returns the problems."""
-    fleets = {fleet["zero_mono_ns"]: fleet["strategy"] for fleet in document(run / "manifest.json")["fleets"]}
+    fleets = {fleet["zero_mono_ns"]: fleet for fleet in document(run / "manifest.json")["fleets"]}
     if zero not in fleets:
         raise tables.NotARun(f"no fleet of {run} has its zero at {zero}: {', '.join(map(str, fleets))}")
-    strategy = fleets[zero]
+    strategy = fleets[zero]["strategy"]
+    folder = fleets[zero].get("folder") or strategy
     cells = [detail for cell, detail in details(run, document(run / "summary.json")) if cell["strategy"] == strategy]
     if not cells:
         raise tables.NotARun(f"{strategy} has no measured cell")
-    watches = {
-        (detail["cell"]["scenario"], detail["cell"]["orientation"]): min(found) * recompute.NS_PER_MS
-        for detail in cells
-        if (found := compare.horizons([detail["windows"], detail["cell"]["staleness"]]))
-    }
-    at = compare.Comparison(f"capture of {strategy}")
+    watches = {(detail["cell"]["scenario"], detail["cell"]["orientation"]): compare.horizon_ns(detail) for detail in cells}
+    at = compare.Comparison(f"capture of {folder}")
     try:
-        said = capture.check_capture(packets.segments(file), tables.read(run / "history" / strategy), cells[0]["cell"]["instances"], zero, at, watches)
+        said = capture.check_capture(packets.segments(file), tables.read(run / "history" / folder), cells[0]["cell"]["instances"], zero, at, watches)
     except (packets.NotACapture, capture.Mismatch) as why:
         raise tables.NotARun(f"{file}: {why}") from why
     if not at.problems:
@@ -95,13 +163,14 @@ def check_capture(run, file, zero):
 def main():
     parser = argparse.ArgumentParser(description="compares a run with its own raw history, and that with a packet capture")
     parser.add_argument("run", type=pathlib.Path, help="a run directory")
+    parser.add_argument("--partial-history", action="store_true", help="raw histories of some blocks were left out on purpose")
     parser.add_argument("--capture", type=pathlib.Path, metavar="FILE", help="pcap or pcapng of the loopback traffic of a fleet")
     parser.add_argument("--zero", type=int, metavar="NS", help="zero_mono_ns of that fleet in manifest.json")
     asked = parser.parse_args()
     if (asked.capture is None) != (asked.zero is None):
         parser.error("--capture and --zero go together")
     try:
-        problems = check_run(asked.run)
+        problems = check_run(asked.run, asked.partial_history)
         if asked.capture:
             problems += check_capture(asked.run, asked.capture, asked.zero)
     except tables.NotARun as why:

@@ -32,15 +32,19 @@ def words(value):
 
 
 class Comparison:
-    """Collects the disagreements of one cell."""
+    """Collects the disagreements of one cell. With `several`, subjects are named with their block."""
 
-    def __init__(self, name):
+    def __init__(self, name, several=False):
         self.name = name
+        self.several = several
         self.problems = []
         self.compared = 0
 
     def say(self, problem):
         self.problems.append(f"{self.name}: {problem}")
+
+    def who(self, block, subject):
+        return f"block {block}, subject {subject}" if self.several else f"subject {subject}"
 
     def check(self, what, written, found, tolerance=TOLERANCE_MS):
         self.compared += 1
@@ -67,48 +71,80 @@ def horizons(detail):
     return set().union(*(horizons(value) for value in detail)) if isinstance(detail, list) and detail else set()
 
 
-def compare_cell(detail, rows, index, scope):
-    """Compares one `cells/*.json` and its rows of `changes.csv` with the history, given what a change is scoped to;
-    returns the Comparison and the cell."""
+def horizon_ns(detail):
+    """How long the cell's changes were watched, as far as it says so: infinite where every interval has an end."""
+    watches = horizons([detail["windows"], detail["cell"]["staleness"]])
+    return min(watches) * NS_PER_MS if watches else math.inf
+
+
+def block_of(row):
+    """The block of a window or of a row of changes.csv; 1 in a run of one block may be left out."""
+    return int(row.get("block") or 1)
+
+
+def blocks_of(detail, blocks):
+    """The blocks that a cell has pooled, of a run of so many."""
+    if blocks == 1:
+        return {1, *map(block_of, detail["windows"])}
+    return {*map(block_of, detail["windows"]), *map(block_of, detail.get("blocks") or [])}
+
+
+def words_of_blocks(blocks):
+    return f"block{'s' if len(blocks) > 1 else ''} {', '.join(map(str, sorted(blocks)))}"
+
+
+def compare_cell(detail, rows, found, blocks):
+    """Compares one `cells/*.json` and its rows of `changes.csv` with what was found in the raw histories, in a run of so
+    many blocks. Returns the Comparison and the blocks that the cell has pooled, but that left no raw history: their
+    windows and all pooled figures are not compared."""
     cell = detail["cell"]
-    at = Comparison(f"{cell['scenario']}/{cell['strategy']} {cell['orientation']}")
+    at = Comparison(f"{cell['scenario']}/{cell['strategy']} {cell['orientation']}", blocks > 1)
     watches = horizons([detail["windows"], cell["staleness"]])
     if len(watches) > 1:
         at.say(f"several horizons in one cell: {sorted(watches)}")
-    horizon = min(watches) * NS_PER_MS if watches else math.inf
-    found = recompute.Cell(index, cell["scenario"], cell["orientation"], horizon, scope)
-    resolutions = compare_windows(at, detail["windows"], found, index)
-    compare_rows(at, rows, found, index, resolutions)
-    compare_figures(at, cell, found, index, resolutions)
-    compare_claim(at, cell, found, resolutions)
-    compare_exposure(at, cell, found)
-    return at, found
+    own = blocks_of(detail, blocks)
+    foreign = {block for block in own if not 1 <= block <= blocks}
+    if foreign:
+        at.say(f"the cell has {words_of_blocks(foreign)}, but the run has only {blocks}")
+    missing = own - foreign - set(found.blocks)
+    resolutions = compare_windows(at, [window for window in detail["windows"] if block_of(window) not in missing], found)
+    compare_rows(at, [row for row in rows if block_of(row) not in missing], found, resolutions)
+    if not missing:
+        compare_figures(at, cell, found, resolutions)
+        compare_claim(at, cell, found, resolutions)
+        compare_exposure(at, cell, found)
+    return at, missing
 
 
 def instance_interval(window):
     return None if window is None else recompute.interval_ms((window.lower, window.upper))
 
 
-def compare_windows(at, written, found, index):
+def compare_windows(at, written, found):
     """The cell's windows; returns the resolution of each change (ms) in the order of `found`."""
-    by_subject = {window["subject"]: window for window in written}
+    by_subject = {(block_of(window), window["subject"]): window for window in written}
     if len(by_subject) != len(written):
         at.say("a subject has two windows in the cell's file")
-    names = [index.history.subjects[one.change.subject].name for one in found.judged]
-    for extra in sorted(set(by_subject) - set(names)):
-        at.say(f"subject {extra}: the run has a window, the raw history none")
+    keys = [(one.block, one.subject) for one in found.judged]
+    for extra in sorted(set(by_subject) - set(keys)):
+        at.say(f"{at.who(*extra)}: the run has a window, the raw history none")
+    # A block without any window is one line, not one for each change.
+    bare = {block for block, _ in keys} - {block for block, _ in by_subject} if at.several else set()
+    for block in sorted(bare):
+        at.say(f"block {block}: the raw history has {sum(key[0] == block for key in keys)} windows, the cell none")
     gaps, resolutions = [], []
-    for name, one in zip(names, found.judged):
-        window = by_subject.get(name)
+    for key, one in zip(keys, found.judged):
+        window, name = by_subject.get(key), at.who(*key)
         if window is None:
-            at.say(f"subject {name}: the raw history has a window, the run none")
+            if key[0] not in bare:
+                at.say(f"{name}: the raw history has a window, the run none")
             resolutions.append(0.0)
             continue
-        at.check(f"subject {name}, submitted_ms", window["submitted_ms"], one.change.submitted / NS_PER_MS)
-        at.check(f"subject {name}, acknowledged_ms", window["acknowledged_ms"], one.change.acknowledged / NS_PER_MS)
-        at.check_interval(f"subject {name}, fleet", window["fleet"], instance_interval(one.fleet))
-        for position, instance in enumerate(index.instances):
-            at.check_interval(f"subject {name}, instance {instance}", window["instances"][position], instance_interval(one.instances[position]))
+        at.check(f"{name}, submitted_ms", window["submitted_ms"], one.change.submitted / NS_PER_MS)
+        at.check(f"{name}, acknowledged_ms", window["acknowledged_ms"], one.change.acknowledged / NS_PER_MS)
+        at.check_interval(f"{name}, fleet", window["fleet"], instance_interval(one.fleet))
+        for position, instance in enumerate(found.instances):
+            at.check_interval(f"{name}, instance {instance}", window["instances"][position], instance_interval(one.instances[position]))
         resolutions.append(window["resolution_ms"])
         if not one.fleet.censored:
             gaps.append((round(window["resolution_ms"] - 1.0 - one.fleet.closing / NS_PER_MS, 6), name))
@@ -118,33 +154,33 @@ def compare_windows(at, written, found, index):
     return resolutions
 
 
-def compare_rows(at, rows, found, index, resolutions):
+def compare_rows(at, rows, found, resolutions):
     """The run's changes.csv: one row for the fleet and one for each instance."""
-    written = {(row["subject"], row["instance"]): row for row in rows}
+    written = {(block_of(row), row["subject"], row["instance"]): row for row in rows}
     if len(written) != len(rows):
         at.say("changes.csv has two rows for a subject and an instance")
     expected = set()
     for one, resolution in zip(found.judged, resolutions):
-        name = index.history.subjects[one.change.subject].name
-        for label, window in [("fleet", one.fleet), *zip(map(str, index.instances), one.instances)]:
+        for label, window in [("fleet", one.fleet), *zip(map(str, found.instances), one.instances)]:
             if window is None:
                 continue
-            expected.add((name, label))
-            row = written.get((name, label))
+            key = one.block, one.subject, label
+            expected.add(key)
+            row = written.get(key)
             if row is None:
-                at.say(f"changes.csv has no row for subject {name}, instance {label}")
+                at.say(f"changes.csv has no row for {at.who(one.block, one.subject)}, instance {label}")
                 continue
-            where = f"changes.csv, subject {name}, instance {label}"
+            where = f"changes.csv, {at.who(one.block, one.subject)}, instance {label}"
             at.check(f"{where}, submitted_ms", float(row["submitted_ms"]), one.change.submitted / NS_PER_MS)
             at.check(f"{where}, acknowledged_ms", float(row["acknowledged_ms"]), one.change.acknowledged / NS_PER_MS)
             at.check(f"{where}, resolution_ms", float(row["resolution_ms"]), resolution)
             interval = {"lower": float(row["lower_ms"]), "upper": float(row["upper_ms"]) if row["upper_ms"] else None}
             at.check_interval(where, interval, instance_interval(window))
-    for name, label in sorted(set(written) - expected):
-        at.say(f"changes.csv has a row for subject {name}, instance {label}, the raw history has no window")
+    for block, name, label in sorted(set(written) - expected):
+        at.say(f"changes.csv has a row for {at.who(block, name)}, instance {label}, the raw history has no window")
 
 
-def compare_figures(at, cell, found, index, resolutions):
+def compare_figures(at, cell, found, resolutions):
     """The staleness figures of the cell."""
     written = cell["staleness"]
     if written is None:
@@ -169,7 +205,7 @@ def compare_figures(at, cell, found, index, resolutions):
         latency = estimators.nearest_rank(found.change_latency, p) / NS_PER_MS if found.change_latency else 0.0
         at.check(f"change_latency_ms.{key}", written["change_latency_ms"][key], latency)
     each = {one["instance"]: one for one in written["per_instance"]}
-    for position, instance in enumerate(index.instances if found.judged else []):
+    for position, instance in enumerate(found.instances if found.judged else []):
         windows = [window for window in found.at(position) if window]
         own = each.get(instance)
         if own is None:
@@ -215,5 +251,6 @@ def read_rows(path):
     by_cell = {}
     with open(path, newline="") as lines:
         for row in csv.DictReader(lines):
+            block_of(row)  # raises where it is no number
             by_cell.setdefault((row["scenario"], row["strategy"], row["orientation"]), []).append(row)
     return by_cell

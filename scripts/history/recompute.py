@@ -1,4 +1,4 @@
-"""One cell from the raw history: every window, count, interval and verdict."""
+"""One cell from the raw histories of its blocks: every window, count, interval and verdict."""
 
 import collections
 import math
@@ -13,18 +13,21 @@ SEEN_BY = {"revoke": "pinned", "grant": "honest"}
 
 
 class Judged(NamedTuple):
-    """A change with its windows."""
+    """A change with its windows. Subjects of the same name in two blocks are two subjects."""
 
+    block: int
+    subject: str
     change: object
     instances: list
     fleet: object
 
 
 class Index:
-    """The requests of a history by subject, session and instance; renewals decide nothing."""
+    """The requests of a block's history by subject, session and instance; renewals decide nothing."""
 
-    def __init__(self, history, instances):
+    def __init__(self, history, instances, block=1):
         self.history = history
+        self.block = block
         self.instances = range(instances)
         self.by_key = collections.defaultdict(list)
         for request in history.requests:
@@ -44,6 +47,7 @@ class Index:
         return asked if math.isinf(until) else [request for request in asked if request.received < until]
 
     def changes(self, scenario, orientation, roles=("treated",)):
+        """The changes of subjects in these roles; in a role that is not named here a subject counts for nothing."""
         subjects = self.history.subjects
         return [
             change
@@ -54,28 +58,55 @@ class Index:
     def judge(self, change, session, horizon=math.inf):
         """The windows of a change at each instance and of the fleet."""
         each = [windows.instance_window(change, self.requests(change, session, instance), horizon) for instance in self.instances]
-        return Judged(change, each, windows.fleet_window(each))
+        name = self.history.subjects[change.subject].name
+        return Judged(self.block, name, change, each, windows.fleet_window(each))
 
 
 class Cell:
-    """What the raw history says about one scenario, strategy and orientation."""
+    """What the raw histories say about one scenario, strategy and orientation, pooled over the blocks that were added."""
 
-    def __init__(self, index, scenario, orientation, horizon, scope="subject"):
-        session = SEEN_BY[orientation]
-        sent = [change for change in index.changes(scenario, orientation) if change.outcome != "fail"]
-        judged = [index.judge(change, session, horizon) for change in sent if change.outcome == "ok"]
-        self.judged = [one for one in judged if one.fleet]
-        self.unknown = len(sent) - len(self.judged)
-        self.fleet = [one.fleet for one in self.judged]
-        self.never_converged = sum(window.censored for window in self.fleet)
-        self.regressions = sum(window.regressions for window in self.fleet)
-        self.late_regressions = sum(window.late for window in self.fleet)
-        self.change_latency = [one.change.acknowledged - one.change.submitted for one in self.judged]
+    def __init__(self, scenario, orientation, instances, horizon=math.inf, scope="subject"):
+        self.scenario, self.orientation, self.horizon, self.scope = scenario, orientation, horizon, scope
+        self.instances = range(instances)
+        self.blocks, self.judged = [], []
+        self.unknown = self.premature = self.exposed = self.traffic = self.wrong_controls = self.controls = 0
+
+    def add(self, index):
+        """Takes in one block."""
+        sent = [change for change in index.changes(self.scenario, self.orientation) if change.outcome != "fail"]
+        session = SEEN_BY[self.orientation]
+        judged = [index.judge(change, session, self.horizon) for change in sent if change.outcome == "ok"]
+        judged = [one for one in judged if one.fleet]
+        self.blocks.append(index.block)
+        self.judged += judged
+        self.unknown += len(sent) - len(judged)
         # After an earlier change of the same subject the new answer may be an older one, and is not impossible.
         firsts = [change for change in sent if change in index.first]
-        self.premature = sum(windows.premature(change, index.requests(change, session, instance)) for change in firsts for instance in index.instances)
-        self.exposed, self.traffic = exposure(index, scenario, orientation, scope)
-        self.wrong_controls, self.controls = controls(index.history, scenario)
+        self.premature += sum(windows.premature(change, index.requests(change, session, instance)) for change in firsts for instance in index.instances)
+        exposed, traffic = exposure(index, self.scenario, self.orientation, self.scope)
+        wrong, asked = controls(index.history, self.scenario)
+        self.exposed, self.traffic = self.exposed + exposed, self.traffic + traffic
+        self.wrong_controls, self.controls = self.wrong_controls + wrong, self.controls + asked
+
+    @property
+    def fleet(self):
+        return [one.fleet for one in self.judged]
+
+    @property
+    def never_converged(self):
+        return sum(window.censored for window in self.fleet)
+
+    @property
+    def regressions(self):
+        return sum(window.regressions for window in self.fleet)
+
+    @property
+    def late_regressions(self):
+        return sum(window.late for window in self.fleet)
+
+    @property
+    def change_latency(self):
+        return [one.change.acknowledged - one.change.submitted for one in self.judged]
 
     def at(self, position):
         """The windows of one instance."""

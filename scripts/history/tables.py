@@ -1,4 +1,5 @@
-"""The raw history of one fleet as the run directory keeps it: subjects, changes, requests. Times are nanoseconds."""
+"""The raw history of one fleet as the run directory keeps it: subjects, changes, requests. Times are nanoseconds since
+the fleet's own zero. A run of several blocks has a fleet of fresh processes for each strategy and block."""
 
 import csv
 import gzip
@@ -46,8 +47,27 @@ def _rows(path):
         yield from csv.DictReader(lines)
 
 
+def block_name(block):
+    return f"block-{block:02}"
+
+
+def folders(run, blocks, strategy):
+    """Block → folder of the strategy's raw history, of those blocks that have one."""
+    history = pathlib.Path(run) / "history"
+    named = {block: history / block_name(block) / strategy for block in range(1, blocks + 1)} if blocks > 1 else {1: history / strategy}
+    return {block: folder for block, folder in named.items() if folder.is_dir()}
+
+
+def strays(run, blocks):
+    """What lies in `history/` and belongs to no block of the run."""
+    found = sorted(path.name for path in (pathlib.Path(run) / "history").iterdir())
+    if blocks == 1:
+        return [name for name in found if name.startswith("block-")]
+    return sorted(set(found) - {block_name(block) for block in range(1, blocks + 1)})
+
+
 def read(folder):
-    """Reads `history/<strategy>/`."""
+    """Reads the raw history of one fleet."""
     folder = pathlib.Path(folder)
     try:
         subjects = [Subject(row["id"], row["scenario"], row["role"]) for row in _rows(folder / "subjects.csv")]

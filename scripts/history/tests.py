@@ -14,11 +14,12 @@ import struct
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import check_history  # noqa: E402
-from history import capture, compare, estimators, packets, recompute, tables, windows, wire  # noqa: E402
+from history import capture, compare, estimators, handmade, packets, recompute, tables, windows, wire  # noqa: E402
 
 RUN = CAPTURE = None
 MS = 1_000_000
@@ -244,6 +245,188 @@ def rewrite(path, change_rows):
         writer.writerows(change_rows(rows))
 
 
+def run_checker(folder, *flags):
+    """Exit code and what was printed."""
+    said, kept = io.StringIO(), sys.argv
+    sys.argv = ["check_history.py", str(folder), *map(str, flags)]
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            return check_history.main(), said.getvalue()
+    finally:
+        sys.argv = kept
+
+
+class Roles(unittest.TestCase):
+    def test_a_subject_in_another_role_counts_for_nothing(self):
+        asked = [ask(50, 51, "deny"), ask(150, 152, "allow", purpose="background"), ask(160, 161, "deny")]
+        for role, expected in (("treated", (1, 1, 1, 1)), ("unprobed", (0, 0, 1, 1)), ("one_shot", (0, 0, 0, 0)), ("crowd", (0, 0, 0, 0))):
+            with self.subTest(role=role):
+                found = recompute.Cell("x", "revoke", 1)
+                found.add(recompute.Index(tables.History([tables.Subject("s", "x", role)], [change()], asked), 1))
+                self.assertEqual((len(found.judged), found.premature, found.exposed, found.traffic), expected)
+                self.assertEqual(found.controls, 0)
+
+
+class Blocks(unittest.TestCase):
+    """A run of three blocks made by hand, in which every figure is known; then with one thing changed."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.made = pathlib.Path(folder.name) / "run"
+        handmade.write_run(self.made)
+
+    def again(self, *measured):
+        shutil.rmtree(self.made)
+        handmade.write_run(self.made, measured)
+
+    def history(self, block):
+        return self.made / "history" / f"block-{block:02}" / handmade.STRATEGY
+
+    def says(self, code, *lines, flags=(), never=()):
+        """The exit code, a line with each of the words, and none with those of `never`."""
+        found, said = run_checker(self.made, *flags)
+        self.assertEqual(found, code, said)
+        for words in lines:
+            self.assertIn(words, said)
+        for words in never:
+            self.assertNotIn(words, said)
+
+    def edit_detail(self, edit):
+        path = self.made / "cells" / f"{handmade.SCENARIO}.{handmade.STRATEGY}.json"
+        detail = json.loads(path.read_text())
+        edit(detail)
+        path.write_text(json.dumps(detail))
+
+    def edit_figures(self, edit):
+        """The same in both documents, so that only the raw history can tell."""
+        self.edit_detail(lambda detail: edit(detail["cell"]))
+        path = self.made / "summary.json"
+        summary = json.loads(path.read_text())
+        edit(summary["cells"][0])
+        path.write_text(json.dumps(summary))
+
+    def edit_rows(self, block, subject, table="changes.csv", **values):
+        rewrite(self.history(block) / table, lambda rows: [row | values if row["subject"] == subject else row for row in rows])
+
+    def test_the_run_agrees(self):
+        self.says(0, "ok demoted/lookup revoke: 6 changes in 3 blocks", never=["not checked", "differs", "none-again"])
+        self.says(0, "6 changes in 3 blocks", flags=["--partial-history"], never=["not checked"])
+
+    def test_the_control_s_twin_is_no_cell(self):
+        shutil.rmtree(self.made / "history/block-02/none-again")
+        self.says(0, "6 changes in 3 blocks", never=["not checked"])
+
+    def test_blocks_that_a_partial_run_lacks(self):
+        for measured in ((1,), (1, 2), (1, 3)):
+            with self.subTest(measured=measured):
+                self.again(*measured)
+                # Windows are equally spaced in neighbouring blocks only.
+                if measured == (1, 3):
+                    self.edit_figures(lambda cell: cell["staleness"].update(mean_se_ms=math.sqrt(1700 / 3) / 2))
+                self.says(0, f"{2 * len(measured)} changes in {len(measured)} block", never=["not checked"])
+
+    def test_tampering_with_one_block(self):
+        for block in (1, 2, 3):
+            with self.subTest(block=block):
+                self.again(1, 2, 3)
+                self.edit_rows(block, "0", acknowledged_ns=ns(101))
+                others = [f"block {other}, subject" for other in {1, 2, 3} - {block}]
+                self.says(1, f"block {block}, subject a, acknowledged_ms", f"changes.csv, block {block}, subject a, instance 0", "mean_ms", never=others)
+
+    def test_a_dropped_answer_of_one_block(self):
+        rewrite(self.history(2) / "requests.csv.gz", lambda rows: [row for row in rows if row["sent_ns"] != str(ns(130))])
+        self.says(1, "block 2, subject a, fleet: the run says [30.000000, 35.000000], the raw history [0.000000, 35.000000]", never=["block 1, subject"])
+
+    def test_blocks_that_changed_places(self):
+        for source, target in (("block-01", "kept"), ("block-02", "block-01"), ("kept", "block-02")):
+            (self.made / "history" / source).rename(self.made / "history" / target)
+        self.says(1, "block 1, subject a, fleet", "block 2, subject b, fleet", never=["block 3, subject"])
+
+    def test_a_window_of_another_block(self):
+        self.edit_detail(lambda detail: detail["windows"][0].update(block=2))
+        self.says(1, "two windows", "block 1, subject a: the raw history has a window, the run none")
+        self.again(1, 2, 3)
+        rewrite(self.made / "changes.csv", lambda rows: [row | {"block": "3"} if number == 0 else row for number, row in enumerate(rows)])
+        self.says(1, "two rows", "changes.csv has no row for block 1, subject a, instance fleet")
+
+    def test_figures_are_pooled(self):
+        for keys, value in (
+            (("staleness", "changes"), 2),
+            (("staleness", "changes_unknown"), 0),
+            (("staleness", "p50_ms", "upper"), 55.0),
+            (("staleness", "max_ms", "lower"), 50.0),
+            (("claim", "evidence", "changes"), 2),
+            (("exposure", "stale_allowed"), 1),
+            (("exposure", "per_million"), 5e5),
+        ):
+            with self.subTest(keys=keys):
+                self.again(1, 2, 3)
+
+                def edit(cell, keys=keys, value=value):
+                    for key in keys[:-1]:
+                        cell = cell[key]
+                    cell[keys[-1]] = value
+
+                self.edit_figures(edit)
+                self.says(1, [key for key in keys if key not in ("lower", "upper")][-1], never=["of the cell's own file"])
+
+    def test_windows_of_a_block_that_the_cell_left_out(self):
+        def drop(detail):
+            detail["windows"] = [window for window in detail["windows"] if window["block"] != 2]
+
+        self.edit_detail(drop)
+        self.says(1, "block 2: the raw history has 2 windows, the cell none", never=["block 2, subject a: the raw"])
+        self.edit_detail(lambda detail: detail.update(blocks=[{"block": 1}, {"block": 3}]))
+        for flags in ((), ("--partial-history",)):
+            self.says(1, "history/block-02/lookup is there, but the cell has no window of block 2", flags=flags)
+
+    def test_a_missing_block(self):
+        shutil.rmtree(self.history(2))
+        self.says(1, "differs demoted/lookup revoke: no raw history of block 2", never=["ok demoted", "not checked", "p50_ms", "subject a"])
+        partial = {"flags": ["--partial-history"]}
+        unchecked, checked = "not checked: demoted/lookup revoke: no raw history of block 2;", "ok demoted/lookup revoke: 4 changes of blocks 1, 3"
+        self.says(0, unchecked, checked, never=["differs"], **partial)
+        shutil.rmtree(self.history(1))
+        self.says(0, "no raw history of blocks 1, 2;", "2 changes of block 3, ", **partial)
+
+    def test_what_is_there_beside_a_missing_block_is_checked(self):
+        shutil.rmtree(self.made / "history/block-02")
+        self.edit_rows(3, "1", acknowledged_ns=ns(101))
+        others = ["ok demoted", "block 1, subject", "block 2, subject"]
+        self.says(1, "not checked: ", "block 3, subject b, acknowledged_ms", flags=["--partial-history"], never=others)
+
+    def test_nothing_left_is_no_agreement(self):
+        for block in (1, 2, 3):
+            shutil.rmtree(self.history(block))
+        self.says(1, "no raw history of blocks 1, 2, 3")
+        self.says(2, "nothing was checked", flags=["--partial-history"], never=["ok "])
+
+    def test_blocks_that_the_run_does_not_have(self):
+        self.edit_detail(lambda detail: detail["windows"][5].update(block=4))
+        for flags in ((), ("--partial-history",)):
+            self.says(1, "the cell has block 4, but the run has only 3", "block 4, subject b: the run has a window", flags=flags)
+        self.again(1, 2, 3)
+        shutil.copytree(self.made / "history/block-01", self.made / "history/block-04")
+        self.says(1, "history/block-04 belongs to no block")
+
+    def test_a_block_cut_short_is_no_history(self):
+        (self.history(2) / "requests.csv.gz").unlink()
+        for flags in ((), ("--partial-history",)):
+            self.says(2, "block-02/lookup is not a raw history", flags=flags)
+
+    def test_a_capture_is_held_against_the_fleet_of_its_zero(self):
+        for zero, block in ((1000, 1), (3000, 3)):
+            with unittest.mock.patch.object(check_history.capture, "check_capture", return_value="said") as held:
+                self.says(0, f"ok capture of block-{block:02}/lookup: said", flags=["--capture", self.made / "summary.json", "--zero", zero])
+            self.assertEqual(held.call_args.args[1], tables.read(self.history(block)))
+        self.says(2, "no fleet of", flags=["--capture", self.made / "summary.json", "--zero", 4000])
+
+
+def ns(ms):
+    return ms * MS
+
+
 class Tampered(unittest.TestCase):
     """Copies of a real run with one thing changed."""
 
@@ -258,24 +441,20 @@ class Tampered(unittest.TestCase):
         cells = [cell for cell in summary["cells"] if cell["role"] == "subject" and cell["outcome"] == "measured" and cell["orientation"] == "revoke"]
         # One whose windows are not all 0, where the run has one.
         self.cell = max(cells, key=lambda cell: cell["staleness"]["max_ms"]["lower"] * (cell["staleness"]["never_converged"] == 0))
-        self.history = self.folder / "history" / self.cell["strategy"]
+        blocks = summary.get("blocks", 1)
+        # In a run of several blocks, the last one.
+        self.block, self.history = max(tables.folders(self.folder, blocks, self.cell["strategy"]).items())
         fleets = json.loads((self.folder / "manifest.json").read_text())["fleets"]
-        self.zero = next(fleet["zero_mono_ns"] for fleet in fleets if fleet["strategy"] == self.cell["strategy"])
-        subjects = tables.read(self.history).subjects
-        self.index = recompute.Index(tables.read(self.history), self.cell["instances"])
-        judged = recompute.Cell(self.index, self.cell["scenario"], "revoke", math.inf).judged
-        self.victim = max(judged, key=lambda one: one.fleet.lower)
-        self.name = subjects[self.victim.change.subject].name
+        folders = {fleet.get("folder") or fleet["strategy"]: fleet["zero_mono_ns"] for fleet in fleets}
+        self.zero = folders[str(self.history.relative_to(self.folder / "history"))]
+        found = recompute.Cell(self.cell["scenario"], "revoke", self.cell["instances"])
+        found.add(recompute.Index(tables.read(self.history), self.cell["instances"], self.block))
+        self.victim = max(found.judged, key=lambda one: one.fleet.lower)
+        self.name = self.victim.subject
+        self.who = compare.Comparison("", blocks > 1).who(self.block, self.name)
 
     def checked(self, *flags):
-        """Exit code and what was printed."""
-        said, kept = io.StringIO(), sys.argv
-        sys.argv = ["check_history.py", str(self.folder), *map(str, flags)]
-        try:
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                return check_history.main(), said.getvalue()
-        finally:
-            sys.argv = kept
+        return run_checker(self.folder, *flags)
 
     def must_differ(self, *words, capture=False):
         code, said = self.checked(*(["--capture", CAPTURE, "--zero", self.zero] if capture else []))
@@ -331,12 +510,13 @@ class Tampered(unittest.TestCase):
 
     def test_a_changed_interval(self):
         def changed(rows):
-            row = next(row for row in rows if row["subject"] == self.name and row["instance"] == "1" and row["strategy"] == self.cell["strategy"])
+            own = [row for row in rows if row["strategy"] == self.cell["strategy"] and compare.block_of(row) == self.block]
+            row = next(row for row in own if row["subject"] == self.name and row["instance"] == "1")
             row["upper_ms"] = f"{float(row['upper_ms']) + 0.000002:.6f}"
             return rows
 
         rewrite(self.folder / "changes.csv", changed)
-        self.must_differ(f"changes.csv, subject {self.name}, instance 1")
+        self.must_differ(f"changes.csv, {self.who}, instance 1")
 
     def test_changed_figures(self):
         path = self.folder / "cells" / f"{self.cell['scenario']}.{self.cell['strategy']}.json"

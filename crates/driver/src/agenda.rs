@@ -33,7 +33,7 @@ pub(crate) enum Act {
 
 /// Does a subject of this role have a second session, the attacker's?
 pub(crate) fn has_pinned(role: SubjectRole) -> bool {
-    matches!(role, SubjectRole::Treated | SubjectRole::Unprobed)
+    matches!(role, SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::OneShot)
 }
 
 /// The whole list, in order.
@@ -90,6 +90,12 @@ fn check(plan: &Plan) -> Result<(), String> {
         }
         if subject.change_at_ns.is_some() && !has_pinned(subject.role) {
             return Err(format!("subject {} has a change, but its role is {:?}", subject.id, subject.role));
+        }
+        if subject.one_shot_after_ns.is_some() != (subject.role == SubjectRole::OneShot) {
+            return Err(format!(
+                "subject {} is {:?} with a single question after {:?} ns; expected one of one-shot subjects only",
+                subject.id, subject.role, subject.one_shot_after_ns
+            ));
         }
     }
     Ok(())
@@ -166,15 +172,15 @@ fn crowd(plan: &Plan, number: usize, slice: &Slice, list: &mut Vec<Planned>) {
     }
 }
 
-/// Every changed subject and every control once at every instance, at a random instant. The slice's last tenth
-/// is left for the answers.
+/// Every changed subject and every control once at every instance, at a random instant; one-shot subjects have had
+/// their only question. The slice's last tenth is left for the answers.
 fn audit(plan: &Plan, slice: &Slice, list: &mut Vec<Planned>) {
     let mut draw = rng(plan.seed, Stream::Audit, 0);
     let span_ns = (slice.end_ns - slice.start_ns) / 10 * 9;
     for (index, subject) in plan.subjects.iter().enumerate() {
         let orientation = plan.scenarios[usize::from(subject.scenario)].orientation;
         let pinned = has_pinned(subject.role) && orientation == Orientation::Revoke;
-        if subject.role == SubjectRole::Crowd {
+        if matches!(subject.role, SubjectRole::Crowd | SubjectRole::OneShot) {
             continue;
         }
         for instance in 0..plan.instances.len() as u16 {
@@ -213,6 +219,7 @@ mod tests {
             scenario: 0,
             role,
             change_at_ns,
+            one_shot_after_ns: None,
             rate_per_s,
             traffic_until_ns: 15 * S,
         };
@@ -315,5 +322,8 @@ mod tests {
         assert!(refused(|plan| plan.connections.change = 0).contains("0 change connections"));
         assert!(refused(|plan| plan.subjects[0].scenario = 7).contains("scenario 7"));
         assert!(refused(|plan| plan.subjects[1].change_at_ns = Some(1)).contains("control has a change"));
+        let only = "one of one-shot subjects only";
+        assert!(refused(|plan| plan.subjects[0].one_shot_after_ns = Some(1)).contains(only));
+        assert!(refused(|plan| plan.subjects[0].role = SubjectRole::OneShot).contains(only));
     }
 }

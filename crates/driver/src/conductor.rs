@@ -70,6 +70,7 @@ impl Cause {
 enum Timer {
     Renew { session: u32, epoch: u32 },
     Probe { watch: u32, epoch: u32 },
+    OneShot { session: u32, instance: u16 },
 }
 
 /// A subject's sessions, by number.
@@ -221,6 +222,10 @@ impl<'a> Conductor<'a> {
                 self.probe(watch, at_ns, queues);
             }
             Timer::Probe { .. } => {}
+            Timer::OneShot { session, instance } => {
+                self.count_probe(at_ns);
+                self.call((session, Question::own(instance)), Cause::Probe, at_ns, queues);
+            }
         }
     }
 

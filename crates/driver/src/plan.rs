@@ -73,6 +73,9 @@ pub struct PlannedSubject {
     pub role: SubjectRole,
     /// When its change is sent; `None` for controls and crowd.
     pub change_at_ns: Option<u64>,
+    /// How long after the acknowledgement each instance is asked a single time; for one-shot subjects, and for
+    /// them only.
+    pub one_shot_after_ns: Option<u64>,
     /// Poisson rate of its own traffic per instance, from the first slice on, both sessions together; 0 for
     /// the crowd, whose traffic is drawn as a whole.
     pub rate_per_s: f64,

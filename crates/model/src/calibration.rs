@@ -3,12 +3,17 @@
 //! Written by the calibration server, read by the checks of `revbench calibrate`; `docs/METHODOLOGY.md` says
 //! what is demanded. Every instant is nanoseconds of CLOCK_MONOTONIC, the clock that driver and server share.
 
+pub mod scaled;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{DecisionClass, Orientation};
 
 /// Every subject of a calibration is named after its law: `calib-fixed-20ms-revoke-17`.
 pub const PREFIX: &str = "calib-";
+
+/// How often an instance fetches the list of changes where the server's behaviour is to poll.
+pub const POLL_PERIOD_MS: u64 = 400;
 
 /// How long after its commit a change takes effect at each instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

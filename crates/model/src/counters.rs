@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Names of the counters that the runner turns into costs; each is monotonic unless it says gauge.
 pub mod name {
     /// Commands sent to the store.
@@ -31,7 +33,7 @@ pub mod name {
 }
 
 /// One reading of `/metrics`: sample name (with its labels, as printed) to value.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counters(pub BTreeMap<String, f64>);
 
 impl Counters {

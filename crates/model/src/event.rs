@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionClass, Orientation, SubjectId};
+pub use crate::histogram::new_histogram;
+use crate::{DecisionClass, Orientation, SubjectId, histogram};
 
 /// Why a subject takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub enum SubjectRole {
     Treated,
     /// Changed once in the background slice, and never probed: the scenario's own traffic alone.
     Unprobed,
+    /// Changed once in the dense slice, and asked a single time at each instance, at a delay after the
+    /// acknowledgement that was fixed beforehand: what the treated are where probing moves nothing.
+    OneShot,
     /// Never changed; must always be allowed.
     ControlAllowed,
     /// Never changed; must always be denied.
@@ -174,30 +178,31 @@ pub enum SliceKind {
     Audit,
 }
 
-/// Bounds of every latency histogram: 1 ns to one hour at three digits, so that merges are exact.
-pub fn new_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("constant bounds are valid")
-}
-
 /// What the driver counted in one slice. Latencies are those of the crowd alone, so that treated subjects
 /// and probes do not move them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// When.
     pub slice: Slice,
     /// First intended send to the last byte of the final answer, ns. One sample for each request of a client:
     /// where it was answered 401, the renewal and the second asking are part of its latency, and the 401 has none
     /// of its own.
+    #[serde(with = "histogram::counts")]
     pub latency_ns: Histogram<u64>,
     /// The same, first and second half of the slice: their medians tell drift.
+    #[serde(with = "histogram::pair")]
     pub halves_latency_ns: [Histogram<u64>; 2],
     /// Actual send to last byte, ns, of each exchange: a 401 and the second asking are two.
+    #[serde(with = "histogram::counts")]
     pub service_ns: Histogram<u64>,
     /// Actual send minus the later of intended send and a connection being free, ns: the driver's own fault.
+    #[serde(with = "histogram::counts")]
     pub send_lag_ns: Histogram<u64>,
     /// Wait for a free connection, ns: part of latency.
+    #[serde(with = "histogram::counts")]
     pub connection_wait_ns: Histogram<u64>,
     /// Latency of refreshes, ns.
+    #[serde(with = "histogram::counts")]
     pub refresh_ns: Histogram<u64>,
     /// Background requests planned in the slice (crowd, treated, controls).
     pub offered: u64,
@@ -246,7 +251,7 @@ impl Load {
 }
 
 /// What the processes used in one slice, as the operating system and their own `/metrics` say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// CPU of the authority, ns.
     pub authority_cpu_ns: u64,

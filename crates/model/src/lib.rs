@@ -11,6 +11,7 @@ pub mod decision;
 pub mod distribution;
 pub mod duration;
 pub mod event;
+mod histogram;
 pub mod ids;
 pub mod parameters;
 pub mod problem;

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Orientation;
 
+mod cross_checks;
+
+pub use cross_checks::{Band, MeanBracket, NoVerdict, OneShot, OneShotPoint, ShareInterval, TwoChannel};
+
 /// The value of `schema`.
 pub const SCHEMA: &str = "revbench.run/1";
 
@@ -33,8 +37,48 @@ pub struct Summary {
     pub machine: Machine,
     /// The store and its distance.
     pub store: Store,
+    /// How often everything was measured, each time by fresh processes in a new random order.
+    #[serde(default = "one")]
+    pub blocks: u32,
+    /// What the control differs from itself; `null` where it was not measured twice in each block.
+    #[serde(default)]
+    pub noise_floor: Option<NoiseFloor>,
     /// One per scenario, strategy, settings and orientation.
     pub cells: Vec<Cell>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// The control against itself, under two names in each block: what differs by less than this cannot be told from
+/// nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NoiseFloor {
+    /// Blocks with both.
+    pub blocks: u32,
+    /// Difference of the medians of latency, microseconds; `null` with fewer than six blocks.
+    pub latency_p50_us: Option<IntervalUs>,
+    /// Difference of the 99th percentiles of latency, microseconds.
+    pub latency_p99_us: Option<IntervalUs>,
+    /// Difference of the resource servers' CPU per request, microseconds.
+    pub resource_cpu_us_per_request: Option<IntervalUs>,
+}
+
+/// The 95 % interval of a difference, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IntervalUs {
+    /// Lower end.
+    pub lower: f64,
+    /// Upper end.
+    pub upper: f64,
+}
+
+impl IntervalUs {
+    /// How far the end that is further from zero is from it: what the difference is at most, in either direction.
+    pub fn reach(&self) -> f64 {
+        self.lower.abs().max(self.upper.abs())
+    }
 }
 
 /// The machine that a run was made on.
@@ -240,6 +284,9 @@ pub struct Staleness {
     pub per_instance: Vec<InstanceStaleness>,
     /// The other session, without a claim; `null` where it is not probed.
     pub other_session: Option<OtherSession>,
+    /// Changes asked about a single time, beside these; `null` where there were none.
+    #[serde(default)]
+    pub one_shot: Option<OneShot>,
 }
 
 /// p50 and p99 of something measured directly, milliseconds.
@@ -364,6 +411,9 @@ pub struct Exposure {
     pub writes_after_ack: u64,
     /// Mean exposure divided by the traffic's rate: a second measurement of the mean window, milliseconds.
     pub implied_mean_window_ms: Option<f64>,
+    /// That second measurement against the first; `null` where one of them has nothing.
+    #[serde(default)]
+    pub two_channel: Option<TwoChannel>,
 }
 
 /// Latency by percentile, microseconds; `null` where fewer than ten samples lie beyond.
@@ -454,6 +504,9 @@ pub struct CellDetail {
     pub cell: Cell,
     /// Every change's window, fleet-wide and per instance, for the session that carries the claim.
     pub windows: Vec<ChangeWindow>,
+    /// The figures of each block, from which intervals come.
+    #[serde(default)]
+    pub blocks: Vec<BlockFigures>,
     /// Half-width of the simultaneous 95 % band around the distribution of windows.
     pub band: Option<f64>,
     /// The predicted distribution, at most 100 points.
@@ -464,14 +517,50 @@ pub struct CellDetail {
     pub worst: Option<Timeline>,
 }
 
+/// What one block says of a cell: the figures that are compared within blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockFigures {
+    /// From 1.
+    pub block: u32,
+    /// Latency; `null` where it is invalid in this block.
+    pub latency_us: Option<BlockLatency>,
+    /// Costs; `null` where they are invalid in this block.
+    pub cost: Option<BlockCost>,
+}
+
+/// Latency in one block, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockLatency {
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile; `null` where fewer than ten samples lie beyond.
+    pub p99: Option<f64>,
+}
+
+/// Costs in one block, in the units of [`Cost`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockCost {
+    /// Store commands of the resource servers per 1 000 requests.
+    pub store_ops_per_1k: f64,
+    /// Times that a decision waited for the store, per request.
+    pub round_trips_on_path: f64,
+    /// Access tokens signed per 1 000 requests.
+    pub tokens_issued_per_1k: f64,
+    /// CPU of the resource servers per request.
+    pub resource_cpu_us_per_request: f64,
+}
+
 /// The window of one change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeWindow {
+    /// The block it was measured in, from 1.
+    #[serde(default = "one")]
+    pub block: u32,
     /// Subject's name.
     pub subject: String,
-    /// Submission, milliseconds since the run's zero.
+    /// Submission, milliseconds since its fleet's zero.
     pub submitted_ms: f64,
-    /// Acknowledgement, milliseconds since the run's zero.
+    /// Acknowledgement, milliseconds since its fleet's zero.
     pub acknowledged_ms: f64,
     /// Fleet window: the last instance.
     pub fleet: IntervalMs,

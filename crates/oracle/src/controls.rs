@@ -45,7 +45,7 @@ pub fn count(history: &History, scenario: u16) -> Controls {
                 controls.denied_answers += 1;
                 controls.wrongly_allowed += u64::from(request.decision == DecisionClass::Allow);
             }
-            SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::Crowd => {}
+            SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::OneShot | SubjectRole::Crowd => {}
         }
     }
     controls

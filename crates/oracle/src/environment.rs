@@ -2,6 +2,7 @@
 //! that nobody read raises no doubt.
 
 use revbench_model::summary::RoundTrip;
+use serde::{Deserialize, Serialize};
 
 use crate::doubt::Doubt;
 
@@ -13,7 +14,7 @@ const DISTANCE_US: f64 = 100.0;
 const LARGEST_STEP_MS: f64 = 10.0;
 
 /// Facts about the machine while a cell was measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// How far CLOCK_REALTIME moved against CLOCK_MONOTONIC between start and end, ms.
     pub wall_clock_step_ms: Option<f64>,

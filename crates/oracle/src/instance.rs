@@ -1,7 +1,5 @@
 //! One instance and one change: from its answers to the interval that brackets its window.
 
-use revbench_model::event::ChangeRecord;
-
 use crate::evidence::Side;
 use crate::windows::Observed;
 
@@ -30,13 +28,9 @@ pub(crate) struct Unseen {
     pub(crate) lower_ns: u64,
 }
 
-/// The window of one instance from its answers received since the submission (`docs/METHODOLOGY.md` §2).
-pub(crate) fn at_instance(
-    mut answers: Vec<Answer>,
-    change: &ChangeRecord,
-    horizon_ns: u64,
-) -> Result<Seen, Unseen> {
-    let ack_ns = change.acknowledged_ns;
+/// The window of one instance from its answers received since the submission, counted from the acknowledgement
+/// (`docs/METHODOLOGY.md` §2).
+pub(crate) fn at_instance(mut answers: Vec<Answer>, ack_ns: u64, horizon_ns: u64) -> Result<Seen, Unseen> {
     let old = || answers.iter().filter(|answer| answer.side == Side::Old);
     let stale = || old().filter(|answer| answer.sent_ns > ack_ns);
     let last_stale_sent_ns = stale().map(|answer| answer.sent_ns).max();

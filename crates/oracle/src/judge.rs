@@ -14,10 +14,12 @@ use crate::doubt::{Doubt, Family};
 use crate::environment::Environment;
 use crate::exposure::{HonestFate, TrafficSpan, carrying_session, exposure};
 use crate::index::Index;
+use crate::rules::Rules;
 use crate::staleness;
 use crate::timeline;
+use crate::two_channel::two_channel;
 use crate::windows::{Watch, Windows, windows_of};
-use crate::{cost, latency, validity};
+use crate::{cost, latency, one_shot, validity};
 
 /// Everything that a cell's figures are made of.
 #[derive(Clone, Debug)]
@@ -93,7 +95,8 @@ pub struct Judged {
 pub fn judge(question: &CellQuestion<'_>) -> Judged {
     let index = Index::new(question.history);
     let changed = has_changes(question);
-    let carried = windows_of(&index, &watch(question, carrying_session(question.orientation)));
+    let carrier = carrying_session(question.orientation);
+    let carried = windows_of(&index, &watch(question, carrier));
     let traffic = latency::traffic(question.loads);
     let cost = cost::cost(question.loads, question.usages, question.token_bytes, &question.exact_costs);
 
@@ -121,12 +124,14 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
     let bound_ms = question.claim.as_ref().map(|claim| claim.bound_ms);
 
     Judged {
-        staleness: changed.then(|| staleness(question, &index, &carried)),
+        staleness: changed.then(|| staleness(question, &index, &carried, believed)),
         claim: question.claim.as_ref().filter(|_| changed).map(|c| claim(question, c, &carried, believed)),
         predicted: law.map(|law| predicted(&law, &carried, believed)),
         exposure: changed.then(|| {
             let span = TrafficSpan::new(question.loads, question.horizon_ns);
-            exposure(&index, question.scenario, question.orientation, question.honest, span)
+            let (exposure, traffic) = exposure(&index, &watch(question, carrier), question.honest, &span);
+            let law = question.predicted;
+            Exposure { two_channel: two_channel(&traffic, &carried, law, believed), ..exposure }
         }),
         latency_us: traffic.as_ref().and_then(latency::Traffic::latency),
         rate_per_s: traffic.as_ref().and_then(latency::Traffic::rate),
@@ -157,14 +162,16 @@ fn watch(question: &CellQuestion<'_>, session: SessionRole) -> Watch {
         refused_refresh_closes: session == SessionRole::Honest
             && question.orientation == Orientation::Revoke
             && question.honest == HonestFate::Ended,
+        rules: Rules::default(),
     }
 }
 
 /// The carrying session's figures, with what the other one adds.
-fn staleness(question: &CellQuestion<'_>, index: &Index<'_>, carried: &Windows) -> Staleness {
+fn staleness(question: &CellQuestion<'_>, index: &Index<'_>, carried: &Windows, believed: bool) -> Staleness {
     let horizon_ns = question.horizon_ns;
     let carrier = carrying_session(question.orientation);
     let mut figures = staleness::summarise(question.history, carrier, carried, horizon_ns);
+    figures.one_shot = one_shot::one_shot(index, &watch(question, carrier), carried, believed);
     match question.orientation {
         Orientation::Revoke if question.honest != HonestFate::Untouched => {
             let honest = windows_of(index, &watch(question, SessionRole::Honest));

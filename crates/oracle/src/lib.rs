@@ -5,6 +5,7 @@
 //! figure means; its sections are named where they are implemented.
 
 pub mod binomial;
+pub mod blocks;
 pub mod claim;
 pub mod closed_form;
 pub mod compare;
@@ -18,9 +19,14 @@ mod index;
 mod instance;
 pub mod judge;
 pub mod latency;
+mod normal;
+pub mod one_shot;
 mod quantiles;
+pub mod rules;
+pub mod signed_rank;
 mod staleness;
 mod timeline;
+mod two_channel;
 pub mod validity;
 pub mod windows;
 
@@ -30,4 +36,5 @@ pub use environment::Environment;
 pub use exposure::HonestFate;
 pub use judge::{CellQuestion, Judged, judge};
 pub use latency::added_latency;
+pub use rules::Rules;
 pub use windows::{Observed, Unobserved, Watch, Window, Windows, windows};

@@ -43,6 +43,7 @@ pub(crate) fn summarise(
         client_visible: None,
         per_instance: (0..history.instances).map(|at| of_instance(windows, at, horizon_ns)).collect(),
         other_session: None,
+        one_shot: None,
     }
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn change_windows(history: &History, windows: &Windows, horizon_ns: u
         let change = &history.changes[window.change];
         let intervals = window.instances.iter().map(|&seen| Some(interval_ms(seen, horizon_ns)));
         ChangeWindow {
+            block: 1,
             subject: history.subjects[change.subject as usize].id.to_string(),
             submitted_ms: ns_to_ms(change.submitted_ns),
             acknowledged_ms: ns_to_ms(change.acknowledged_ns),

@@ -7,9 +7,10 @@ use revbench_model::event::{
 use revbench_model::time::NS_PER_MS;
 use revbench_model::{DecisionClass, Orientation};
 
-use crate::evidence::{Side, side};
+use crate::evidence::Side;
 use crate::index::Index;
 use crate::instance::{Answer, at_instance};
+use crate::rules::Rules;
 
 /// Which windows are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ pub struct Watch {
     /// Does a refused renewal close the window at every instance? True only for an honest session that the
     /// change is meant to end: it is how that client learns of it.
     pub refused_refresh_closes: bool,
+    /// By which rules; [`Rules::default`] unless the instrument itself is on trial.
+    pub rules: Rules,
 }
 
 /// A window as far as the answers bracket it.
@@ -166,9 +169,9 @@ fn answers(index: &Index<'_>, watch: &Watch, position: usize, change: &ChangeRec
             let refusal = request.purpose == Purpose::Refresh;
             Answer {
                 instance: (!refusal).then_some(request.instance),
-                sent_ns: request.sent_ns,
+                sent_ns: watch.rules.sent_ns(request),
                 received_ns: request.received_ns,
-                side: if refusal { Side::New } else { side(request, change) },
+                side: if refusal { Side::New } else { watch.rules.side(request, change) },
                 audit: request.purpose == Purpose::Audit,
             }
         })
@@ -216,13 +219,15 @@ fn window(
     };
     let mut closing_round_trip_ns = 0;
     let mut is_observed = index.history.instances > 0;
+    let origin_ns = watch.rules.origin_ns(change);
     for instance in 0..index.history.instances {
         let here = answers
             .iter()
             .copied()
             .filter(|answer| answer.instance.is_none_or(|at| at == instance))
             .filter(|answer| answer.received_ns >= change.submitted_ns);
-        let seen = match at_instance(here.collect(), change, watch.horizon_ns) {
+        let here = watch.rules.looked_at(here.collect(), origin_ns);
+        let seen = match at_instance(here, origin_ns, watch.horizon_ns) {
             Ok(seen) => seen,
             Err(unseen) => {
                 is_observed = false;

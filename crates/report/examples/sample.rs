@@ -1,5 +1,6 @@
 //! Writes the page of an invented run: `cargo run -p revbench-report --example sample -- PATH [KIND]`.
-//! KIND is `typical` (default), `hostile`, `tiny`, `censored`, `invalid`, `embedded` or `large`.
+//! KIND is `typical` (default), `hostile`, `tiny`, `censored`, `invalid`, `embedded`, `large`, `ten-blocks` or
+//! `two-blocks`.
 
 use revbench_report::fixture;
 
@@ -13,6 +14,8 @@ fn main() -> std::io::Result<()> {
         Some("invalid") => fixture::invalid(),
         Some("embedded") => fixture::embedded(),
         Some("large") => fixture::large(),
+        Some("ten-blocks") => fixture::ten_blocks(),
+        Some("two-blocks") => fixture::two_blocks(),
         _ => fixture::typical(),
     };
     std::fs::write(path, revbench_report::html(&docs))

@@ -3,8 +3,9 @@
 use revbench_model::summary::{Cell, ClientVisible, IntervalMs, OtherSession, Summary};
 use serde::Serialize;
 
-use crate::block::{Block, blocks};
 use crate::noise::{self, Added, Percentile};
+use crate::number::interval_of;
+use crate::question::{Question, questions};
 
 type Column = (&'static str, fn(&Cell) -> String);
 
@@ -81,26 +82,48 @@ const COLUMNS: &[Column] = &[
     ("exposure_implied_mean_window_ms", |c| number(c.exposure.and_then(|e| e.implied_mean_window_ms))),
 ];
 
-type BlockColumn = (&'static str, fn(&Block<'_>, &Cell) -> String);
+type QuestionColumn = (&'static str, fn(&Question<'_>, &Cell) -> String);
 
-/// What needs the cell's whole block: at the end of each line.
-const OF_BLOCK: &[BlockColumn] = &[
+/// What needs the cell's whole question: behind what the cell itself has.
+const OF_QUESTION: &[QuestionColumn] = &[
     ("added_latency_validity", |b, c| word(&c.added_latency_us.and_then(|_| noise::verdict(b, c)))),
     ("added_latency_p50_noise_floor_us", |b, c| floor(noise::added(b, c, Percentile::P50))),
     ("added_latency_p99_noise_floor_us", |b, c| floor(noise::added(b, c, Percentile::P99))),
 ];
 
+/// Lower and upper end of the 95 % interval over blocks of a figure, and where `ci95` has it: at the end of each line,
+/// and empty where the run has too few blocks.
+const OVER_BLOCKS: &[(&str, &str, &str, &str)] = &[
+    ("latency_p50_lower_us", "latency_p50_upper_us", "latency_us", "p50"),
+    ("latency_p99_lower_us", "latency_p99_upper_us", "latency_us", "p99"),
+    ("added_latency_p50_lower_us", "added_latency_p50_upper_us", "added_latency_us", "p50"),
+    ("added_latency_p99_lower_us", "added_latency_p99_upper_us", "added_latency_us", "p99"),
+    ("store_ops_per_1k_lower", "store_ops_per_1k_upper", "cost", "store_ops_per_1k"),
+    ("round_trips_on_path_lower", "round_trips_on_path_upper", "cost", "round_trips_on_path"),
+    ("tokens_issued_per_1k_lower", "tokens_issued_per_1k_upper", "cost", "tokens_issued_per_1k"),
+    (
+        "resource_cpu_us_per_request_lower",
+        "resource_cpu_us_per_request_upper",
+        "cost",
+        "resource_cpu_us_per_request",
+    ),
+];
+
 /// The cells as comma-separated values, RFC 4180.
 pub fn csv(summary: &Summary) -> String {
     let of_cell = COLUMNS.iter().map(|(name, _)| *name);
-    let names: Vec<&str> = of_cell.chain(OF_BLOCK.iter().map(|(name, _)| *name)).collect();
+    let of_question = OF_QUESTION.iter().map(|(name, _)| *name);
+    let over_blocks = OVER_BLOCKS.iter().flat_map(|(lower, upper, ..)| [*lower, *upper]);
+    let names: Vec<&str> = of_cell.chain(of_question).chain(over_blocks).collect();
     let mut text = names.join(",") + "\r\n";
-    let blocks = blocks(summary);
+    let questions = questions(summary);
     for cell in &summary.cells {
-        let block = blocks.iter().find(|b| b.scenario == cell.scenario && b.orientation == cell.orientation);
-        let block = block.expect("every cell is in its block");
+        let question =
+            questions.iter().find(|b| b.scenario == cell.scenario && b.orientation == cell.orientation);
+        let question = question.expect("every cell is in its question");
         let of_cell = COLUMNS.iter().map(|(_, value)| value(cell));
-        let values = of_cell.chain(OF_BLOCK.iter().map(|(_, value)| value(block, cell)));
+        let values = of_cell.chain(OF_QUESTION.iter().map(|(_, value)| value(question, cell)));
+        let values = values.chain(OVER_BLOCKS.iter().flat_map(|(.., family, key)| ends(cell, family, key)));
         let values: Vec<String> = values.map(|value| quoted(&value)).collect();
         text.push_str(&(values.join(",") + "\r\n"));
     }
@@ -128,9 +151,15 @@ fn other(cell: &Cell) -> Option<OtherSession> {
     cell.staleness.as_ref()?.other_session
 }
 
-/// The floor of a single run; nothing where an interval decides.
+/// Up to where a difference is none; nothing where an interval alone decides.
 fn floor(added: Option<Added>) -> String {
-    number(added.filter(|added| added.interval_us.is_none()).map(|added| added.floor_us))
+    let has_floor = |added: &Added| added.interval_us.is_none() || added.floor_us > 0.0;
+    number(added.filter(has_floor).map(|added| added.floor_us))
+}
+
+fn ends(cell: &Cell, family: &str, key: &str) -> [String; 2] {
+    let interval = interval_of(cell.ci95.get(family).and_then(|family| family.get(key))).unzip();
+    [number(interval.0), number(interval.1)]
 }
 
 fn lower(window: Option<IntervalMs>) -> String {
@@ -191,7 +220,24 @@ mod tests {
         summary.cells[1].validity.latency = Some(revbench_model::summary::Verdict::Noisy);
         let text = csv(&summary);
         let last = text.split_terminator("\r\n").last().expect("a line");
-        let ends: Vec<&str> = last.rsplit(',').take(3).collect();
+        let ends: Vec<&str> = last.rsplit(',').skip(2 * OVER_BLOCKS.len()).take(3).collect();
         assert_eq!((ends[2], &ends[1][..4]), ("noisy", "11.2"), "{last}");
+    }
+
+    #[test]
+    fn intervals_over_blocks_stand_in_the_file_with_the_published_floor() {
+        let mut summary = fixture::ten_blocks().summary;
+        summary.cells.retain(|cell| cell.strategy == "cached-lookup" && cell.scenario == "role-demoted");
+        let text = csv(&summary);
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        let value = |name: &str| {
+            let at = lines[0].split(',').position(|column| column == name).expect("such a column");
+            // What stands in quotes has no comma behind the first of these columns.
+            lines[1].rsplit(',').nth(lines[0].split(',').count() - 1 - at).expect("a value")
+        };
+        let names = ["p50_noise_floor_us", "p50_lower_us", "p50_upper_us"]
+            .map(|name| format!("added_latency_{name}"));
+        assert_eq!(names.each_ref().map(|name| value(name)), ["6.1", "1", "5"]);
+        assert_eq!(value("store_ops_per_1k_upper"), "13.02");
     }
 }

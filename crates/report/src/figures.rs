@@ -2,17 +2,16 @@
 
 use revbench_model::summary::{Cell, CellRole, Claim, ClaimVerdict, IntervalMs, Outcome, Staleness, Verdict};
 
-use crate::block::Block;
-use crate::noise::{self, Added, Percentile};
+use crate::estimate::Estimate;
+use crate::noise::{self, Added, Percentile, Reading, no_difference};
 use crate::number::{self, difference_us, duration_ms, duration_us, plain};
+use crate::question::Question;
 use crate::scaled;
 use crate::table::{Figure, Table, Tone};
 
-/// The columns of the answer table, the most telling first: a narrow terminal drops from the right.
-pub(crate) const ANSWER_COLUMNS: [&str; 13] = [
-    "strategy",
-    "staleness p50",
-    "p95",
+/// The columns of the answer table behind the percentiles, the most telling first: a narrow terminal drops from the
+/// right.
+const ANSWER_COLUMNS: [&str; 10] = [
     "worst",
     "claim",
     "predicted p50 / p95",
@@ -25,22 +24,27 @@ pub(crate) const ANSWER_COLUMNS: [&str; 13] = [
     "stands for",
 ];
 
-/// The answer table of a block.
-pub(crate) fn answers(block: &Block<'_>) -> Table {
+/// The answer table of a question.
+pub(crate) fn answers(question: &Question<'_>) -> Table {
     let caption = format!(
         "{}: how long the old answer survived the acknowledged change, what was promised, and what it cost",
-        block.title()
+        question.title()
     );
-    let mut table = Table::new(caption, &ANSWER_COLUMNS);
-    for &cell in &block.cells {
-        let mut row = vec![Figure::plain(block.label(cell))];
-        row.extend([quantile(cell, |s| s.p50_ms), quantile(cell, |s| s.p95_ms), worst(cell)]);
-        row.extend([claim(cell), predicted(cell)]);
-        row.extend([Percentile::P50, Percentile::P99].map(|percentile| added(block, cell, percentile)));
-        row.push(cost(cell, |c| plain(c.store_ops_per_1k)));
-        row.push(cost(cell, |c| plain(c.tokens_issued_per_1k)));
-        row.push(cost(cell, |c| plain(c.resource_cpu_us_per_request)));
-        row.push(cost(cell, |c| plain(c.token_bytes)));
+    let has_p99 = question.has_p99();
+    let mut columns = vec!["strategy", "staleness p50", "p95"];
+    columns.extend(has_p99.then_some("p99"));
+    columns.extend(ANSWER_COLUMNS);
+    let mut table = Table::new(caption, &columns);
+    for &cell in &question.cells {
+        let mut row = vec![Figure::plain(question.label(cell))];
+        row.extend([quantile(cell, |s| s.p50_ms), quantile(cell, |s| s.p95_ms)]);
+        row.extend(has_p99.then(|| quantile(cell, |s| s.p99_ms)));
+        row.extend([worst(cell), claim(cell), predicted(cell)]);
+        row.extend([Percentile::P50, Percentile::P99].map(|percentile| added(question, cell, percentile)));
+        row.push(counted(cell, "store_ops_per_1k", |c| c.store_ops_per_1k));
+        row.push(counted(cell, "tokens_issued_per_1k", |c| c.tokens_issued_per_1k));
+        row.push(counted(cell, "resource_cpu_us_per_request", |c| c.resource_cpu_us_per_request));
+        row.push(counted(cell, "token_bytes", |c| c.token_bytes));
         row.push(stands_for(cell));
         table.rows.push(row);
     }
@@ -154,12 +158,12 @@ pub(crate) fn predicted(cell: &Cell) -> Figure {
 
 /// Latency beyond the control's, with its interval where the run has one. What a run cannot tell from no
 /// difference is printed as that.
-pub(crate) fn added(block: &Block<'_>, cell: &Cell, percentile: Percentile) -> Figure {
-    let verdict = noise::verdict(block, cell);
+pub(crate) fn added(question: &Question<'_>, cell: &Cell, percentile: Percentile) -> Figure {
+    let verdict = noise::verdict(question, cell);
     if cell.outcome == Outcome::Measured && cell.role == CellRole::Control {
         return judged(verdict, Figure::toned("reference", Tone::Muted));
     }
-    match noise::added(block, cell, percentile) {
+    match noise::added(question, cell, percentile) {
         Some(added) => judged(verdict, Figure::plain(difference(&added))),
         None if cell.outcome == Outcome::Measured && verdict == Some(Verdict::Invalid) => {
             judged(verdict, Figure::none())
@@ -168,25 +172,16 @@ pub(crate) fn added(block: &Block<'_>, cell: &Cell, percentile: Percentile) -> F
     }
 }
 
-/// A difference in words: `+504 µs`, `+504 µs (+490 µs–+520 µs)`, `no difference seen (±23 µs)`.
+/// A difference in words: `+504 µs`, `+504 µs (490–520)`, `no difference seen (±23 µs)`, `within the noise floor (1–4 µs)`.
 pub(crate) fn difference(added: &Added) -> String {
-    match added.interval_us {
-        Some((lower, upper)) => {
-            let ends = format!("{}–{}", difference_us(lower), difference_us(upper));
-            if added.is_seen() {
-                format!("{} ({ends})", difference_us(added.point_us))
-            } else {
-                format!("no difference seen ({ends})")
-            }
-        }
-        None if added.is_seen() => difference_us(added.point_us),
-        None => no_difference(added.floor_us),
+    let estimate = added.interval_us.map(|ends| Estimate { value: added.point_us, ends });
+    match (added.reading(), estimate) {
+        (Reading::Seen, Some(estimate)) => estimate.difference_us(),
+        (Reading::Seen, None) => difference_us(added.point_us),
+        (Reading::NotSeen, Some(estimate)) => format!("no difference seen ({})", estimate.ends_us()),
+        (Reading::WithinFloor, Some(estimate)) => format!("within the noise floor ({})", estimate.ends_us()),
+        (_, None) => no_difference(added.floor_us),
     }
-}
-
-/// What a single run says of a difference within its noise floor.
-pub(crate) fn no_difference(floor_us: f64) -> String {
-    format!("no difference seen (±{})", duration_us(floor_us))
 }
 
 /// The production settings that a cell's short durations stand for.
@@ -200,10 +195,43 @@ pub(crate) fn latency(cell: &Cell, us: Option<f64>) -> Figure {
     judged(cell.validity.latency, us.map_or_else(Figure::none, |us| Figure::plain(duration_us(us))))
 }
 
+/// A percentile of latency with its interval, where the run has blocks enough.
+pub(crate) fn latency_percentile(cell: &Cell, percentile: Percentile, us: Option<f64>) -> Figure {
+    match us.zip(interval(cell, "latency_us", percentile.name())) {
+        Some((value, ends)) => {
+            judged(cell.validity.latency, Figure::plain(Estimate { value, ends }.duration_us()))
+        }
+        None => latency(cell, us),
+    }
+}
+
+/// The 95 % interval over blocks of a figure of a cell.
+fn interval(cell: &Cell, family: &str, key: &str) -> Option<(f64, f64)> {
+    number::interval_of(cell.ci95.get(family).and_then(|family| family.get(key)))
+}
+
 /// A figure of the cost family.
 pub(crate) fn cost(cell: &Cell, write: impl Fn(&revbench_model::summary::Cost) -> String) -> Figure {
     let measured = cell.cost.as_ref().filter(|_| cell.outcome == Outcome::Measured);
     measured.map_or_else(Figure::none, |cost| judged(cell.validity.cost, Figure::plain(write(cost))))
+}
+
+/// Is a cost the same for every request of the strategy?
+pub(crate) fn is_exact(cell: &Cell, key: &str) -> bool {
+    cell.cost.as_ref().is_some_and(|cost| cost.exact.iter().any(|exact| exact == key))
+}
+
+/// A cost per request, or per 1 000 of them, with its interval where it has one and is not exact.
+pub(crate) fn counted(
+    cell: &Cell,
+    key: &str,
+    read: impl Fn(&revbench_model::summary::Cost) -> f64,
+) -> Figure {
+    let ends = interval(cell, "cost", key).filter(|_| !is_exact(cell, key));
+    cost(cell, |cost| match (read(cost), ends) {
+        (value, Some(ends)) => Estimate { value, ends }.plain(),
+        (value, None) => plain(value),
+    })
 }
 
 #[cfg(test)]
@@ -251,8 +279,8 @@ mod tests {
         summary.cells.retain(|cell| cell.role == CellRole::Control && cell.scenario == "role-demoted");
         summary.cells[0].latency_us.as_mut().expect("a latency").p50 = 100.0;
         summary.cells.push(cell);
-        let block = &crate::block::blocks(&summary)[0];
-        added(block, block.cells[0], Percentile::P50).text
+        let question = &crate::question::questions(&summary)[0];
+        added(question, question.cells[0], Percentile::P50).text
     }
 
     #[test]
@@ -277,7 +305,51 @@ mod tests {
         assert_eq!(with(12.0, None), "+12 µs");
         assert_eq!(with(9.0, None), "no difference seen (±10 µs)");
         assert_eq!(with(-19.9, None), "no difference seen (±19.9 µs)");
-        assert_eq!(with(12.0, Some([1.0, 22.0])), "+12 µs (+1 µs–+22 µs)");
-        assert_eq!(with(12.0, Some([-1.0, 22.0])), "no difference seen (−1 µs–+22 µs)");
+        assert_eq!(with(12.0, Some([1.0, 22.0])), "+12 µs (1–22)");
+        assert_eq!(with(12.0, Some([-1.0, 22.0])), "no difference seen (−1 to 22 µs)");
+    }
+
+    /// A row of the answer table of a run of ten blocks.
+    fn of_blocks(strategy: &str) -> Vec<String> {
+        let summary = fixture::ten_blocks().summary;
+        let table = answers(&crate::question::questions(&summary)[0]);
+        assert_eq!(table.columns[..4], ["strategy", "staleness p50", "p95", "p99"]);
+        let row = table.rows.into_iter().find(|row| row[0].text == strategy).expect("such a row");
+        row.into_iter().map(|figure| figure.text).collect()
+    }
+
+    #[test]
+    fn a_run_of_blocks_has_intervals_beside_its_figures() {
+        assert_eq!(
+            of_blocks("lookup")[7..],
+            [
+                "+548 µs (540–556)",
+                "+609 µs (579–639)",
+                "1 000",
+                "3.10 (2.95–3.25)",
+                "51.4 (49.9–52.9)",
+                "612",
+                "–"
+            ]
+        );
+        assert_eq!(of_blocks("cached-lookup")[7], "within the noise floor (1.0–5.0 µs)");
+        assert_eq!(of_blocks("short-ttl")[7], "noisy: no difference seen (−4.0 to 8.0 µs)");
+        assert_eq!(of_blocks("cached-lookup")[9], "12.4 (11.8–13.0)");
+        assert_eq!(of_blocks("cached-lookup")[3], "990 ms (978–1 002)");
+    }
+
+    #[test]
+    fn one_unlike_block_shows_where_figure_and_interval_part() {
+        let cell = cell(|c| {
+            c.cost = Some(revbench_model::summary::Cost { store_ops_per_1k: 90.0, ..Default::default() });
+            c.ci95.insert(
+                "cost".into(),
+                serde_json::json!({"store_ops_per_1k": {"lower": 11.0, "upper": 14.0}}),
+            );
+        });
+        assert_eq!(
+            counted(&cell, "store_ops_per_1k", |c| c.store_ops_per_1k).text,
+            "90.0 (blocks 11.0–14.0)"
+        );
     }
 }

@@ -2,16 +2,15 @@
 
 use revbench_model::summary::{Cell, CellRole, ClaimVerdict, Staleness, Summary, Verdict};
 
-use crate::block::{Block, blocks, is_fresh};
-use crate::figures::no_difference;
 use crate::noise::{self, Added, Percentile};
 use crate::number::{self, count, duration_ms, plain};
+use crate::question::{Question, is_fresh, questions};
 use crate::scaled::scaled;
 use crate::words::list;
 
 /// The finding in one sentence.
 pub(crate) fn finding(summary: &Summary) -> String {
-    let sentence = blocks(summary).iter().find_map(block_finding);
+    let sentence = questions(summary).iter().find_map(question_finding);
     match sentence {
         Some(sentence) => format!("{sentence} {}", claims_tally(summary)),
         None => "This run measured no staleness validly, so it answers nothing yet; the reasons are below."
@@ -20,29 +19,29 @@ pub(crate) fn finding(summary: &Summary) -> String {
 }
 
 /// Fresh strategies first, then what patience saves.
-fn block_finding(block: &Block<'_>) -> Option<String> {
-    let subjects = block.with_staleness().filter(|(cell, _)| {
+fn question_finding(question: &Question<'_>) -> Option<String> {
+    let subjects = question.with_staleness().filter(|(cell, _)| {
         cell.role == CellRole::Subject && cell.validity.staleness == Some(Verdict::Valid)
     });
     let (fresh, stale): (Vec<_>, Vec<_>) = subjects.partition(|(_, staleness)| is_fresh(staleness));
-    let when = format!("After {} ({})", block.scenario, block.orientation.name());
-    let patience = patience(block, &stale);
+    let when = format!("After {} ({})", question.scenario, question.orientation.name());
+    let patience = patience(question, &stale);
     if fresh.is_empty() {
         return Some(format!("{when}, an old answer {}.", patience?));
     }
-    let names: Vec<String> = fresh.iter().map(|(cell, _)| block.label(cell)).collect();
+    let names: Vec<String> = fresh.iter().map(|(cell, _)| question.label(cell)).collect();
     let resolution = fresh.iter().map(|(_, staleness)| staleness.resolution_ms).fold(0.0, f64::max);
     Some(format!(
         "{when}, no old answer outlived the probes' resolution of {} with {}{}{}.",
         duration_ms(resolution),
         list(&names),
-        fresh_cost(block, &fresh),
+        fresh_cost(question, &fresh),
         patience.map_or_else(String::new, |patience| format!("; one {patience}"))
     ))
 }
 
 /// The strategy that asks least of the store, and for how long it lets an old answer live.
-fn patience(block: &Block<'_>, stale: &[(&Cell, &Staleness)]) -> Option<String> {
+fn patience(question: &Question<'_>, stale: &[(&Cell, &Staleness)]) -> Option<String> {
     let known = stale.iter().filter_map(|(cell, s)| {
         let worst = s.max_ms?;
         Some((*cell, *s, worst, worst.upper?, store_ops(cell)?))
@@ -57,18 +56,18 @@ fn patience(block: &Block<'_>, stale: &[(&Cell, &Staleness)]) -> Option<String> 
                 "lived up to its whole {} ({}) with {}: {lived} at worst",
                 scaled.noun(),
                 scaled.words(),
-                block.label(cell)
+                question.label(cell)
             )
         }
         Some(scaled) => {
             format!(
                 "lived {lived} at worst with {} ({} {})",
-                block.label(cell),
+                question.label(cell),
                 scaled.noun(),
                 scaled.words()
             )
         }
-        None => format!("lived {lived} at worst with {}", block.label(cell)),
+        None => format!("lived {lived} at worst with {}", question.label(cell)),
     };
     let tokens = cell.cost.as_ref().filter(|_| scaled.is_some_and(|scaled| scaled.is_of_tokens()));
     let tokens = tokens
@@ -85,19 +84,17 @@ fn store_ops(cell: &Cell) -> Option<f64> {
 }
 
 /// The added medians of the fresh, where the latency of all of them and of the control is valid.
-fn fresh_cost(block: &Block<'_>, fresh: &[(&Cell, &Staleness)]) -> String {
+fn fresh_cost(question: &Question<'_>, fresh: &[(&Cell, &Staleness)]) -> String {
     let added: Option<Vec<Added>> = fresh
         .iter()
-        .map(|(cell, _)| noise::added(block, cell, Percentile::P50))
+        .map(|(cell, _)| noise::added(question, cell, Percentile::P50))
         .map(|added| added.filter(|added| added.verdict == Some(Verdict::Valid)))
         .collect();
     let Some(added) = added else { return String::new() };
     let seen: Vec<f64> = added.iter().filter(|added| added.is_seen()).map(|added| added.point_us).collect();
     if seen.len() < added.len() {
-        let floor_us = added.iter().map(|added| added.floor_us).fold(0.0, f64::max);
         return match seen.iter().copied().reduce(f64::max) {
-            None if floor_us > 0.0 => format!(" ({} per request at the median)", no_difference(floor_us)),
-            None => " (no difference seen per request at the median)".to_owned(),
+            None => format!(" ({} per request at the median)", noise::none_seen(&added)),
             Some(high) => format!(" (at most {} per request at the median)", number::difference_us(high)),
         };
     }

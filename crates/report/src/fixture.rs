@@ -3,6 +3,8 @@
 //! For development only: the unit tests, the integration tests and the example `sample` share these runs. The
 //! module exists under the feature `fixture`, which nothing but this crate's own tests and examples turns on.
 
+mod blocks;
+
 use std::collections::BTreeMap;
 
 use revbench_model::prose::{ScenarioProse, StrategyCard};
@@ -10,6 +12,7 @@ use revbench_model::summary::*;
 use revbench_model::{DecisionClass, Orientation};
 
 use crate::RunDocuments;
+pub use blocks::{ten_blocks, two_blocks};
 
 /// Text that must never become markup.
 pub const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&\u{202e}\u{1b}[31m|`";
@@ -184,6 +187,8 @@ fn documents(run: &str, details: Vec<CellDetail>) -> RunDocuments {
             settings: "no persistence".to_owned(),
             rtt_us: RoundTrip { asked: 500.0, p50: Some(507.0), p99: Some(540.0) },
         },
+        blocks: 1,
+        noise_floor: None,
         cells: details.iter().map(|detail| detail.cell.clone()).collect(),
     };
     RunDocuments {
@@ -363,6 +368,7 @@ fn cannot(mut cell: Cell, why: &str) -> CellDetail {
     CellDetail {
         cell,
         windows: Vec::new(),
+        blocks: Vec::new(),
         band: None,
         predicted_curve: Vec::new(),
         latency_curve: Vec::new(),
@@ -409,12 +415,13 @@ fn with_load(mut cell: Cell, p50: f64, store_ops: f64, windows: &[IntervalMs]) -
     let band =
         (!windows.is_empty()).then(|| (2f64 / 0.05).ln() / (2.0 * windows.len() as f64)).map(f64::sqrt);
     let windows = windows.iter().enumerate().map(|(i, fleet)| change_window(i, *fleet)).collect();
-    CellDetail { cell, windows, band, predicted_curve: Vec::new(), latency_curve, worst }
+    CellDetail { cell, windows, blocks: Vec::new(), band, predicted_curve: Vec::new(), latency_curve, worst }
 }
 
 fn change_window(nth: usize, fleet: IntervalMs) -> ChangeWindow {
     let submitted_ms = 4_000.0 + 80.0 * nth as f64;
     ChangeWindow {
+        block: 1,
         subject: format!("treated-{nth}"),
         submitted_ms,
         acknowledged_ms: submitted_ms + 2.4,
@@ -498,6 +505,7 @@ fn staleness(windows: &[IntervalMs], resolution_ms: f64) -> Staleness {
             })
             .collect(),
         other_session: None,
+        one_shot: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The words of a report, each with an anchor that does not change.
 
+use revbench_model::summary::{Cell, Summary};
+
 /// A word and what it means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Word {
@@ -15,8 +17,8 @@ const fn word(anchor: &'static str, word: &'static str, meaning: &'static str) -
     Word { anchor, word, meaning }
 }
 
-/// In the order of reading.
-pub(crate) const WORDS: &[Word] = &[
+/// In the order of reading, as a run of one block uses them.
+const WORDS: &[Word] = &[
     word(
         "change",
         "change",
@@ -162,3 +164,52 @@ pub(crate) const WORDS: &[Word] = &[
     ),
     word("cannot", "cannot", "The strategy has no way to express this change; that is an answer, not a gap."),
 ];
+
+/// What a run of blocks means by them.
+const OF_BLOCKS: &[Word] = &[
+    word(
+        "noise-floor",
+        "no difference seen, noise floor",
+        "The noise floor is what the control differs from itself: it is measured under two names in each block, and the end of the 95 % interval of that difference that is further from 0 is the floor. An added latency whose interval lies within it is neither faster nor slower. No difference seen: the interval holds 0.",
+    ),
+    word(
+        "block",
+        "block",
+        "Every strategy once, with fresh processes, in a random order. Latency, CPU and counts are compared within blocks, and their intervals are over blocks.",
+    ),
+    word(
+        "interval",
+        "interval over blocks",
+        "The centre is the median of the means of all pairs of blocks (Hodges and Lehmann); the brackets are its exact 95 % interval by signed ranks, which assumes no distribution. It needs six blocks.",
+    ),
+];
+
+/// Words of the checks that set a second measurement beside the windows.
+const CROSS_CHECKS: &[Word] = &[
+    word(
+        "one-shot",
+        "one-shot arm",
+        "Changes that were asked about a single time, beside the watched ones. Where the shares still stale exclude each other, probing moved what it measured: the window depends on the victim's own request rate.",
+    ),
+    word(
+        "two-channels",
+        "two channels",
+        "The mean window of an instance from the traffic's own exposure (implied) and from the probes (probed), which must agree where requests after the change do not move the window.",
+    ),
+];
+
+/// The words that a run's page uses.
+pub(crate) fn words(summary: &Summary) -> Vec<Word> {
+    let of_blocks = || OF_BLOCKS.iter().filter(|_| summary.blocks > 1).copied();
+    let is_changed = |word: &Word| of_blocks().any(|other| other.anchor == word.anchor);
+    WORDS
+        .iter()
+        .flat_map(|&word| if is_changed(&word) { of_blocks().collect() } else { vec![word] })
+        .chain(CROSS_CHECKS.iter().filter(|_| summary.cells.iter().any(has_cross_check)).copied())
+        .collect()
+}
+
+fn has_cross_check(cell: &Cell) -> bool {
+    let has_arm = cell.staleness.as_ref().is_some_and(|staleness| staleness.one_shot.is_some());
+    has_arm || cell.exposure.as_ref().is_some_and(|exposure| exposure.two_channel.is_some())
+}

@@ -5,15 +5,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::block::{Block, anchor, blocks, fleets};
-use crate::charts::{Chart, latency, staleness, timeline, tradeoff};
+use crate::charts::{Chart, blocks, latency, staleness, timeline, tradeoff};
 use crate::figures::answers;
 use crate::finding::finding;
-use crate::glossary::{WORDS, Word};
+use crate::glossary::{self, Word};
 use crate::identity::Identities;
 use crate::number::unbroken;
+use crate::question::{Question, anchor, fleets, questions};
 use crate::table::{Table, printable_lines};
-use crate::{RunDocuments, ScenarioProse, StrategyCard, sections, words};
+use crate::{RunDocuments, ScenarioProse, StrategyCard, noise_floor, reading, sections, words};
 
 /// The style sheet, inlined and allowed by its hash.
 pub(crate) const STYLE: &str = include_str!("../templates/report.css");
@@ -27,29 +27,32 @@ struct Page {
     finding: String,
     tally: String,
     measured: String,
+    noise_floor: String,
     warnings: Vec<String>,
-    blocks: Vec<BlockView>,
+    questions: Vec<QuestionView>,
     maps: Vec<Chart>,
     distributions: Vec<Chart>,
     timelines: Vec<Chart>,
     latencies: Vec<Chart>,
+    block_by_block: Vec<Chart>,
     fleets: Vec<FleetView>,
     validity: Table,
     reasons: Vec<(String, Vec<String>)>,
     environment: Table,
     command: String,
     seed: u64,
+    repetition: String,
     cards: Vec<CardView>,
     scenarios: Vec<ProseView>,
-    how_to_read: &'static [&'static str],
-    words: &'static [Word],
+    how_to_read: Vec<&'static str>,
+    words: Vec<Word>,
 }
 
-/// A block's tables.
-struct BlockView {
+/// A question's tables.
+struct QuestionView {
     id: String,
     title: String,
-    question: String,
+    asked: String,
     header: String,
     answers: Table,
     notes: Vec<String>,
@@ -95,8 +98,8 @@ pub fn html(docs: &RunDocuments) -> String {
 fn page(docs: &RunDocuments) -> Page {
     let summary = &docs.summary;
     let looks = Identities::of(docs);
-    let blocks = blocks(summary);
-    let fleets = fleets(&blocks);
+    let questions = questions(summary);
+    let fleets = fleets(&questions);
     let machine = &summary.machine;
     Page {
         run: summary.run.clone(),
@@ -105,30 +108,37 @@ fn page(docs: &RunDocuments) -> Page {
         finding: unbroken(&finding(summary)),
         tally: words::tally(summary),
         measured: unbroken(&format!(
-            "Measured {} with revbench {} on {}, {} cores; profile {}; {}",
+            "Measured {} with revbench {} on {}, {} cores; profile {}{}; {}",
             summary.started,
             summary.version,
             machine.cpu,
             machine.cores,
             summary.profile,
+            words::blocks(summary.blocks).map_or_else(String::new, |blocks| format!(", {blocks}")),
             words::store(&summary.store)
         )),
+        noise_floor: noise_floor::sentence(summary).map_or_else(String::new, |floor| unbroken(&floor)),
         warnings: words::warnings(summary),
-        maps: blocks.iter().filter_map(|block| tradeoff::chart(docs, block, &looks)).collect(),
-        distributions: blocks.iter().filter_map(|block| staleness::chart(docs, block, &looks)).collect(),
-        timelines: blocks.iter().flat_map(|block| timeline::charts(docs, block, &looks)).collect(),
+        maps: questions.iter().filter_map(|question| tradeoff::chart(docs, question, &looks)).collect(),
+        distributions: questions
+            .iter()
+            .filter_map(|question| staleness::chart(docs, question, &looks))
+            .collect(),
+        timelines: questions.iter().flat_map(|question| timeline::charts(docs, question, &looks)).collect(),
         latencies: fleets.iter().filter_map(|fleets| latency::chart(docs, fleets, &looks)).collect(),
+        block_by_block: fleets.iter().filter_map(|fleets| blocks::chart(docs, fleets, &looks)).collect(),
         fleets: fleets.iter().map(fleet_view).collect(),
-        blocks: blocks.iter().map(|block| block_view(docs, block)).collect(),
+        questions: questions.iter().map(|question| question_view(docs, question)).collect(),
         validity: sections::validity(summary),
         reasons: words::reasons(summary),
         environment: sections::environment(summary),
         command: summary.command.clone(),
         seed: summary.seed,
+        repetition: words::repetition(summary).map_or_else(String::new, |blocks| format!(" {blocks}.")),
         cards: docs.strategies.iter().map(card_view).collect(),
         scenarios: docs.scenarios.iter().map(prose_view).collect(),
-        how_to_read: words::HOW_TO_READ,
-        words: WORDS,
+        how_to_read: reading::how_to_read(summary.blocks),
+        words: glossary::words(summary),
     }
 }
 
@@ -140,22 +150,22 @@ fn policy() -> String {
     )
 }
 
-fn block_view(docs: &RunDocuments, block: &Block<'_>) -> BlockView {
-    let scenario = docs.scenarios.iter().find(|scenario| scenario.name == block.scenario);
-    BlockView {
-        id: block.anchor(),
-        title: block.title(),
-        question: scenario.map(|scenario| scenario.question.clone()).unwrap_or_default(),
-        header: unbroken(&words::block_header(docs, block)),
-        answers: answers(block),
-        notes: words::block_notes(block).iter().map(|note| unbroken(note)).collect(),
-        claims: sections::claims(block),
-        staleness: sections::staleness_details(block),
-        exposure: sections::exposure(block),
+fn question_view(docs: &RunDocuments, question: &Question<'_>) -> QuestionView {
+    let scenario = docs.scenarios.iter().find(|scenario| scenario.name == question.scenario);
+    QuestionView {
+        id: question.anchor(),
+        title: question.title(),
+        asked: scenario.map(|scenario| scenario.question.clone()).unwrap_or_default(),
+        header: unbroken(&words::question_header(docs, question)),
+        answers: answers(question),
+        notes: words::question_notes(question).iter().map(|note| unbroken(note)).collect(),
+        claims: sections::claims(question),
+        staleness: sections::staleness_details(question),
+        exposure: sections::exposure(question),
     }
 }
 
-fn fleet_view(fleets: &Block<'_>) -> FleetView {
+fn fleet_view(fleets: &Question<'_>) -> FleetView {
     FleetView {
         title: fleets.fleet_title(),
         shared: fleets.shared_words().map_or_else(String::new, |words| format!("One measurement: {words}.")),

@@ -3,11 +3,12 @@
 //! Everything is a function of a run's documents: no clock is read and nothing is random, so the same documents
 //! give the same bytes. One set of tables (the module `figures`) is printed by every output, so that they cannot disagree.
 
-mod block;
 mod charts;
 pub mod check;
+mod cross_checks;
 mod csv;
 mod documents;
+mod estimate;
 mod figures;
 mod finding;
 #[cfg(any(test, feature = "fixture"))]
@@ -18,7 +19,10 @@ mod identity;
 mod ink;
 mod markdown;
 mod noise;
+mod noise_floor;
 mod number;
+mod question;
+mod reading;
 mod scaled;
 mod sections;
 mod svg_backend;

@@ -1,12 +1,12 @@
 //! `report.md`: the same tables, readable wherever Markdown is.
 
 use crate::RunDocuments;
-use crate::block::{blocks, fleets};
 use crate::figures::answers;
 use crate::finding::finding;
+use crate::question::{fleets, questions};
 use crate::sections;
 use crate::table::{markdown_escaped as escaped, printable_lines};
-use crate::words;
+use crate::{noise_floor, reading, words};
 
 /// The report as Markdown.
 pub fn markdown(docs: &RunDocuments) -> String {
@@ -16,28 +16,27 @@ pub fn markdown(docs: &RunDocuments) -> String {
         escaped(&finding(summary)),
         format!("{}.", words::tally(summary)),
     ];
+    parts.extend(noise_floor::sentence(summary));
     parts.extend(words::warnings(summary).into_iter().map(|warning| format!("> **!** {warning}")));
-    let blocks = blocks(summary);
-    for block in &blocks {
-        parts.push(format!("## {}", escaped(&block.title())));
-        if let Some(scenario) = docs.scenarios.iter().find(|s| s.name == block.scenario) {
+    let questions = questions(summary);
+    for question in &questions {
+        parts.push(format!("## {}", escaped(&question.title())));
+        if let Some(scenario) = docs.scenarios.iter().find(|s| s.name == question.scenario) {
             parts.push(escaped(&scenario.question));
         }
-        parts.push(escaped(&words::block_header(docs, block)));
-        parts.push(answers(block).markdown());
-        parts.push(bullets(&words::block_notes(block)));
+        parts.push(escaped(&words::question_header(docs, question)));
+        parts.push(answers(question).markdown());
+        parts.push(bullets(&words::question_notes(question)));
         parts.push("### Claims".to_owned());
-        parts.push(sections::claims(block).markdown());
+        parts.push(sections::claims(question).markdown());
         parts.push("### Changes, sessions and instances".to_owned());
-        parts.push(sections::staleness_details(block).markdown());
+        parts.push(sections::staleness_details(question).markdown());
         parts.push("### Exposure".to_owned());
-        parts.push(sections::exposure(block).markdown());
+        parts.push(sections::exposure(question).markdown());
     }
-    for fleets in fleets(&blocks) {
+    for fleets in fleets(&questions) {
         parts.push(format!("## Cost: {}", escaped(&fleets.fleet_title())));
-        if fleets.shared_by.len() > 1 {
-            parts.push("One background slice per fleet, shared by its scenarios.".to_owned());
-        }
+        parts.extend(fleets.shared_slices().map(|slices| format!("{}.", words::capitalised(slices))));
         parts.push(sections::costs(&fleets).markdown());
     }
     parts.push("## Can I trust this?".to_owned());
@@ -46,11 +45,14 @@ pub fn markdown(docs: &RunDocuments) -> String {
         words::reasons(summary).into_iter().map(|(why, cells)| format!("{why} ({})", cells.join("; ")));
     parts.push(bullets(&reasons.collect::<Vec<_>>()));
     parts.push("## How to read".to_owned());
-    parts.push(bullets(&words::HOW_TO_READ.iter().map(|&line| line.to_owned()).collect::<Vec<_>>()));
+    parts.push(bullets(
+        &reading::how_to_read(summary.blocks).into_iter().map(str::to_owned).collect::<Vec<_>>(),
+    ));
     parts.push("## Environment".to_owned());
     parts.push(sections::environment(summary).markdown());
     parts.push("## Reproduce".to_owned());
-    parts.push(format!("{}\nSeed {}.", indented(&summary.command), summary.seed));
+    let blocks = words::repetition(summary).map_or_else(String::new, |blocks| format!(" {blocks}."));
+    parts.push(format!("{}\nSeed {}.{blocks}", indented(&summary.command), summary.seed));
     parts.retain(|part| !part.trim().is_empty());
     let text = parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n");
     printable_lines(&text) + "\n"

@@ -1,14 +1,15 @@
-//! What a run can tell from no difference: added latency against its interval or, in a single run, its noise floor.
+//! What a run can tell from no difference: added latency against its interval and the run's noise floor.
 //!
-//! A single run has no interval on latency. A strategy does all that the control does and more, so one that comes
+//! A run of blocks has intervals, and measures its control twice in each block: what the control differs from itself
+//! is the noise floor. A run of one block has neither. A strategy does all that the control does and more, so one that comes
 //! out faster than the control does not cost less: it shows how much the machine moved between two fleets.
 
-use revbench_model::summary::{Cell, CellRole, Latency, Outcome, Verdict};
+use revbench_model::summary::{Cell, CellRole, IntervalUs, Latency, NoiseFloor, Outcome, Verdict};
 
-use crate::block::Block;
-use crate::number;
+use crate::number::{self, duration_us};
+use crate::question::Question;
 
-/// Below this share of the control's figure a single run shows no difference.
+/// Below this share of the control's figure a difference without an interval shows nothing.
 const SHARE: f64 = 0.1;
 
 /// Which difference.
@@ -35,6 +36,13 @@ impl Percentile {
             Percentile::P99 => latency.p99,
         }
     }
+
+    fn of_floor(self, floor: &NoiseFloor) -> Option<IntervalUs> {
+        match self {
+            Percentile::P50 => floor.latency_p50_us,
+            Percentile::P99 => floor.latency_p99_us,
+        }
+    }
 }
 
 /// Latency beyond the control's.
@@ -42,35 +50,83 @@ impl Percentile {
 pub(crate) struct Added {
     /// The difference, microseconds.
     pub point_us: f64,
-    /// Its 95 % interval, where the run has blocks.
+    /// Its 95 % interval, where the run has blocks enough.
     pub interval_us: Option<(f64, f64)>,
-    /// Differences up to this show nothing, microseconds; 0 where there is an interval.
+    /// Differences up to this show nothing, microseconds; 0 where an interval alone decides.
     pub floor_us: f64,
     /// The worse of the cell's and the control's latency.
     pub verdict: Option<Verdict>,
 }
 
+/// What a difference says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// It can be told from none.
+    Seen,
+    /// Its interval lies within what the control differs from itself.
+    WithinFloor,
+    /// It cannot be told from none.
+    NotSeen,
+}
+
 impl Added {
-    /// Can the difference be told from none?
-    pub(crate) fn is_seen(&self) -> bool {
+    /// What the difference says.
+    pub(crate) fn reading(&self) -> Reading {
         match self.interval_us {
-            Some((lower, upper)) => lower > 0.0 || upper < 0.0,
-            None => self.point_us.abs() > self.floor_us,
+            Some((lower, upper))
+                if self.floor_us > 0.0 && -self.floor_us <= lower && upper <= self.floor_us =>
+            {
+                Reading::WithinFloor
+            }
+            Some((lower, upper)) if lower <= 0.0 && upper >= 0.0 => Reading::NotSeen,
+            None if self.point_us.abs() <= self.floor_us => Reading::NotSeen,
+            _ => Reading::Seen,
         }
+    }
+
+    /// Can the difference be told from none, and from what the control differs from itself?
+    pub(crate) fn is_seen(&self) -> bool {
+        self.reading() == Reading::Seen
+    }
+}
+
+/// `no difference seen (±23 µs)`: all that can be said of a difference without an interval within its floor.
+pub(crate) fn no_difference(floor_us: f64) -> String {
+    format!("no difference seen (±{})", duration_us(floor_us))
+}
+
+/// What can be said at once of several differences of which none is seen.
+pub(crate) fn none_seen(unseen: &[Added]) -> String {
+    let floor_us = unseen.iter().map(|added| added.floor_us).fold(0.0, f64::max);
+    if unseen.iter().all(|added| added.reading() == Reading::WithinFloor) {
+        format!("no difference beyond the noise floor of {}", duration_us(floor_us))
+    } else if floor_us > 0.0 && unseen.iter().all(|added| added.interval_us.is_none()) {
+        no_difference(floor_us)
+    } else {
+        "no difference seen".to_owned()
     }
 }
 
 /// The added latency of a cell; none for the control, and where either family is invalid or missing.
-pub(crate) fn added(block: &Block<'_>, cell: &Cell, percentile: Percentile) -> Option<Added> {
+pub(crate) fn added(question: &Question<'_>, cell: &Cell, percentile: Percentile) -> Option<Added> {
     let point_us = point_us(cell, percentile)?;
     let interval_us = interval_us(cell, percentile);
-    let floor_us = if interval_us.is_some() { 0.0 } else { floor_us(block, cell, percentile) };
-    Some(Added { point_us, interval_us, floor_us, verdict: verdict(block, cell) })
+    let published_us = published_us(question, percentile).unwrap_or(0.0);
+    let floor_us = match interval_us {
+        Some(_) => published_us,
+        None => floor_us(question, cell, percentile).max(published_us),
+    };
+    Some(Added { point_us, interval_us, floor_us, verdict: verdict(question, cell) })
+}
+
+/// The noise floor that the run itself publishes, microseconds.
+pub(crate) fn published_us(question: &Question<'_>, percentile: Percentile) -> Option<f64> {
+    Some(percentile.of_floor(question.noise_floor.as_ref()?)?.reach())
 }
 
 /// A difference is as good as the worse of its two ends: a noisy control makes every difference noisy.
-pub(crate) fn verdict(block: &Block<'_>, cell: &Cell) -> Option<Verdict> {
-    cell.validity.latency.max(block.control().and_then(|control| control.validity.latency))
+pub(crate) fn verdict(question: &Question<'_>, cell: &Cell) -> Option<Verdict> {
+    cell.validity.latency.max(question.control().and_then(|control| control.validity.latency))
 }
 
 /// The difference as measured, microseconds.
@@ -87,13 +143,13 @@ fn interval_us(cell: &Cell, percentile: Percentile) -> Option<(f64, f64)> {
     number::interval_of(cell.ci95.get("added_latency_us").and_then(|family| family.get(percentile.name())))
 }
 
-/// The noise floor of a block: the larger of a tenth of the control's figure and the furthest that any strategy
-/// came out below the control.
-fn floor_us(block: &Block<'_>, cell: &Cell, percentile: Percentile) -> f64 {
+/// The floor of a difference without an interval: the larger of a tenth of the control's figure and the furthest that
+/// any strategy came out below the control.
+fn floor_us(question: &Question<'_>, cell: &Cell, percentile: Percentile) -> f64 {
     let of = |cell: &Cell| cell.latency_us.as_ref().and_then(|latency| percentile.of(latency));
     let implied = || Some(of(cell)? - point_us(cell, percentile)?);
-    let control = block.control().and_then(of).or_else(implied).unwrap_or(0.0);
-    let subjects = block.cells.iter().filter(|cell| cell.role == CellRole::Subject);
+    let control = question.control().and_then(of).or_else(implied).unwrap_or(0.0);
+    let subjects = question.cells.iter().filter(|cell| cell.role == CellRole::Subject);
     let below = subjects.filter_map(|cell| Some(-point_us(cell, percentile)?)).fold(0.0, f64::max);
     (SHARE * control).max(below)
 }
@@ -101,15 +157,15 @@ fn floor_us(block: &Block<'_>, cell: &Cell, percentile: Percentile) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::blocks;
     use crate::fixture;
+    use crate::question::questions;
 
     fn seen(strategy: &str, change: impl Fn(&mut Cell)) -> (bool, f64, Option<Verdict>) {
         let mut summary = fixture::typical().summary;
         summary.cells.iter_mut().for_each(change);
-        let blocks = blocks(&summary);
-        let cell = blocks[0].cells.iter().find(|cell| cell.strategy == strategy).expect("such a cell");
-        let added = added(&blocks[0], cell, Percentile::P50).expect("a difference");
+        let questions = questions(&summary);
+        let cell = questions[0].cells.iter().find(|cell| cell.strategy == strategy).expect("such a cell");
+        let added = added(&questions[0], cell, Percentile::P50).expect("a difference");
         (added.is_seen(), added.floor_us, added.verdict)
     }
 
@@ -146,6 +202,36 @@ mod tests {
         };
         assert!(seen("cached-lookup", with(1.0, 7.0)).0);
         assert!(!seen("cached-lookup", with(-1.0, 9.0)).0);
+    }
+
+    #[test]
+    fn what_the_control_differs_from_itself_is_no_difference() {
+        let check = |interval_us, expected: Reading| {
+            let added = Added { point_us: 4.0, interval_us, floor_us: 6.0, verdict: None };
+            assert_eq!(added.reading(), expected, "{interval_us:?}");
+        };
+        check(Some((1.0, 5.9)), Reading::WithinFloor);
+        check(Some((-6.0, 6.0)), Reading::WithinFloor);
+        check(Some((-1.0, 9.0)), Reading::NotSeen);
+        check(Some((2.0, 9.0)), Reading::Seen);
+        check(Some((-9.0, -7.0)), Reading::Seen);
+        check(None, Reading::NotSeen);
+    }
+
+    #[test]
+    fn without_an_interval_the_larger_floor_counts() {
+        let mut summary = fixture::ten_blocks().summary;
+        let floor_us = |summary: &revbench_model::summary::Summary| {
+            let questions = questions(summary);
+            let cell = questions[0].cells.iter().find(|cell| cell.strategy == "lookup").expect("such a cell");
+            added(&questions[0], cell, Percentile::P50).expect("a difference").floor_us
+        };
+        assert_eq!(floor_us(&summary), 6.1);
+        summary.cells.iter_mut().for_each(|cell| cell.ci95.clear());
+        assert_eq!(floor_us(&summary), 11.200000000000001);
+        let floor = summary.noise_floor.as_mut().expect("published");
+        floor.latency_p50_us = Some(IntervalUs { lower: -14.0, upper: 3.0 });
+        assert_eq!(floor_us(&summary), 14.0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) const NONE: &str = "–";
 
 /// Decimals that give `value` three significant digits.
-fn decimals(value: f64) -> usize {
+pub(crate) fn decimals(value: f64) -> usize {
     if value == 0.0 || !value.is_finite() {
         return 0;
     }
@@ -18,7 +18,7 @@ fn decimals(value: f64) -> usize {
 }
 
 /// `value` rounded to three significant digits above the decimal point too: 12 345 is 12 300.
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     if value.abs() < 1000.0 || !value.is_finite() {
         return value;
     }
@@ -27,7 +27,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// Digits in groups of three from 1 000 on, with a true minus sign.
-fn grouped(digits: &str) -> String {
+pub(crate) fn grouped(digits: &str) -> String {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("−", rest));
     let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(w, f)| (w, Some(f)));
     let mut text = String::from(sign);
@@ -70,7 +70,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// A unit of time and how many milliseconds it has.
-fn unit_of(ms: f64) -> (&'static str, f64) {
+pub(crate) fn unit_of(ms: f64) -> (&'static str, f64) {
     match ms.abs() {
         m if m < 1.0 => ("µs", 0.001),
         m if m < 999.5 => ("ms", 1.0),

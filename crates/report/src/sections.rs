@@ -3,14 +3,15 @@
 use revbench_model::Orientation;
 use revbench_model::summary::{Cell, Cost, IntervalMs, Outcome, SeenBy, Staleness, Summary};
 
-use crate::block::{Block, blocks};
-use crate::figures::{self, bound, cost, judged, verdict_words};
+use crate::cross_checks::CrossChecks;
+use crate::figures::{self, bound, cost, counted, is_exact, judged, verdict_words};
 use crate::number::{self, count, duration_ms, duration_us, percent, plain};
+use crate::question::{Question, questions};
 use crate::table::{Figure, Table, Tone};
 use crate::words;
 
-/// Every claimed bound of a block with its evidence.
-pub(crate) fn claims(block: &Block<'_>) -> Table {
+/// Every claimed bound of a question with its evidence.
+pub(crate) fn claims(question: &Question<'_>) -> Table {
     let columns = [
         "strategy",
         "formula",
@@ -23,13 +24,14 @@ pub(crate) fn claims(block: &Block<'_>) -> Table {
         "over bound",
         "true share over, at most (95 %)",
     ];
-    let mut table = Table::new(format!("Claimed bounds of {} and their evidence", block.title()), &columns);
-    for &cell in &block.cells {
+    let mut table =
+        Table::new(format!("Claimed bounds of {} and their evidence", question.title()), &columns);
+    for &cell in &question.cells {
         let Some(claim) = cell.claim.as_ref().filter(|_| cell.outcome == Outcome::Measured) else { continue };
         let evidence = claim.evidence;
         let judge = |text: String| judged(cell.validity.staleness, Figure::plain(text));
         table.rows.push(vec![
-            Figure::plain(block.label(cell)),
+            Figure::plain(question.label(cell)),
             Figure::plain(&claim.formula),
             Figure::plain(bound(claim.bound_ms)),
             figures::verdict(cell, claim),
@@ -44,9 +46,9 @@ pub(crate) fn claims(block: &Block<'_>) -> Table {
     table
 }
 
-/// What else was measured of a block's staleness: how long a change took, what the honest client and the other
+/// What else was measured of a question's staleness: how long a change took, what the honest client and the other
 /// session saw, what came back, and each instance by itself.
-pub(crate) fn staleness_details(block: &Block<'_>) -> Table {
+pub(crate) fn staleness_details(question: &Question<'_>) -> Table {
     let columns = [
         "strategy",
         "seen by",
@@ -63,15 +65,15 @@ pub(crate) fn staleness_details(block: &Block<'_>) -> Table {
         "by instance: p50 / worst",
     ];
     let caption =
-        format!("Changes, sessions and instances of {}: what the answer table leaves out", block.title());
+        format!("Changes, sessions and instances of {}: what the answer table leaves out", question.title());
     let mut table = Table::new(caption, &columns);
-    for (cell, staleness) in block.with_staleness() {
+    for (cell, staleness) in question.with_staleness() {
         let judge = |text: String| judged(cell.validity.staleness, Figure::plain(text));
         let change = staleness.change_latency_ms;
         let client = staleness.client_visible;
         let other = staleness.other_session;
         table.rows.push(vec![
-            Figure::plain(block.label(cell)),
+            Figure::plain(question.label(cell)),
             Figure::plain(session(staleness.seen_by)),
             judge(count(staleness.changes)),
             judge(count(staleness.changes_unknown)),
@@ -107,31 +109,34 @@ fn instances(cell: &Cell, staleness: &Staleness) -> Figure {
 }
 
 /// What old answers cost the scenario's own traffic: a revoke is allowed too long, a grant denied too long.
-pub(crate) fn exposure(block: &Block<'_>) -> Table {
-    let revoke = block.orientation == Orientation::Revoke;
+pub(crate) fn exposure(question: &Question<'_>) -> Table {
+    let revoke = question.orientation == Orientation::Revoke;
     let mut columns = vec!["strategy", if revoke { "stale allowed" } else { "wrongly denied" }];
     columns.push("per million requests after the change");
     if revoke {
         columns.push("writes after ack");
     }
     columns.extend(["forced logouts", "implied mean window"]);
+    let cross_checks = CrossChecks::of(question);
+    columns.extend(cross_checks.columns());
     let mut table = Table::new(
-        format!("Exposure of {}: background requests only, probes never count", block.title()),
+        format!("Exposure of {}: background requests only, probes never count", question.title()),
         &columns,
     );
-    for &cell in &block.cells {
+    for &cell in &question.cells {
         let Some(exposure) = cell.exposure.filter(|_| cell.outcome == Outcome::Measured) else { continue };
         let judge = |text: Option<String>| {
             judged(cell.validity.staleness, text.map_or_else(Figure::none, Figure::plain))
         };
         let old = if revoke { exposure.stale_allowed } else { exposure.wrongly_denied };
-        let mut row = vec![Figure::plain(block.label(cell)), judge(Some(count(old)))];
+        let mut row = vec![Figure::plain(question.label(cell)), judge(Some(count(old)))];
         row.push(judge(exposure.per_million.map(plain)));
         if revoke {
             row.push(judge(Some(count(exposure.writes_after_ack))));
         }
         row.push(judge(Some(count(exposure.forced_logouts))));
         row.push(judge(implied_mean(cell, exposure.implied_mean_window_ms)));
+        row.extend(cross_checks.row(cell));
         table.rows.push(row);
     }
     table
@@ -150,28 +155,30 @@ fn implied_mean(cell: &Cell, implied_ms: Option<f64>) -> Option<String> {
     }
 }
 
-type CostColumn = (&'static str, &'static str, fn(&Cost) -> String);
+type CostColumn = (&'static str, &'static str, fn(&Cost) -> f64);
 
-const COSTS: [CostColumn; 8] = [
-    ("store ops/1k", "store_ops_per_1k", |c| plain(c.store_ops_per_1k)),
-    ("round trips on path", "round_trips_on_path", |c| plain(c.round_trips_on_path)),
-    ("token bytes", "token_bytes", |c| plain(c.token_bytes)),
-    ("tokens issued/1k", "tokens_issued_per_1k", |c| plain(c.tokens_issued_per_1k)),
-    ("resource CPU µs/req", "resource_cpu_us_per_request", |c| plain(c.resource_cpu_us_per_request)),
-    ("authority CPU µs/req", "authority_cpu_us_per_request", |c| plain(c.authority_cpu_us_per_request)),
-    ("store CPU µs/req", "store_cpu_us_per_request", |c| plain(c.store_cpu_us_per_request)),
-    ("cache hits", "cache_hit_ratio", |c| c.cache_hit_ratio.map_or_else(|| number::NONE.to_owned(), percent)),
+const COSTS: [CostColumn; 7] = [
+    ("store ops/1k", "store_ops_per_1k", |c| c.store_ops_per_1k),
+    ("round trips on path", "round_trips_on_path", |c| c.round_trips_on_path),
+    ("token bytes", "token_bytes", |c| c.token_bytes),
+    ("tokens issued/1k", "tokens_issued_per_1k", |c| c.tokens_issued_per_1k),
+    ("resource CPU µs/req", "resource_cpu_us_per_request", |c| c.resource_cpu_us_per_request),
+    ("authority CPU µs/req", "authority_cpu_us_per_request", |c| c.authority_cpu_us_per_request),
+    ("store CPU µs/req", "store_cpu_us_per_request", |c| c.store_cpu_us_per_request),
 ];
 
 /// What each strategy costs per request, and the memory of its processes: once for each set of fleets.
-pub(crate) fn costs(fleets: &Block<'_>) -> Table {
+pub(crate) fn costs(fleets: &Question<'_>) -> Table {
     let mut columns = vec!["strategy", "offered/s", "achieved/s"];
     columns.extend(COSTS.map(|(name, ..)| name));
-    columns.push("memory MiB");
+    columns.extend(["cache hits", "memory MiB"]);
     let mut caption =
         format!("Costs of {}: exact figures are counted, the others measured", fleets.fleet_title());
-    if fleets.shared_by.len() > 1 {
-        caption.push_str("; one background slice per fleet, shared by its scenarios");
+    if let Some(slices) = fleets.shared_slices() {
+        caption.push_str(&format!("; {slices}"));
+    }
+    if let Some(blocks) = words::blocks(fleets.blocks) {
+        caption.push_str(&format!("; brackets hold 95 % intervals over {blocks}"));
     }
     let mut table = Table::new(caption, &columns);
     for &cell in fleets.cells.iter().filter(|cell| cell.outcome == Outcome::Measured) {
@@ -183,16 +190,23 @@ pub(crate) fn costs(fleets: &Block<'_>) -> Table {
             row.push(judged(cell.validity.throughput, rate));
         }
         row.extend(COSTS.iter().map(|column| cost_figure(cell, column)));
+        row.push(exact_marked(cell, "cache_hit_ratio", cost(cell, cache_hits)));
         row.push(cost(cell, memory));
         table.rows.push(row);
     }
     table
 }
 
-fn cost_figure(cell: &Cell, (_, key, write): &CostColumn) -> Figure {
-    let mut figure = cost(cell, write);
-    let is_exact = cell.cost.as_ref().is_some_and(|cost| cost.exact.iter().any(|exact| exact == key));
-    if is_exact && figure.tone != Tone::Struck && figure.tone != Tone::Muted {
+fn cost_figure(cell: &Cell, (_, key, read): &CostColumn) -> Figure {
+    exact_marked(cell, key, counted(cell, key, read))
+}
+
+fn cache_hits(cost: &Cost) -> String {
+    cost.cache_hit_ratio.map_or_else(|| number::NONE.to_owned(), percent)
+}
+
+fn exact_marked(cell: &Cell, key: &str, mut figure: Figure) -> Figure {
+    if is_exact(cell, key) && figure.tone != Tone::Struck && figure.tone != Tone::Muted {
         figure.text.push_str(" exact");
     }
     figure
@@ -208,9 +222,9 @@ fn memory(cost: &Cost) -> String {
 pub(crate) fn validity(summary: &Summary) -> Table {
     let columns = ["cell", "staleness", "latency", "throughput", "cost"];
     let mut table = Table::new("Validity of every cell by family of figures", &columns);
-    for block in blocks(summary) {
-        for cell in &block.cells {
-            let mut row = vec![Figure::plain(format!("{} {}", block.title(), block.label(cell)))];
+    for question in questions(summary) {
+        for cell in &question.cells {
+            let mut row = vec![Figure::plain(format!("{} {}", question.title(), question.label(cell)))];
             let families = &cell.validity;
             for verdict in [families.staleness, families.latency, families.throughput, families.cost] {
                 row.push(Figure::toned(words::verdict_word(verdict), tone(verdict)));
@@ -241,6 +255,7 @@ pub(crate) fn environment(summary: &Summary) -> Table {
     let mut table = Table::new("Environment of the run", &["what", "value"]);
     let rows = [
         ("profile", summary.profile.clone()),
+        ("blocks", words::repetition(summary).unwrap_or_default()),
         ("started (UTC)", summary.started.clone()),
         ("revbench", summary.version.clone()),
         ("CPU", machine.cpu.clone()),
@@ -254,7 +269,8 @@ pub(crate) fn environment(summary: &Summary) -> Table {
         ("store round trip asked", duration_us(store.rtt_us.asked)),
         ("store round trip measured", measured),
     ];
-    for (name, value) in rows {
+    let is_of_blocks = summary.blocks > 1;
+    for (name, value) in rows.into_iter().filter(|(name, _)| is_of_blocks || *name != "blocks") {
         let value = if value.is_empty() { number::NONE.to_owned() } else { value };
         table.push_plain([name.to_owned(), value]);
     }
@@ -266,16 +282,16 @@ mod tests {
     use super::*;
     use crate::fixture;
 
-    /// The row of a strategy in a table made of the nth block.
+    /// The row of a strategy in a table made of the nth question.
     fn row(
         nth: usize,
-        make: fn(&Block<'_>) -> Table,
+        make: fn(&Question<'_>) -> Table,
         strategy: &str,
         change: impl Fn(&mut Cell),
     ) -> Vec<String> {
         let mut summary = fixture::typical().summary;
         summary.cells.iter_mut().for_each(change);
-        let table = make(&blocks(&summary)[nth]);
+        let table = make(&questions(&summary)[nth]);
         let row = table.rows.into_iter().find(|row| row[0].text == strategy).expect("such a row");
         row.into_iter().map(|figure| figure.text).collect()
     }

@@ -1,11 +1,11 @@
 //! The tables as a terminal shows them: aligned columns, dropped from the right where they do not fit.
 
 use crate::RunDocuments;
-use crate::block::{Block, blocks};
 use crate::figures::answers;
 use crate::finding::finding;
+use crate::question::{Question, questions};
 use crate::table::{Table, Tone, is_unprintable};
-use crate::words;
+use crate::{noise_floor, reading, words};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -14,17 +14,18 @@ const GAP: usize = 2;
 pub fn terminal(docs: &RunDocuments, width: usize, colour: bool) -> String {
     let summary = &docs.summary;
     let mut text = String::new();
-    for block in blocks(summary) {
-        text.push_str(&block_text(docs, &block, width, colour));
+    for question in questions(summary) {
+        text.push_str(&question_text(docs, &question, width, colour));
         text.push('\n');
     }
     let mut lines = vec![finding(summary), format!("{}.", words::tally(summary))];
+    lines.extend(noise_floor::sentence(summary));
     lines.extend(words::warnings(summary).into_iter().map(|warning| format!("! {warning}")));
     for (reason, cells) in words::reasons(summary) {
         lines.push(format!("! {reason} [{}]", cells.join("; ")));
     }
     lines.push("How to read:".to_owned());
-    lines.extend(words::HOW_TO_READ_IN_SHORT.iter().map(|line| format!("- {line}")));
+    lines.extend(reading::how_to_read_in_short(summary.blocks).iter().map(|line| format!("- {line}")));
     lines.push(format!("Files of run {}: report.html, report.md, summary.csv, summary.json", summary.run));
     for line in lines {
         text.push_str(&wrapped(&line, width));
@@ -32,11 +33,11 @@ pub fn terminal(docs: &RunDocuments, width: usize, colour: bool) -> String {
     text
 }
 
-fn block_text(docs: &RunDocuments, block: &Block<'_>, width: usize, colour: bool) -> String {
-    let table = answers(block);
+fn question_text(docs: &RunDocuments, question: &Question<'_>, width: usize, colour: bool) -> String {
+    let table = answers(question);
     let widths = widths(&table);
     let shown = fitting(&widths, width);
-    let mut text = styled(&wrapped(&words::block_header(docs, block), width), "1", colour);
+    let mut text = styled(&wrapped(&words::question_header(docs, question), width), "1", colour);
     let header: Vec<String> = table.columns[..shown].to_vec();
     text.push_str(&line(header.iter().map(|name| (name.as_str(), "2")), &widths, colour));
     for row in &table.rows {
@@ -47,7 +48,7 @@ fn block_text(docs: &RunDocuments, block: &Block<'_>, width: usize, colour: bool
         let dropped = table.columns[shown..].join(", ");
         text.push_str(&wrapped(&format!("Not shown at this width: {dropped}."), width));
     }
-    for note in words::block_notes(block) {
+    for note in words::question_notes(question) {
         text.push_str(&wrapped(&note, width));
     }
     text

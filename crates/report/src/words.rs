@@ -5,29 +5,9 @@ use std::collections::BTreeMap;
 use revbench_model::summary::{Cell, Outcome, Staleness, Store, Summary, Verdict};
 
 use crate::RunDocuments;
-use crate::block::{Block, blocks};
 use crate::number::{self, count, duration_us, plain};
+use crate::question::{Question, questions};
 use crate::scaled;
-
-/// What the rows of an answer table need to be understood.
-pub(crate) const HOW_TO_READ: &[&str] = &[
-    "Staleness counts from the acknowledgement of a change to the last old answer of any instance, and is known only to lie between two probes: the first number is the middle, the brackets hold the ends (of the 95 % interval, for a percentile).",
-    "≤ means at most: nothing older was seen than the probes can resolve, or the lower end is 0. > means that watching ended first; (80 of 80) counts the changes that never took effect while watched.",
-    "– means that there is no figure: the row has no such family, or too little was measured for it; the lines below a table say what was missing.",
-    "Rows go from fresh to stale; what lies at or below the resolution is equal and goes by name. Then come the control (none) and the floor.",
-    "A claim is broken if one change was certainly stale for longer than the bound, and holds if every upper end is within bound + resolution; ? means that the data cannot decide.",
-    "Predicted is a closed form computed from the settings alone; in band says that its curve lies in the band around the measured one (α = 10⁻³).",
-    "Added latency is the difference to the control (none: verification only) at the same load, from the intended send. A single run has no interval behind it, so a difference within the noise floor reads no difference seen (± the floor): the larger of a tenth of the control's figure and the furthest that any strategy came out below the control, which does less than all of them. With blocks, the 95 % interval decides.",
-    "Durations here are short and stand for long ones at equal λT; the last column names the setting that is meant and the one that was measured.",
-    "noisy: marks a figure that is shown and decides nothing; a noisy control makes every added latency noisy. invalid strikes a family of figures from every answer; the reason is given in words.",
-];
-
-/// The same for a terminal, whose reader has the page for the rest.
-pub(crate) const HOW_TO_READ_IN_SHORT: &[&str] = &[
-    "Staleness counts from the acknowledgement of a change to the last old answer of any instance: middle (ends). ≤ at most; > watching ended first, (n of m) changes never took effect; – no figure.",
-    "✓ every change within bound + resolution; ✗ one certainly over; ? the data cannot tell; ⊘ the strategy cannot express this change; noisy: shown, but it decides nothing; invalid: struck, the reason stands above.",
-    "Added latency is beyond the control (none), from the intended send; no difference seen (± noise floor): a single run cannot tell it from none. In band: the closed form lies in the measured band. report.html explains every word.",
-];
 
 /// `a, b and c`.
 pub(crate) fn list(names: &[String]) -> String {
@@ -103,26 +83,45 @@ pub(crate) fn store(store: &Store) -> String {
     }
 }
 
-/// The line above a block's table.
-pub(crate) fn block_header(docs: &RunDocuments, block: &Block<'_>) -> String {
-    let rate = rate(docs, block).map_or_else(String::new, |rate| format!(" · {rate}"));
-    format!("{}{rate} · {} instances · {}", block.title(), block.instances(), store(&docs.summary.store))
+/// The line above a question's table.
+pub(crate) fn question_header(docs: &RunDocuments, question: &Question<'_>) -> String {
+    let rate = rate(docs, question).map_or_else(String::new, |rate| format!(" · {rate}"));
+    let blocks = blocks(question.blocks).map_or_else(String::new, |blocks| format!(" · {blocks}"));
+    let instances = question.instances();
+    format!("{}{rate}{blocks} · {instances} instances · {}", question.title(), store(&docs.summary.store))
+}
+
+/// `10 blocks`; nothing for a run that measured everything once.
+pub(crate) fn blocks(blocks: u32) -> Option<String> {
+    (blocks > 1).then(|| format!("{} blocks", count(u64::from(blocks))))
+}
+
+/// How often the command measures everything; nothing where that is once.
+pub(crate) fn repetition(summary: &Summary) -> Option<String> {
+    let blocks = blocks(summary.blocks)?;
+    Some(format!("{blocks}, with fresh processes in a new random order in each"))
+}
+
+/// A sentence's beginning.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// The planned rate; what was sent, said as such, where the manifest is missing.
-pub(crate) fn rate(docs: &RunDocuments, block: &Block<'_>) -> Option<String> {
+pub(crate) fn rate(docs: &RunDocuments, question: &Question<'_>) -> Option<String> {
     match docs.planned_rate_per_s {
         Some(planned) => Some(format!("{} requests/s planned", plain(planned))),
-        None => Some(format!("about {} requests/s sent", plain(block.offered_per_s()?))),
+        None => Some(format!("about {} requests/s sent", plain(question.offered_per_s()?))),
     }
 }
 
-/// What a block's rows cannot say: why a cell or a figure is missing, what short durations stand for, which
+/// What a question's rows cannot say: why a cell or a figure is missing, what short durations stand for, which
 /// columns are not its own.
-pub(crate) fn block_notes(block: &Block<'_>) -> Vec<String> {
+pub(crate) fn question_notes(question: &Question<'_>) -> Vec<String> {
     let mut notes = Vec::new();
-    for cell in &block.cells {
-        let label = block.label(cell);
+    for cell in &question.cells {
+        let label = question.label(cell);
         if let Some(why) = &cell.why {
             let ended = match cell.outcome {
                 Outcome::Cannot => "cannot",
@@ -138,8 +137,8 @@ pub(crate) fn block_notes(block: &Block<'_>) -> Vec<String> {
             notes.push(format!("{label}: {why}"));
         }
     }
-    notes.extend(unsupported(block));
-    if let Some(shared) = block.shared_words() {
+    notes.extend(unsupported(question));
+    if let Some(shared) = question.shared_words() {
         notes.push(format!(
             "Added latency, store operations, tokens, CPU and bytes: {shared}; the same measurement, not a second one."
         ));
@@ -148,17 +147,21 @@ pub(crate) fn block_notes(block: &Block<'_>) -> Vec<String> {
 }
 
 /// Percentiles that the number of changes does not support: `p95 needs 72 changes; lookup has 40`.
-fn unsupported(block: &Block<'_>) -> Vec<String> {
+fn unsupported(question: &Question<'_>) -> Vec<String> {
     type Column = (&'static str, f64, fn(&Staleness) -> bool);
-    const COLUMNS: [Column; 2] =
-        [("p50", 0.5, |s| s.p50_ms.is_none()), ("p95", 0.95, |s| s.p95_ms.is_none())];
+    const COLUMNS: [Column; 3] = [
+        ("p50", 0.5, |s| s.p50_ms.is_none()),
+        ("p95", 0.95, |s| s.p95_ms.is_none()),
+        ("p99", 0.99, |s| s.p99_ms.is_none()),
+    ];
+    let shown = if question.has_p99() { COLUMNS.len() } else { COLUMNS.len() - 1 };
     let mut notes = Vec::new();
-    for (name, quantile, is_missing) in COLUMNS {
+    for (name, quantile, is_missing) in COLUMNS.into_iter().take(shown) {
         let needed = changes_needed(quantile);
         let mut short: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-        for (cell, staleness) in block.with_staleness() {
+        for (cell, staleness) in question.with_staleness() {
             if is_missing(staleness) && staleness.changes < needed {
-                short.entry(staleness.changes).or_default().push(block.label(cell));
+                short.entry(staleness.changes).or_default().push(question.label(cell));
             }
         }
         let short: Vec<String> = short
@@ -182,14 +185,14 @@ fn changes_needed(quantile: f64) -> u64 {
 pub(crate) fn reasons(summary: &Summary) -> Vec<(String, Vec<String>)> {
     let mut order = Vec::new();
     let mut cells: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for block in blocks(summary) {
-        for cell in &block.cells {
+    for question in questions(summary) {
+        for cell in &question.cells {
             for reason in &cell.validity.reasons {
                 let named = cells.entry(reason).or_insert_with(|| {
                     order.push(reason.as_str());
                     Vec::new()
                 });
-                named.push(format!("{} {}", block.title(), block.label(cell)));
+                named.push(format!("{} {}", question.title(), question.label(cell)));
             }
         }
     }
@@ -223,7 +226,7 @@ mod tests {
             let staleness = cell.staleness.as_mut().expect("a window");
             (staleness.changes, staleness.p95_ms) = (40, None);
         }
-        let notes = block_notes(&blocks(&summary)[0]);
+        let notes = question_notes(&questions(&summary)[0]);
         assert!(
             notes.contains(&"p95 needs 72 changes; here there were 40 with lookup and none.".to_owned()),
             "{notes:?}"
@@ -236,6 +239,6 @@ mod tests {
         for cell in summary.cells.iter_mut().filter(|cell| cell.role == CellRole::Control) {
             cell.staleness.as_mut().expect("a window").resolution_ms = 500.0;
         }
-        assert_eq!(blocks(&summary)[0].resolution_ms(), Some(2.1));
+        assert_eq!(questions(&summary)[0].resolution_ms(), Some(2.1));
     }
 }

@@ -3,17 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::summary::{Cell, CellDetail, CellRole, Outcome, SCHEMA, Summary, Validity, Verdict};
+use revbench_model::summary::{
+    BlockFigures, Cell, CellDetail, CellRole, Outcome, SCHEMA, Summary, Validity, Verdict,
+};
 use revbench_oracle::added_latency;
+use revbench_oracle::blocks::{intervals, noise_floor};
 use revbench_strategies::{StrategyKind, params};
 
 use crate::plan::{RunPlan, settings};
 use crate::run_dir::Manifest;
 
 /// The summary of what is known so far.
-pub(crate) fn summary(plan: &RunPlan, manifest: &Manifest, details: &[CellDetail]) -> Summary {
+pub(crate) fn summary(
+    plan: &RunPlan,
+    manifest: &Manifest,
+    details: &[CellDetail],
+    twin: &[BlockFigures],
+    is_complete: bool,
+) -> Summary {
     let mut cells = Vec::new();
-    let mut missing = false;
+    let mut missing = !is_complete;
     for (index, scenario) in plan.scenarios.iter().enumerate() {
         for &strategy in &plan.options.strategies {
             let is_it = |cell: &Cell| cell.strategy == strategy.name() && cell.scenario == scenario.name;
@@ -28,6 +37,8 @@ pub(crate) fn summary(plan: &RunPlan, manifest: &Manifest, details: &[CellDetail
         }
     }
     add_latency_beyond_control(&mut cells);
+    add_intervals(&mut cells, details);
+    let control = details.iter().find(|detail| detail.cell.role == CellRole::Control);
     Summary {
         schema: SCHEMA.to_owned(),
         run: manifest.run.clone(),
@@ -39,6 +50,8 @@ pub(crate) fn summary(plan: &RunPlan, manifest: &Manifest, details: &[CellDetail
         version: plan.options.version.clone(),
         machine: manifest.machine.clone(),
         store: manifest.store.clone(),
+        blocks: plan.blocks,
+        noise_floor: control.filter(|_| !twin.is_empty()).map(|control| noise_floor(&control.blocks, twin)),
         cells,
     }
 }
@@ -55,6 +68,23 @@ fn add_latency_beyond_control(cells: &mut [Cell]) {
     for cell in cells.iter_mut().filter(|cell| cell.role != CellRole::Control && usable(cell)) {
         let pair = cell.latency_us.as_ref().zip(control.get(&cell.scenario));
         cell.added_latency_us = pair.map(|(latency, control)| added_latency(latency, control));
+    }
+}
+
+/// In a run of blocks: intervals over them, and the difference to the control as it is within them.
+fn add_intervals(cells: &mut [Cell], details: &[CellDetail]) {
+    let blocks = |scenario: &str, strategy: &str| {
+        let is_it = |detail: &&CellDetail| {
+            (detail.cell.scenario.as_str(), detail.cell.strategy.as_str()) == (scenario, strategy)
+        };
+        details.iter().find(is_it).map(|detail| &detail.blocks[..])
+    };
+    for cell in cells {
+        let control = blocks(&cell.scenario, StrategyKind::None.name());
+        let Some(own) = blocks(&cell.scenario, &cell.strategy) else { continue };
+        let (ci95, added) = intervals(own, control.filter(|_| cell.role != CellRole::Control));
+        cell.ci95 = ci95;
+        cell.added_latency_us = cell.added_latency_us.and(added).or(cell.added_latency_us);
     }
 }
 

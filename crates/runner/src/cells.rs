@@ -1,38 +1,45 @@
-//! From a fleet's recording to its cells: the question that the oracle is asked, and the document that its
+//! From what fleets have left to cells: the question that the oracle is asked, and the document that its
 //! answer goes into.
 
 use std::collections::BTreeMap;
 
-use revbench_driver::Recording;
 use revbench_model::ScopeKind;
-use revbench_model::event::Usage;
 use revbench_model::scenario::Scenario;
-use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
+use revbench_model::summary::{BlockFigures, Cell, CellDetail, ClaimVerdict, Outcome};
 use revbench_model::time::NS_PER_MS;
-use revbench_oracle::{CellQuestion, ClaimedBound, Environment, HonestFate, Judged};
+use revbench_oracle::blocks::{Recorded, judge_blocks};
+use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
 use revbench_strategies::StrategyKind;
 
 use crate::assemble::empty_cell;
 use crate::plan::{CellPlan, FleetPlan, RunPlan};
 
-/// Judges one question of a fleet.
-pub(crate) fn judge(
+/// Judges one question of a strategy from what its fleets have left, block after block.
+pub(crate) fn judge(plan: &RunPlan, fleet: &FleetPlan, number: usize, blocks: &[Recorded]) -> CellDetail {
+    let (judged, figures) = judge_blocks(blocks, |recorded| question(plan, fleet, number, recorded));
+    CellDetail { blocks: figures, ..document(plan, fleet, &fleet.cells[number], judged) }
+}
+
+/// What each block of the control, or of its twin, says of latency and cost.
+pub(crate) fn figures(plan: &RunPlan, fleet: &FleetPlan, blocks: &[Recorded]) -> Vec<BlockFigures> {
+    judge_blocks(blocks, |recorded| question(plan, fleet, 0, recorded)).1
+}
+
+fn question<'a>(
     plan: &RunPlan,
     fleet: &FleetPlan,
     number: usize,
-    recording: &Recording,
-    usages: &[Usage],
-    environment: Environment,
-) -> CellDetail {
+    recorded: &'a Recorded,
+) -> CellQuestion<'a> {
     let cell = &fleet.cells[number];
     let scenario = &plan.scenarios[cell.scenario];
     let expectation = scenario.expect.get(fleet.strategy.name());
-    let judged = revbench_oracle::judge(&CellQuestion {
-        history: &recording.history,
+    CellQuestion {
+        history: &recorded.history,
         scenario: number as u16,
         orientation: scenario.orientation,
-        loads: &recording.loads,
-        usages,
+        loads: &recorded.loads,
+        usages: &recorded.usages,
         claim: claimed(cell),
         predicted: cell.bound.as_ref().and_then(|bound| bound.predicted),
         expected: expectation.map_or(ClaimVerdict::Holds, |expectation| expectation.verdict),
@@ -40,13 +47,12 @@ pub(crate) fn judge(
         horizon_ns: cell.horizon_ns,
         // The random stretch of the grid is part of the planned gap.
         planned_gap_ns: (NS_PER_MS as f64 * (1.0 + fleet.sizes.grid_ratio)) as u64,
-        token_bytes: recording.token_bytes_mean,
+        token_bytes: recorded.token_bytes,
         exact_costs: fleet.strategy.card().exact_costs.iter().map(|&key| key.to_owned()).collect(),
         honest: honest_fate(scenario),
         driver_cores: 1,
-        environment,
-    });
-    document(plan, fleet, cell, judged)
+        environment: recorded.environment,
+    }
 }
 
 /// A session or token scope means the pinned session alone; a subject scope means both.
@@ -79,6 +85,7 @@ fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) 
             ..named
         },
         windows: judged.windows,
+        blocks: Vec::new(),
         band: judged.band,
         predicted_curve: judged.predicted_curve,
         latency_curve: judged.latency_curve,
@@ -115,6 +122,7 @@ pub(crate) fn failed(plan: &RunPlan, fleet: &FleetPlan, number: usize, why: &str
     CellDetail {
         cell,
         windows: Vec::new(),
+        blocks: Vec::new(),
         band: None,
         predicted_curve: Vec::new(),
         latency_curve: Vec::new(),

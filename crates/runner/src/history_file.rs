@@ -1,7 +1,8 @@
 //! The raw history on disk: plain tables, compressed, that any standard library reads.
 //!
-//! `history/<strategy>/subjects.csv`, `changes.csv` and `requests.csv.gz`. Times are nanoseconds since the
-//! fleet's zero, whose CLOCK_MONOTONIC instant is in the manifest.
+//! `history/<strategy>/subjects.csv`, `changes.csv` and `requests.csv.gz`, in a run of several blocks below
+//! `history/block-<number>/`. Times are nanoseconds since the fleet's zero, whose CLOCK_MONOTONIC instant is in the
+//! manifest.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -97,6 +98,7 @@ fn role(role: SubjectRole) -> &'static str {
     match role {
         SubjectRole::Treated => "treated",
         SubjectRole::Unprobed => "unprobed",
+        SubjectRole::OneShot => "one_shot",
         SubjectRole::ControlAllowed => "control_allowed",
         SubjectRole::ControlDenied => "control_denied",
         SubjectRole::Crowd => "crowd",

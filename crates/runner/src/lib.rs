@@ -13,6 +13,7 @@ mod hgrm;
 mod history_file;
 pub mod machine;
 pub mod manifest;
+mod one_shot;
 pub mod options;
 pub mod plan;
 pub mod profile;

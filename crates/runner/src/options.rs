@@ -24,6 +24,9 @@ pub struct Options {
     pub rate_per_s: Option<f64>,
     /// Changes per scenario, where the profile's number is overridden.
     pub changes: Option<u32>,
+    /// How often everything is measured, where the profile's number is overridden.
+    #[serde(default)]
+    pub blocks: Option<u32>,
     /// Resource servers of a fleet.
     pub instances: u16,
     /// Seed of everything random.

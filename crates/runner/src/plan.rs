@@ -26,8 +26,10 @@ pub struct RunPlan {
     pub options: Options,
     /// The questions, parsed.
     pub scenarios: Vec<Scenario>,
-    /// The fleets, in the random order in which they will run.
+    /// The fleets, block after block, in each block in a random order of its own.
     pub fleets: Vec<FleetPlan>,
+    /// How many blocks there are; every strategy has a fleet in each.
+    pub blocks: u32,
     /// Pairs that cannot be expressed: scenario index, strategy, why.
     pub cannot: Vec<(usize, StrategyKind, String)>,
     /// When background requests are sent; scenarios that share fleets share it, and the first one decides.
@@ -46,8 +48,12 @@ pub struct Traffic {
 /// One fleet of fresh processes with one strategy, shared by the scenarios that it can express.
 #[derive(Clone, Debug)]
 pub struct FleetPlan {
+    /// The block that it belongs to, from 1.
+    pub block: u32,
     /// What it runs.
     pub strategy: StrategyKind,
+    /// Is it the control once more, under another name? What the two differ by is the noise floor.
+    pub is_twin: bool,
     /// With which settings.
     pub settings: Settings,
     /// Its sizes.
@@ -68,8 +74,10 @@ pub struct FleetPlan {
 pub struct CellPlan {
     /// Index in [`RunPlan::scenarios`].
     pub scenario: usize,
-    /// How many changes are watched; none for the floor.
+    /// How many changes this fleet's block watches; none for the floor.
     pub changes: u32,
+    /// How many more are asked about a single time at each instance.
+    pub one_shots: u32,
     /// The claimed bound.
     pub bound: Option<Bound>,
     /// How long a change is watched, ns.
@@ -95,7 +103,9 @@ impl RunPlan {
     pub fn new(options: Options) -> Result<RunPlan, Vec<Problem>> {
         let scenarios = parse_all(&options)?;
         let traffic = traffic(&options, &scenarios);
-        let mut plan = RunPlan { options, scenarios, fleets: Vec::new(), cannot: Vec::new(), traffic };
+        let blocks = options.blocks.unwrap_or(options.profile.sizes().blocks);
+        let mut plan =
+            RunPlan { options, scenarios, fleets: Vec::new(), blocks, cannot: Vec::new(), traffic };
         for strategy in plan.options.strategies.clone() {
             plan.add_fleet(strategy);
         }
@@ -103,8 +113,22 @@ impl RunPlan {
         if !problems.is_empty() {
             return Err(problems);
         }
-        plan.fleets.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(plan.options.seed));
+        plan.repeat_in_blocks();
         Ok(plan)
+    }
+
+    /// From one fleet for each strategy to all blocks, the control twice in each where there are several.
+    fn repeat_in_blocks(&mut self) {
+        let mut once = std::mem::take(&mut self.fleets);
+        let control = once.iter().find(|fleet| fleet.strategy == StrategyKind::None && self.blocks > 1);
+        once.extend(control.cloned().map(|control| FleetPlan { is_twin: true, ..control }));
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.options.seed);
+        for block in 1..=self.blocks {
+            let mut fleets: Vec<FleetPlan> =
+                once.iter().map(|fleet| FleetPlan { block, ..fleet.clone() }).collect();
+            fleets.shuffle(&mut rng);
+            self.fleets.append(&mut fleets);
+        }
     }
 
     /// Expected time of the whole run, seconds.
@@ -118,8 +142,17 @@ impl RunPlan {
         let time_scale_ms = time_scale_ms(strategy, &settings);
         let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
         let lambda_t = time_scale_ms.map(|t_ms| rate_per_s * t_ms / 1_000.0);
-        let mut fleet =
-            FleetPlan { strategy, settings, sizes, rate_per_s, lambda_t, cells: Vec::new(), dense_s: 0.0 };
+        let mut fleet = FleetPlan {
+            block: 1,
+            strategy,
+            is_twin: false,
+            settings,
+            sizes,
+            rate_per_s,
+            lambda_t,
+            cells: Vec::new(),
+            dense_s: 0.0,
+        };
         for (index, scenario) in self.scenarios.iter().enumerate() {
             match fleet.cell(index, scenario, self.options.changes) {
                 Ok(cell) => fleet.cells.push(cell),
@@ -133,7 +166,7 @@ impl RunPlan {
     }
 
     fn sizes(&self) -> Sizes {
-        let mut sizes = self.options.profile.sizes();
+        let mut sizes = Sizes { blocks: self.blocks, ..self.options.profile.sizes() };
         let asked = self.scenarios.iter().find_map(|scenario| scenario.rate_per_s);
         sizes.rate_per_s = self.options.rate_per_s.or(asked).unwrap_or(sizes.rate_per_s);
         sizes
@@ -148,7 +181,7 @@ impl RunPlan {
             let mut facts =
                 PlanFacts { changes_by_flag: self.options.changes.is_some(), ..PlanFacts::default() };
             for (fleet, cell) in cells {
-                facts.changes = facts.changes.max(cell.changes);
+                facts.changes = facts.changes.max(cell.changes * self.blocks);
                 if let Some(bound) = &cell.bound {
                     facts.bounds_ms.push((fleet.strategy.name().to_owned(), bound.ms));
                 }
@@ -203,14 +236,52 @@ pub fn settings(options: &Options, strategy: StrategyKind) -> Result<Settings, S
 
 impl FleetPlan {
     fn cell(&self, index: usize, scenario: &Scenario, changes: Option<u32>) -> Result<CellPlan, String> {
-        let changes = changes.or(scenario.changes).unwrap_or(match scenario.orientation {
-            Orientation::Revoke => self.sizes.revoke_changes,
-            Orientation::Grant => self.sizes.grant_changes,
-        });
+        let changes = changes.or(scenario.changes).unwrap_or_else(|| self.usual_changes(scenario));
         let bound = self.bound(scenario)?;
         let watch_ms = scenario.watch_ms.unwrap_or_else(|| self.watch_ms(bound.as_ref()));
         let changes = if self.strategy == StrategyKind::Floor { 0 } else { changes };
-        Ok(CellPlan { scenario: index, changes, bound, horizon_ns: ms_to_ns(watch_ms) })
+        let changes = changes.div_ceil(self.sizes.blocks);
+        let one_shots = if changes > 0 { self.one_shots(scenario).div_ceil(self.sizes.blocks) } else { 0 };
+        Ok(CellPlan { scenario: index, changes, one_shots, bound, horizon_ns: ms_to_ns(watch_ms) })
+    }
+
+    /// Changes over all blocks, unless somebody asked for another number.
+    fn usual_changes(&self, scenario: &Scenario) -> u32 {
+        let sizes = &self.sizes;
+        let of_orientation = match scenario.orientation {
+            Orientation::Revoke => sizes.revoke_changes,
+            Orientation::Grant => sizes.grant_changes,
+        };
+        if self.is_main(scenario) { of_orientation } else { of_orientation.min(sizes.other_changes) }
+    }
+
+    fn is_main(&self, scenario: &Scenario) -> bool {
+        self.sizes.main_scenarios.contains(&scenario.name.as_str())
+    }
+
+    /// One-shot changes over all blocks.
+    fn one_shots(&self, scenario: &Scenario) -> u32 {
+        if self.is_main(scenario) { self.sizes.one_shot_changes } else { 0 }
+    }
+
+    /// What it is called among the fleets of its block.
+    pub fn label(&self) -> String {
+        format!("{}{}", self.strategy.name(), if self.is_twin { "-again" } else { "" })
+    }
+
+    /// Its folder below `history/`, and the name of its record: in a run of one block the label alone.
+    pub fn folder(&self) -> String {
+        if self.sizes.blocks == 1 {
+            self.label()
+        } else {
+            format!("block-{:02}/{}", self.block, self.label())
+        }
+    }
+
+    /// Seed of everything that is drawn for it: the same for the same fleet of a run, whatever is resumed.
+    pub(crate) fn seed(&self, run: u64) -> u64 {
+        let of_block = u64::from(self.block - 1) << 32;
+        run ^ self.strategy as u64 ^ of_block ^ (u64::from(self.is_twin) << 63)
     }
 
     fn bound(&self, scenario: &Scenario) -> Result<Option<Bound>, String> {
@@ -237,9 +308,9 @@ impl FleetPlan {
         (3.0 * predicted_max_ms).max(bound.ms + 1_000.0).max(1_500.0)
     }
 
-    /// Changes of all its cells.
+    /// Changes of all its cells in the dense slice, watched or asked about once.
     pub fn changes(&self) -> u32 {
-        self.cells.iter().map(|cell| cell.changes).sum()
+        self.cells.iter().map(|cell| cell.changes + cell.one_shots).sum()
     }
 
     /// Changes per second in the dense slice: the profile's, or as many as keep the probes under their limit.
@@ -258,7 +329,8 @@ impl FleetPlan {
                 None => cell.horizon_ns as f64,
             };
             let grid = 10.0 + (stale_ns / 1e7).max(1.0).ln() / (1.0 + self.sizes.grid_ratio).ln();
-            f64::from(cell.changes) * sessions * f64::from(instances) * (grid + 10.0)
+            let once = f64::from(cell.one_shots) * f64::from(instances);
+            f64::from(cell.changes) * sessions * f64::from(instances) * (grid + 10.0) + once
         };
         let per_change = self.cells.iter().map(probes_of).sum::<f64>() / f64::from(self.changes());
         self.sizes.changes_per_s.min(self.sizes.probes_per_s / per_change)

@@ -14,15 +14,26 @@ pub enum Profile {
     /// p50, p90, p95 and the worst, in one run of at most three minutes.
     #[default]
     Quick,
+    /// Ten blocks, each of fresh processes in a new order: p99 of staleness, and intervals on latency and cost.
+    Full,
 }
 
 /// The sizes of a profile. Times are seconds of the run, not of what it stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sizes {
-    /// Changes of a scenario that revokes.
+    /// How often everything is measured, each time by fresh processes in a new random order.
+    pub blocks: u32,
+    /// Changes of a scenario that revokes, over all blocks.
     pub revoke_changes: u32,
-    /// Changes of a scenario that grants.
+    /// Changes of a scenario that grants, over all blocks.
     pub grant_changes: u32,
+    /// The scenarios that have as many changes; the others have `other_changes`, where that is fewer.
+    pub main_scenarios: &'static [&'static str],
+    /// Changes of every other scenario, over all blocks.
+    pub other_changes: u32,
+    /// Changes of a main scenario that are asked about a single time at each instance, over all blocks: beside
+    /// the watched ones, to see whether watching moves what is watched.
+    pub one_shot_changes: u32,
     /// Changes per second in the dense slice, all scenarios together; fewer where probes would pass
     /// `probes_per_s`.
     pub changes_per_s: f64,
@@ -56,13 +67,14 @@ pub struct Sizes {
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Profile; 2] = [Profile::Smoke, Profile::Quick];
+    pub const ALL: [Profile; 3] = [Profile::Smoke, Profile::Quick, Profile::Full];
 
     /// The word on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Profile::Smoke => "smoke",
             Profile::Quick => "quick",
+            Profile::Full => "full",
         }
     }
 
@@ -77,14 +89,22 @@ impl Profile {
                 "role-demoted and role-promoted with 80 and 40 changes; at most 3 minutes",
                 "p50, p90, p95 and the worst",
             ],
+            Profile::Full => [
+                "every scenario in ten blocks, 400 changes of a role and 80 of all else; about 40 minutes",
+                "p99 of staleness; intervals on latency and cost over blocks, and what the control differs from itself",
+            ],
         }
     }
 
     /// Its sizes.
     pub fn sizes(self) -> Sizes {
         let quick = Sizes {
+            blocks: 1,
             revoke_changes: 80,
             grant_changes: 40,
+            main_scenarios: &["role-demoted", "role-promoted"],
+            other_changes: u32::MAX,
+            one_shot_changes: 0,
             changes_per_s: 12.0,
             probes_per_s: 2_500.0,
             grid_ratio: 0.1,
@@ -116,6 +136,15 @@ impl Profile {
                 short_ttl_ms: 1_000,
                 ..quick
             },
+            Profile::Full => Sizes {
+                blocks: 10,
+                revoke_changes: 400,
+                grant_changes: 400,
+                other_changes: 80,
+                one_shot_changes: 100,
+                background_s: 6.0,
+                ..quick
+            },
         }
     }
 
@@ -143,7 +172,8 @@ mod tests {
     fn what_is_said_of_a_profile_is_what_it_does() {
         for profile in Profile::ALL {
             let ([what, _], sizes) = (profile.about(), profile.sizes());
-            for changes in [sizes.revoke_changes, sizes.grant_changes] {
+            let of_others = (sizes.other_changes < u32::MAX).then_some(sizes.other_changes);
+            for changes in [sizes.revoke_changes, sizes.grant_changes].into_iter().chain(of_others) {
                 assert!(what.contains(&changes.to_string()), "{}: {what}", profile.name());
             }
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use revbench_driver::Recording;
 use revbench_driver::plan::{Plan, Progress};
 use revbench_model::event::Usage;
-use revbench_model::summary::{Cell, CellDetail, Store, Summary};
+use revbench_model::summary::{BlockFigures, Cell, CellDetail, Store, Summary};
 use revbench_oracle::Environment;
+use revbench_oracle::blocks::Recorded;
 use revbench_strategies::Family;
 use thiserror::Error;
 
@@ -100,10 +101,14 @@ struct Run<'a> {
     placement: Placement,
     watcher: &'a mut dyn FnMut(Event<'_>),
     details: Vec<CellDetail>,
+    /// The control once more, block by block.
+    twin: Vec<BlockFigures>,
+    /// Fleets that were not tried yet.
+    left: usize,
     calibration: LinkCalibration,
 }
 
-/// Measures every fleet of the plan that has no checkpoint yet.
+/// Measures every fleet of the plan that has left no record yet.
 ///
 /// # Errors
 /// A directory that cannot be written, or an environment that was not ready from the start. What is lost
@@ -115,13 +120,18 @@ pub fn run(
     context: Context<'_>,
     watcher: &mut dyn FnMut(Event<'_>),
 ) -> Result<Finished, RunError> {
-    let details = dir.read_cells()?;
+    if let Some(summary) = dir.complete_summary()? {
+        return Ok(Finished { summary, interrupted: false, lost: None });
+    }
     let placement = Placement::of_this_process();
     let _off_the_driver = OffTheDriver::new(&placement);
     let calibration = LinkCalibration::default();
-    let mut run = Run { plan, dir, manifest, context, placement, watcher, details, calibration };
+    let (details, twin) = (Vec::new(), Vec::new());
+    let todo = missing(plan, dir)?;
+    let left = todo.len();
+    let mut run = Run { plan, dir, manifest, context, placement, watcher, details, twin, left, calibration };
     run.dir.write_manifest(&run.manifest)?;
-    let todo = fleets_to_do(plan, &run.details);
+    run.judge_what_is_recorded()?;
     let mut lost = None;
     for (number, fleet) in todo.iter().enumerate() {
         if context.interrupt.load(Ordering::Relaxed) {
@@ -130,7 +140,7 @@ pub fn run(
         let left_s = todo[number..].iter().map(|fleet| fleet.expected_s()).sum();
         (run.watcher)(Event::FleetStarting { number: number + 1, total: todo.len(), fleet, left_s });
         match run.fleet(fleet) {
-            Ok(()) => {}
+            Ok(()) => run.left -= 1,
             Err(Fault::Interrupted) => break,
             Err(Fault::Lost(what)) if run.details.is_empty() => return Err(RunError::Environment(what)),
             Err(Fault::Lost(what)) => {
@@ -138,7 +148,7 @@ pub fn run(
                 break;
             }
             Err(Fault::OtherStore { was, is }) => return Err(RunError::OtherStore { was, is }),
-            Err(Fault::Measurement(why)) => run.record_failure(fleet, &why)?,
+            Err(Fault::Measurement(why)) => run.record_failure(fleet, &why),
             Err(Fault::RunDir(error)) => return Err(error.into()),
         }
         run.save()?;
@@ -148,22 +158,15 @@ pub fn run(
     Ok(Finished { summary, interrupted, lost })
 }
 
-/// The fleets of which a cell is missing in a run's directory: what resuming it would measure.
+/// The fleets that have not run yet: what resuming a run would measure.
 ///
 /// # Errors
-/// A checkpoint that cannot be read or does not parse.
+/// A summary that cannot be read or does not parse.
 pub fn missing<'a>(plan: &'a RunPlan, dir: &RunDir) -> Result<Vec<&'a FleetPlan>, RunDirError> {
-    Ok(fleets_to_do(plan, &dir.read_cells()?))
-}
-
-fn fleets_to_do<'a>(plan: &'a RunPlan, details: &[CellDetail]) -> Vec<&'a FleetPlan> {
-    let done = |fleet: &FleetPlan, scenario: usize| {
-        let name = &plan.scenarios[scenario].name;
-        let is_it = |cell: &Cell| cell.strategy == fleet.strategy.name() && &cell.scenario == name;
-        details.iter().any(|detail| is_it(&detail.cell))
-    };
-    let missing = |fleet: &&FleetPlan| fleet.cells.iter().any(|cell| !done(fleet, cell.scenario));
-    plan.fleets.iter().filter(missing).collect()
+    if dir.complete_summary()?.is_some() {
+        return Ok(Vec::new());
+    }
+    Ok(plan.fleets.iter().filter(|fleet| !dir.has_record(fleet)).collect())
 }
 
 /// Keeps this thread, which reads and waits while the driver drives, off the driver's core; gives it back its cores
@@ -213,14 +216,13 @@ impl<'a> Run<'a> {
         let mut running = Fleet::start(fleet, options, &self.placement, program, &mut self.calibration)?;
         self.same_store(running.store())?;
         let target = running.target();
-        let seed = options.seed ^ fleet.strategy as u64;
         let (plan, seeds) = subjects::driver_plan(
             fleet,
             &self.plan.scenarios,
             running.addresses(),
             target,
             &self.plan.traffic,
-            seed,
+            fleet.seed(options.seed),
         );
         if let Err(error) = running.seed(&seeds) {
             return Err(Fault::Lost(running.dead().unwrap_or_else(|| error.to_string())));
@@ -232,7 +234,7 @@ impl<'a> Run<'a> {
             ends_by_token_life: fleet.strategy.card().family == Family::TimeBound,
             store_rtt_us: Some(running.store().rtt_us),
         };
-        self.keep(fleet, &running, (&recording, &usages), environment)
+        self.keep(fleet, &running, recording, usages, environment)
     }
 
     /// One store for a run: the first fleet's goes into the manifest, every later one must be the same, also when
@@ -291,28 +293,59 @@ impl<'a> Run<'a> {
         Ok((recording, usages))
     }
 
-    /// Judges and writes everything that a fleet's recording supports.
+    /// Writes what a fleet has left, and judges its strategy anew.
     fn keep(
         &mut self,
         fleet: &FleetPlan,
         running: &Fleet,
-        (recording, usages): (&Recording, &[Usage]),
+        recording: Recording,
+        usages: Vec<Usage>,
         environment: Environment,
     ) -> Result<(), Fault> {
         let names: Vec<String> =
             fleet.cells.iter().map(|cell| self.plan.scenarios[cell.scenario].name.clone()).collect();
-        let folder = self.dir.path().join("history").join(fleet.strategy.name());
+        let folder = self.dir.path().join("history").join(fleet.folder());
         history_file::write(&folder, &recording.history, &names)
             .map_err(|source| RunDirError::Io { path: folder.display().to_string(), source })?;
-        self.dir.write_histograms(fleet.strategy.name(), &recording.loads)?;
         self.manifest.fleets.push(FleetEntry {
             strategy: fleet.strategy.name().to_owned(),
+            folder: fleet.folder(),
             zero_mono_ns: recording.start_mono_ns,
             rtt_us: running.store().rtt_us,
         });
         self.dir.write_manifest(&self.manifest)?;
+        let (history, loads) = (recording.history, recording.loads);
+        let token_bytes = recording.token_bytes_mean;
+        let block = fleet.block;
+        let recorded = Recorded { block, history, loads, usages, environment, token_bytes };
+        self.dir.write_record(fleet, &recorded)?;
+        Ok(self.judge(fleet)?)
+    }
+
+    /// Judges every strategy of a run that goes on.
+    fn judge_what_is_recorded(&mut self) -> Result<(), RunDirError> {
+        let plan = self.plan;
+        for fleet in plan.fleets.iter().filter(|fleet| fleet.block == 1) {
+            let same = |other: &&FleetPlan| other.label() == fleet.label();
+            if plan.fleets.iter().filter(same).any(|other| self.dir.has_record(other)) {
+                self.judge(fleet)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a fleet's strategy from what all its fleets have left so far, and writes that.
+    fn judge(&mut self, fleet: &FleetPlan) -> Result<(), RunDirError> {
+        let same = self.plan.fleets.iter().filter(|other| other.label() == fleet.label());
+        let recorded = same.filter(|other| self.dir.has_record(other));
+        let blocks = recorded.map(|other| self.dir.read_record(other)).collect::<Result<Vec<_>, _>>()?;
+        if fleet.is_twin {
+            self.twin = cells::figures(self.plan, fleet, &blocks);
+            return Ok(());
+        }
+        self.dir.write_histograms(fleet.strategy.name(), &blocks)?;
         for number in 0..fleet.cells.len() {
-            let detail = cells::judge(self.plan, fleet, number, recording, usages, environment);
+            let detail = cells::judge(self.plan, fleet, number, &blocks);
             self.dir.write_cell(&detail)?;
             (self.watcher)(Event::CellDone(&detail.cell));
             self.add(detail);
@@ -320,13 +353,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A fleet that could not be measured leaves cells that say so.
-    fn record_failure(&mut self, fleet: &FleetPlan, why: &str) -> Result<(), RunDirError> {
-        (self.watcher)(Event::Warning(format!("{} failed: {why}", fleet.strategy.name())));
-        for number in 0..fleet.cells.len() {
-            self.add(cells::failed(self.plan, fleet, number, why));
+    /// A strategy that could not be measured at all leaves cells that say so.
+    fn record_failure(&mut self, fleet: &FleetPlan, why: &str) {
+        (self.watcher)(Event::Warning(format!("{} failed: {why}", fleet.label())));
+        self.left -= 1;
+        let is_known = self.details.iter().any(|detail| detail.cell.strategy == fleet.strategy.name());
+        if !fleet.is_twin && !is_known {
+            (0..fleet.cells.len()).for_each(|number| self.add(cells::failed(self.plan, fleet, number, why)));
         }
-        Ok(())
     }
 
     fn add(&mut self, detail: CellDetail) {
@@ -338,7 +372,8 @@ impl<'a> Run<'a> {
     }
 
     fn save(&mut self) -> Result<Summary, RunDirError> {
-        let summary = assemble::summary(self.plan, &self.manifest, &self.details);
+        let is_complete = self.left == 0;
+        let summary = assemble::summary(self.plan, &self.manifest, &self.details, &self.twin, is_complete);
         self.dir.write_summary(&summary, &self.details)?;
         Ok(summary)
     }

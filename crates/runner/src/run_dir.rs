@@ -1,20 +1,30 @@
 //! The run's directory: what is written when, so that a fault or an interrupt loses nothing measured.
 //!
-//! A cell is written when its fleet ends, under a temporary name first; `summary.json` is made from the
-//! cells, again after every fleet. A run that stopped is resumed from its manifest and its cells.
+//! What a fleet has left is written when it ends, under a temporary name first; from that the cells are judged, and
+//! from the cells `summary.json` is made, again after every fleet. A run that stopped is resumed from its manifest
+//! and its records.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use revbench_model::event::{Load, SliceKind};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use hdrhistogram::Histogram;
+use revbench_model::event::{Load, SliceKind, new_histogram};
 use revbench_model::prose::{ScenarioProse, StrategyCard};
-use revbench_model::summary::{CellDetail, IntervalMs, Machine, RoundTrip, Store, Summary};
+use revbench_model::summary::{CellDetail, IntervalMs, Machine, Outcome, RoundTrip, Store, Summary};
+use revbench_oracle::blocks::Recorded;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::hgrm;
 use crate::options::Options;
+use crate::plan::FleetPlan;
+
+/// Where fleets' records are.
+const RECORDS: &str = "records";
 
 /// A run's directory.
 #[derive(Clone, Debug)]
@@ -74,6 +84,9 @@ pub struct Manifest {
 pub struct FleetEntry {
     /// Its strategy.
     pub strategy: String,
+    /// Its folder below `history/`; empty: the strategy's name.
+    #[serde(default)]
+    pub folder: String,
     /// The zero of its history on CLOCK_MONOTONIC, ns.
     pub zero_mono_ns: u64,
     /// The distance to its store, measured before its run.
@@ -93,7 +106,7 @@ impl RunDir {
             );
             return Err(io_error(path)(taken));
         }
-        for folder in ["cells", "history", "histograms"] {
+        for folder in ["cells", "history", "histograms", RECORDS] {
             fs::create_dir_all(path.join(folder)).map_err(io_error(path))?;
         }
         Ok(RunDir { path: path.to_owned() })
@@ -126,7 +139,59 @@ impl RunDir {
         self.write_json("manifest.json", manifest)
     }
 
-    /// Writes a cell's checkpoint.
+    /// Writes what a fleet has left. From here on it need not run again.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_record(&self, fleet: &FleetPlan, recorded: &Recorded) -> Result<(), RunDirError> {
+        let path = self.record(fleet);
+        let unfinished = path.with_extension("unfinished");
+        let folder = path.parent().expect("a file in a folder");
+        fs::create_dir_all(folder).map_err(io_error(folder))?;
+        let file = File::create(&unfinished).map_err(io_error(&unfinished))?;
+        let mut packed = BufWriter::new(GzEncoder::new(file, Compression::fast()));
+        serde_json::to_writer(&mut packed, recorded)
+            .map_err(|source| RunDirError::Format { path: shown(&path), source })?;
+        let packed = packed.into_inner().map_err(|error| io_error(&unfinished)(error.into_error()))?;
+        packed.finish().map_err(io_error(&unfinished))?;
+        fs::rename(&unfinished, &path).map_err(io_error(&path))
+    }
+
+    /// Has this fleet run?
+    pub fn has_record(&self, fleet: &FleetPlan) -> bool {
+        self.record(fleet).is_file()
+    }
+
+    /// What a fleet has left.
+    ///
+    /// # Errors
+    /// It has not run, or its record does not parse.
+    pub fn read_record(&self, fleet: &FleetPlan) -> Result<Recorded, RunDirError> {
+        let path = self.record(fleet);
+        let file = File::open(&path).map_err(io_error(&path))?;
+        serde_json::from_reader(BufReader::new(GzDecoder::new(file)))
+            .map_err(|source| RunDirError::Format { path: shown(&path), source })
+    }
+
+    fn record(&self, fleet: &FleetPlan) -> PathBuf {
+        self.path.join(RECORDS).join(format!("{}.json.gz", fleet.folder()))
+    }
+
+    /// The summary of a run that lacks nothing: every cell was measured or cannot be.
+    ///
+    /// # Errors
+    /// One that cannot be read or does not parse.
+    pub fn complete_summary(&self) -> Result<Option<Summary>, RunDirError> {
+        let path = self.path.join("summary.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let summary: Summary = read_json(&path)?;
+        let has_failed = summary.cells.iter().any(|cell| cell.outcome == Outcome::Failed);
+        Ok((!summary.partial && !has_failed).then_some(summary))
+    }
+
+    /// Writes a cell with what its charts need.
     ///
     /// # Errors
     /// What the file system says.
@@ -134,7 +199,7 @@ impl RunDir {
         self.write_json(&format!("cells/{}", cell_file(&detail.cell.scenario, &detail.cell.strategy)), detail)
     }
 
-    /// The checkpoints, by scenario and strategy.
+    /// The cells, by scenario and strategy.
     ///
     /// # Errors
     /// One that cannot be read or does not parse.
@@ -147,23 +212,27 @@ impl RunDir {
         paths.iter().map(|path| read_json(path)).collect()
     }
 
-    /// Writes the latency histograms of a fleet's background slice.
+    /// Writes the latency histograms of a strategy's background slices, merged by adding counts.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write_histograms(&self, strategy: &str, loads: &[Load]) -> Result<(), RunDirError> {
-        for load in loads.iter().filter(|load| load.slice.kind == SliceKind::Background) {
-            let kinds = [
-                ("latency", &load.latency_ns),
-                ("service", &load.service_ns),
-                ("send-lag", &load.send_lag_ns),
-                ("connection-wait", &load.connection_wait_ns),
-            ];
-            for (kind, histogram) in kinds {
-                let path = self.path.join(format!("histograms/{strategy}-{kind}.hgrm"));
-                let file = File::create(&path).map_err(io_error(&path))?;
-                hgrm::write(BufWriter::new(file), histogram).map_err(io_error(&path))?;
+    pub fn write_histograms(&self, strategy: &str, blocks: &[Recorded]) -> Result<(), RunDirError> {
+        type Of = fn(&Load) -> &Histogram<u64>;
+        let kinds: [(&str, Of); 4] = [
+            ("latency", |load| &load.latency_ns),
+            ("service", |load| &load.service_ns),
+            ("send-lag", |load| &load.send_lag_ns),
+            ("connection-wait", |load| &load.connection_wait_ns),
+        ];
+        for (kind, of) in kinds {
+            let mut all = new_histogram();
+            let loads = blocks.iter().flat_map(|block| &block.loads);
+            for load in loads.filter(|load| load.slice.kind == SliceKind::Background) {
+                all.add(of(load)).expect("every latency histogram has the same bounds");
             }
+            let path = self.path.join(format!("histograms/{strategy}-{kind}.hgrm"));
+            let file = File::create(&path).map_err(io_error(&path))?;
+            hgrm::write(BufWriter::new(file), &all).map_err(io_error(&path))?;
         }
         Ok(())
     }
@@ -188,7 +257,7 @@ impl RunDir {
     }
 }
 
-/// The checkpoint's file of a pair.
+/// The cell's file of a pair.
 fn cell_file(scenario: &str, strategy: &str) -> String {
     format!("{scenario}.{strategy}.json")
 }
@@ -210,13 +279,14 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RunDirError
 fn write_changes(mut out: impl Write, details: &[CellDetail]) -> io::Result<()> {
     writeln!(
         out,
-        "scenario,strategy,orientation,subject,submitted_ms,acknowledged_ms,instance,lower_ms,upper_ms,resolution_ms"
+        "scenario,strategy,orientation,block,subject,submitted_ms,acknowledged_ms,instance,lower_ms,upper_ms,resolution_ms"
     )?;
     for detail in details {
         let cell = &detail.cell;
         let head = format!("{},{},{}", cell.scenario, cell.strategy, cell.orientation.name());
         for window in &detail.windows {
-            let at = format!("{},{:.6},{:.6}", window.subject, window.submitted_ms, window.acknowledged_ms);
+            let (block, subject) = (window.block, &window.subject);
+            let at = format!("{block},{subject},{:.6},{:.6}", window.submitted_ms, window.acknowledged_ms);
             let mut line = |instance: &str, interval: &IntervalMs| {
                 let upper = interval.upper.map(|upper| format!("{upper:.6}")).unwrap_or_default();
                 let (lower, resolution) = (interval.lower, window.resolution_ms);

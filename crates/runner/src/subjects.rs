@@ -14,6 +14,7 @@ use revbench_model::time::{NS_PER_MS, NS_PER_S, ms_to_ns};
 use revbench_model::{Orientation, Permission};
 use serde::Serialize;
 
+use crate::one_shot::delays_ns;
 use crate::plan::{CellPlan, FleetPlan, Traffic};
 use crate::profile::seconds_ns;
 
@@ -152,6 +153,7 @@ impl Casting<'_> {
             let unprobed = self.unprobed(cell);
             self.add(number, SubjectRole::Treated, treated);
             self.add(number, SubjectRole::Unprobed, unprobed);
+            self.add(number, SubjectRole::OneShot, cell.one_shots);
             self.add(number, SubjectRole::ControlAllowed, self.fleet.sizes.controls);
             self.add(number, SubjectRole::ControlDenied, self.fleet.sizes.controls);
         }
@@ -171,6 +173,9 @@ impl Casting<'_> {
     fn add(&mut self, number: usize, role: SubjectRole, count: u32) {
         let cell = &self.fleet.cells[number];
         let scenario = &self.scenarios[cell.scenario];
+        // Each delay in turn, and the next block goes on where this one may have left one short. Instants are
+        // random, so that no delay has its own.
+        let mut delays_ns = delays_ns(cell).into_iter().cycle().skip(self.fleet.block as usize);
         for index in 0..count {
             let id = format!("{}-{}-{index}", scenario.name, word(role));
             let change_at_ns = self.change_instant(role);
@@ -190,6 +195,7 @@ impl Casting<'_> {
                 scenario: number as u16,
                 role,
                 change_at_ns,
+                one_shot_after_ns: delays_ns.next().filter(|_| role == SubjectRole::OneShot),
                 rate_per_s,
                 traffic_until_ns,
             });
@@ -200,7 +206,7 @@ impl Casting<'_> {
     /// as a trace recorded it.
     fn change_instant(&mut self, role: SubjectRole) -> Option<u64> {
         let kind = match role {
-            SubjectRole::Treated => SliceKind::Dense,
+            SubjectRole::Treated | SubjectRole::OneShot => SliceKind::Dense,
             SubjectRole::Unprobed => SliceKind::Background,
             _ => return None,
         };
@@ -216,6 +222,7 @@ fn word(role: SubjectRole) -> &'static str {
     match role {
         SubjectRole::Treated => "treated",
         SubjectRole::Unprobed => "unprobed",
+        SubjectRole::OneShot => "one-shot",
         SubjectRole::ControlAllowed => "allowed",
         SubjectRole::ControlDenied => "denied",
         SubjectRole::Crowd => "crowd",
@@ -225,7 +232,7 @@ fn word(role: SubjectRole) -> &'static str {
 /// What a subject may do before any change: the permission asked for, unless it is yet to be granted.
 fn held(scenario: &Scenario, role: SubjectRole) -> Vec<Permission> {
     let granted_later = scenario.orientation == Orientation::Grant
-        && matches!(role, SubjectRole::Treated | SubjectRole::Unprobed);
+        && matches!(role, SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::OneShot);
     // Something that nobody asks for, so that no token is empty.
     let mut permissions = vec![Permission::from("revbench:member")];
     if !(granted_later || role == SubjectRole::ControlDenied) {

@@ -28,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   revbench run                       floor, control and five strategies, at most 3 minutes
   revbench run --profile smoke       does everything work? seconds per strategy
+  revbench run --profile full        ten blocks: intervals on latency and cost, p99 of staleness
   revbench run --strategy lookup,deny-list --store-rtt 2ms
   revbench run --scenario logout --scenario mine.toml --strategy all
   revbench run --param cache_ttl=500ms --param algorithm=ES256
@@ -69,9 +70,12 @@ pub(crate) struct RunArgs {
     /// Background requests per second [default: the profile's]
     #[arg(long, value_name = "N", env = "REVBENCH_RATE")]
     rate: Option<String>,
-    /// Changes of each scenario [default: the profile's]
+    /// Changes of each scenario, over all blocks [default: the profile's]
     #[arg(long, value_name = "N", env = "REVBENCH_CHANGES")]
     changes: Option<String>,
+    /// How often everything is measured, each time by fresh processes in a new order [default: the profile's]
+    #[arg(long, value_name = "N", env = "REVBENCH_BLOCKS")]
+    blocks: Option<String>,
     /// Resource servers of each fleet
     #[arg(long, value_name = "N", default_value_t = INSTANCES.to_string(), env = "REVBENCH_INSTANCES")]
     instances: String,

@@ -297,6 +297,8 @@ fn a_report_is_made_from_what_a_run_saved() {
         version: "0.1.0".to_owned(),
         machine: Machine::default(),
         store: Store::default(),
+        blocks: 1,
+        noise_floor: None,
         cells: Vec::new(),
     };
     std::fs::write(folder.path().join("summary.json"), serde_json::to_string(&summary).unwrap()).unwrap();

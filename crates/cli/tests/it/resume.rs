@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use revbench_model::scenario::built_in;
-use revbench_model::summary::{Cell, CellDetail, CellRole, Outcome, Validity};
+use revbench_model::summary::{
+    Cell, CellDetail, CellRole, Machine, Outcome, SCHEMA, Store, Summary, Validity,
+};
+use revbench_oracle::blocks::Recorded;
 use revbench_runner::manifest;
 use revbench_runner::options::{Options, ScenarioSource, StoreChoice};
 use revbench_runner::plan::{FleetPlan, RunPlan};
@@ -27,6 +30,7 @@ fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) 
         store_rtt_us: 0.0,
         rate_per_s: None,
         changes: None,
+        blocks: None,
         instances: 2,
         seed: 7,
         mutant: None,
@@ -36,10 +40,35 @@ fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) 
     let plan = RunPlan::new(options).unwrap();
     let dir = RunDir::create(&folder.join("run")).unwrap();
     dir.write_manifest(&manifest::new(&plan, dir.name())).unwrap();
+    let mut cells = Vec::new();
     for fleet in plan.fleets.iter().filter(|fleet| measured.contains(&fleet.strategy)) {
-        dir.write_cell(&cell(&plan, fleet)).unwrap();
+        dir.write_record(fleet, &Recorded { block: fleet.block, ..Recorded::default() }).unwrap();
+        cells.push(cell(&plan, fleet));
+        dir.write_cell(cells.last().unwrap()).unwrap();
+    }
+    if measured.len() == strategies.len() {
+        dir.write_summary(&summary(&plan, cells.iter().map(|detail| detail.cell.clone()).collect()), &cells)
+            .unwrap();
     }
     dir.path().to_owned()
+}
+
+fn summary(plan: &RunPlan, cells: Vec<Cell>) -> Summary {
+    Summary {
+        schema: SCHEMA.to_owned(),
+        run: "run".to_owned(),
+        profile: plan.options.profile.name().to_owned(),
+        partial: false,
+        command: plan.options.command.clone(),
+        seed: plan.options.seed,
+        started: "2026-11-20T11:04:00Z".to_owned(),
+        version: "0".to_owned(),
+        machine: Machine::default(),
+        store: Store::default(),
+        blocks: 1,
+        noise_floor: None,
+        cells,
+    }
 }
 
 fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
@@ -69,6 +98,7 @@ fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
     CellDetail {
         cell,
         windows: Vec::new(),
+        blocks: Vec::new(),
         band: None,
         predicted_curve: Vec::new(),
         latency_curve: Vec::new(),

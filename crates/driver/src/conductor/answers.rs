@@ -233,8 +233,10 @@ impl Conductor<'_> {
         if made_by_honest(scenario) && self.take_token(pair.honest, done, Source::Change) {
             self.ask_again(pair.honest, done.received_ns, queues);
         }
-        if self.role(subject) == SubjectRole::Treated {
-            self.watch(subject, pair, done.received_ns, queues);
+        match self.role(subject) {
+            SubjectRole::Treated => self.watch(subject, pair, done.received_ns, queues),
+            SubjectRole::OneShot => self.ask_once(subject, pair, done.received_ns),
+            _ => {}
         }
     }
 }

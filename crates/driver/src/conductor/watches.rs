@@ -57,6 +57,17 @@ impl Conductor<'_> {
         }
     }
 
+    /// Plans the single question of a one-shot subject at every instance, through the session that carries the
+    /// change's window.
+    pub(super) fn ask_once(&mut self, subject: u32, pair: Pair, now_ns: u64) {
+        let planned = self.plan.subjects[subject as usize].one_shot_after_ns;
+        let Some(after_ns) = planned else { return };
+        let session = pair.session(self.scenario(subject).orientation == Orientation::Revoke);
+        for instance in 0..self.plan.instances.len() as u16 {
+            self.timers.push(Reverse((now_ns + after_ns, Timer::OneShot { session, instance })));
+        }
+    }
+
     /// Sends one probe and plans the next, before its answer is known: a slow answer must not thin the grid.
     pub(super) fn probe(&mut self, watch: u32, at_ns: u64, queues: &mut Queues<Tag>) {
         let watched = &mut self.watched[watch as usize];

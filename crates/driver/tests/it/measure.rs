@@ -9,7 +9,7 @@ use revbench_driver::plan::{
 };
 use revbench_driver::{DriverError, Recording, run};
 use revbench_model::event::{
-    ChangeOutcome, Load, Purpose, RequestRecord, SessionRole, Slice, SliceKind, SubjectRole,
+    ChangeOutcome, ChangeRecord, Load, Purpose, RequestRecord, SessionRole, Slice, SliceKind, SubjectRole,
 };
 use revbench_model::target::Target;
 use revbench_model::{ChangeActor, DecisionClass, Orientation, ScopeKind};
@@ -24,6 +24,7 @@ fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSub
         scenario: 0,
         role,
         change_at_ns: change_at_ms.map(|ms| ms * MS),
+        one_shot_after_ns: None,
         rate_per_s: if role == SubjectRole::Crowd { 0.0 } else { 20.0 },
         traffic_until_ns: 900 * MS,
     }
@@ -133,6 +134,41 @@ fn the_history_brackets_the_truth() {
     let body =
         r#"{"orientation":"revoke","scope":{"subject":"treated"},"permission":"p","reason":"role-demoted"}"#;
     assert_eq!(fleet.changes()[0], (body.to_owned(), "admin".to_owned()));
+}
+
+/// A subject that is asked once, so long after its acknowledgement.
+fn one_shot(id: &str, change_at_ms: u64, after_ms: u64) -> PlannedSubject {
+    let one_shot_after_ns = Some(after_ms * MS);
+    PlannedSubject { one_shot_after_ns, ..subject(id, SubjectRole::OneShot, Some(change_at_ms)) }
+}
+
+#[test]
+fn a_one_shot_subject_is_asked_once_at_each_instance_and_never_audited() {
+    let fleet = Fleet::start(Script { delay_ns: [40 * MS; 2], ..Script::default() });
+    let mut plan = plan(&fleet);
+    plan.subjects.push(one_shot("early", 300, 10));
+    plan.subjects.push(one_shot("late", 320, 120));
+    let recording = run(&plan, &Progress::default()).unwrap();
+    for (subject, after_ms, expected) in [(6, 10, DecisionClass::Allow), (7, 120, DecisionClass::Deny)] {
+        let of_subject = |change: &&ChangeRecord| change.subject == subject;
+        let change = recording.history.changes.iter().find(of_subject).unwrap();
+        let probes = requests(&recording, subject, SessionRole::Pinned, Purpose::Probe);
+        let mut instances: Vec<u16> = probes.iter().map(|r| r.instance).collect();
+        instances.sort_unstable();
+        assert_eq!(instances, [0, 1]);
+        for probe in &probes {
+            assert_eq!(probe.intended_ns, change.acknowledged_ns + after_ms * MS);
+            assert!(probe.sent_ns >= probe.intended_ns);
+            // A machine that stops for longer than what is left until the turn proves nothing.
+            let turned_ns = fleet.turned_ns(&plan.subjects[subject as usize].id.0, probe.instance);
+            let is_late = probe.received_ns + recording.start_mono_ns >= turned_ns;
+            let may_be_either = expected == DecisionClass::Allow && is_late;
+            assert!(probe.decision == expected || may_be_either, "{probe:?}");
+        }
+        assert_eq!(requests(&recording, subject, SessionRole::Honest, Purpose::Probe).len(), 0);
+        assert_eq!(requests(&recording, subject, SessionRole::Pinned, Purpose::Audit).len(), 0);
+        assert!(!requests(&recording, subject, SessionRole::Pinned, Purpose::Background).is_empty());
+    }
 }
 
 #[test]

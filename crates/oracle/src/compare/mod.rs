@@ -8,6 +8,7 @@ mod bounds;
 mod estimate;
 mod exact;
 mod holm;
+mod noise;
 mod pairing;
 mod refusals;
 mod row;
@@ -23,7 +24,8 @@ pub use row::{CellName, Difference, Figure, Finding, Kind, Metric, NotCompared, 
 /// How much worse is a regression.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
-    /// Share by which a figure known by an interval may grow. Not below the noise floor of the machine.
+    /// Share by which a figure known by an interval may grow; latency and CPU by no less than the control differs from
+    /// itself in either run.
     pub share: f64,
     /// How often a figure of a single run may multiply before even that counts: it has no interval.
     pub single_run_factor: f64,
@@ -66,6 +68,10 @@ impl Comparison {
 pub fn compare(before: &Summary, now: &Summary, policy: &Policy) -> Comparison {
     let mut found = Comparison { notes: notes(before, now), ..Comparison::default() };
     let same_machine = policy.any_machine || is_same_machine(before, now);
+    let shares = noise::Shares::of(before, now, policy.share);
+    if same_machine {
+        found.notes.extend(shares.notes());
+    }
     let mut drafts = Vec::new();
     for pair in pairing::pairs(before, now) {
         found.rows.extend(bounds::rows(&pair, &mut found.not_compared));
@@ -74,7 +80,7 @@ pub fn compare(before: &Summary, now: &Summary, policy: &Policy) -> Comparison {
         }
         found.rows.extend(exact::rows(&pair, &mut found.not_compared));
         if same_machine {
-            drafts.extend(timing::drafts(&pair, policy, &mut found.not_compared));
+            drafts.extend(timing::drafts(&pair, policy, &shares, &mut found.not_compared));
         }
     }
     found.rows.extend(holm::decide(drafts, policy.alpha));
@@ -100,11 +106,22 @@ fn notes(before: &Summary, now: &Summary) -> Vec<String> {
             notes.push(format!("{name} is partial: planned cells are missing"));
         }
     }
+    if before.blocks != now.blocks {
+        notes.push(format!(
+            "the baseline has {} and the run {}: fewer blocks make wider intervals, fewer than six make none",
+            blocks(before.blocks),
+            blocks(now.blocks)
+        ));
+    }
     if before.store.version != now.store.version {
         let (old, new) = (&before.store.version, &now.store.version);
         notes.push(format!("the store's version was {old} in the baseline and is {new} now"));
     }
     notes
+}
+
+fn blocks(count: u32) -> String {
+    format!("{count} {}", if count == 1 { "block" } else { "blocks" })
 }
 
 /// A family of figures of a cell.

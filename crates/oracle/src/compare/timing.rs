@@ -6,11 +6,12 @@ use revbench_model::summary::{AddedLatency, Cell, CellRole, Cost, IntervalMs, La
 use super::estimate::{Estimate, interval, tail};
 use super::exact::COUNTS;
 use super::holm::{Draft, Test};
+use super::noise::Shares;
 use super::pairing::Pair;
 use super::row::{Difference, Figure, Finding, Kind, Metric, NotCompared, Row, Unit};
 use super::{Part, Policy, is_comparable, is_noisy};
 
-const NO_INTERVAL: &str = "one run has no interval: use --profile full";
+const NO_INTERVAL: &str = "no interval in one of the runs, which takes six blocks: use --profile full";
 const NOISY: &str = "noisy: shown, but it decides nothing";
 
 type Quantile = (Metric, fn(&Staleness) -> Option<IntervalMs>);
@@ -26,8 +27,10 @@ const fn window_metric(key: &'static str, words: &'static str) -> Metric {
     Metric { key, words, unit: Unit::Milliseconds }
 }
 
-/// A latency percentile: its metric, its key, the percentile itself, what the strategy adds to the control's.
-type Percentile = (Metric, &'static str, fn(&Latency) -> Option<f64>, fn(&AddedLatency) -> Option<f64>);
+/// A latency percentile: its metric, its key, the percentile itself, what the strategy adds to the control's, and by
+/// which share it may grow.
+type Percentile =
+    (Metric, &'static str, fn(&Latency) -> Option<f64>, fn(&AddedLatency) -> Option<f64>, fn(&Shares) -> f64);
 
 const PERCENTILES: [Percentile; 2] = [
     (
@@ -35,8 +38,15 @@ const PERCENTILES: [Percentile; 2] = [
         "p50",
         |l| Some(l.p50),
         |a| Some(a.p50),
+        |s| s.latency_p50,
     ),
-    (ratio_metric("latency_us.p99", "latency p99 over the control's"), "p99", |l| l.p99, |a| a.p99),
+    (
+        ratio_metric("latency_us.p99", "latency p99 over the control's"),
+        "p99",
+        |l| l.p99,
+        |a| a.p99,
+        |s| s.latency_p99,
+    ),
 ];
 
 const RESOURCE_CPU: Metric =
@@ -47,7 +57,12 @@ const fn ratio_metric(key: &'static str, words: &'static str) -> Metric {
 }
 
 /// The rows of a pair that intervals decide.
-pub(super) fn drafts(pair: &Pair<'_>, policy: &Policy, not_compared: &mut Vec<NotCompared>) -> Vec<Draft> {
+pub(super) fn drafts(
+    pair: &Pair<'_>,
+    policy: &Policy,
+    shares: &Shares,
+    not_compared: &mut Vec<NotCompared>,
+) -> Vec<Draft> {
     let mut drafts = Vec::new();
     if pair.now.role == CellRole::Subject && is_comparable(pair, Part::Staleness, not_compared) {
         drafts.extend(mark(windows(pair, policy), is_noisy(pair, Part::Staleness)));
@@ -66,12 +81,12 @@ pub(super) fn drafts(pair: &Pair<'_>, policy: &Policy, not_compared: &mut Vec<No
             continue;
         }
         let is_noisy = is_noisy(pair, part) || is_noisy(&control, part);
-        drafts.extend(mark(rows(pair, &control, policy), is_noisy));
+        drafts.extend(mark(rows(pair, &control, policy, shares), is_noisy));
     }
     drafts
 }
 
-type Ratios = fn(&Pair<'_>, &Pair<'_>, &Policy) -> Vec<Draft>;
+type Ratios = fn(&Pair<'_>, &Pair<'_>, &Policy, &Shares) -> Vec<Draft>;
 
 /// Noise takes the decision away, not the figures.
 fn mark(mut drafts: Vec<Draft>, is_noisy: bool) -> Vec<Draft> {
@@ -156,8 +171,8 @@ fn counts(pair: &Pair<'_>, policy: &Policy) -> Vec<Draft> {
 }
 
 /// Latency as a multiple of the control's, from the difference to the control, which is paired within blocks.
-fn latencies(pair: &Pair<'_>, control: &Pair<'_>, policy: &Policy) -> Vec<Draft> {
-    let ratio = |cell: &Cell, control: &Cell, (_, key, percentile, added): &Percentile| {
+fn latencies(pair: &Pair<'_>, control: &Pair<'_>, policy: &Policy, shares: &Shares) -> Vec<Draft> {
+    let ratio = |cell: &Cell, control: &Cell, (_, key, percentile, added, _): &Percentile| {
         let added = added(&cell.added_latency_us?)?;
         let added = Estimate::new(added, interval(cell, "added_latency_us", key))?;
         let control_us = percentile(&control.latency_us?)?;
@@ -167,20 +182,22 @@ fn latencies(pair: &Pair<'_>, control: &Pair<'_>, policy: &Policy) -> Vec<Draft>
     let drafts = PERCENTILES.iter().filter_map(|percentile| {
         let old = ratio(pair.before(), control.before(), percentile)?;
         let new = ratio(pair.now, control.now, percentile)?;
-        Some(estimated(pair, percentile.0, old, new, (0.0, policy)))
+        let policy = Policy { share: percentile.4(shares), ..*policy };
+        Some(estimated(pair, percentile.0, old, new, (0.0, &policy)))
     });
     drafts.collect()
 }
 
 /// CPU of the resource servers as a multiple of the control's.
-fn cpu(pair: &Pair<'_>, control: &Pair<'_>, policy: &Policy) -> Vec<Draft> {
+fn cpu(pair: &Pair<'_>, control: &Pair<'_>, policy: &Policy, shares: &Shares) -> Vec<Draft> {
+    let policy = Policy { share: shares.resource_cpu, ..*policy };
     let estimate = |cell: &Cell| {
         let value = cell.cost.as_ref()?.resource_cpu_us_per_request;
         Estimate::new(value, interval(cell, "cost", "resource_cpu_us_per_request"))
     };
     let ratio = |cell: &Cell, control: &Cell| estimate(cell)?.over(&estimate(control)?);
     let both = ratio(pair.before(), control.before()).zip(ratio(pair.now, control.now));
-    both.map(|(old, new)| estimated(pair, RESOURCE_CPU, old, new, (0.0, policy))).into_iter().collect()
+    both.map(|(old, new)| estimated(pair, RESOURCE_CPU, old, new, (0.0, &policy))).into_iter().collect()
 }
 
 /// A row of two estimates. Without intervals it can only alarm, where a figure has multiplied and jumped.

@@ -39,7 +39,7 @@ fn cell(orientation: Orientation, windows_ms: &[u64]) -> Script {
     script
 }
 
-fn question(script: &Script, orientation: Orientation, bound_ms: f64) -> CellQuestion<'_> {
+pub(crate) fn question(script: &Script, orientation: Orientation, bound_ms: f64) -> CellQuestion<'_> {
     CellQuestion {
         history: &script.history,
         scenario: 0,

@@ -39,6 +39,7 @@ fn staleness(windows: [(f64, f64); 3], max: (f64, f64)) -> Staleness {
         client_visible: None,
         per_instance: Vec::new(),
         other_session: None,
+        one_shot: None,
     }
 }
 
@@ -143,6 +144,8 @@ fn run() -> Summary {
             rtt_us: RoundTrip { asked: 500.0, p50: Some(500.0), p99: None },
             ..Store::default()
         },
+        blocks: 1,
+        noise_floor: None,
         cells: vec![cell("none", CellRole::Control, 100.0), lookup(), cached()],
     }
 }

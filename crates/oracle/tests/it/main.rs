@@ -1,12 +1,15 @@
 //! The oracle from outside: hand-made histories, a reference written a second time, and whole cells.
 
+mod blocks;
 mod cells;
 mod closed_forms;
 mod compare;
 mod coverage;
 mod exposure;
 mod hand_made;
+mod probe_effect;
 mod properties;
+mod rules;
 mod script;
 
 /// Whether the sizes of the full proof are wanted: `REVBENCH_THOROUGH=1`.

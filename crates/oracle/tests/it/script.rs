@@ -5,7 +5,7 @@ use revbench_model::event::{
 };
 use revbench_model::time::NS_PER_MS;
 use revbench_model::{DecisionClass, Orientation, SubjectId};
-use revbench_oracle::Watch;
+use revbench_oracle::{Rules, Watch};
 
 /// Ten seconds, in ms.
 pub(crate) const HORIZON_MS: u64 = 10_000;
@@ -78,5 +78,6 @@ pub(crate) fn watch(orientation: Orientation, session: SessionRole) -> Watch {
         horizon_ns: HORIZON_MS * NS_PER_MS,
         planned_gap_ns: NS_PER_MS,
         refused_refresh_closes: false,
+        rules: Rules::default(),
     }
 }

@@ -1,17 +1,17 @@
 //! Latency by percentile on a log-nines axis: each step right is ten times rarer.
 
-use revbench_model::summary::{CellDetail, Outcome, QuantilePoint, Verdict};
+use revbench_model::summary::{Cell, CellDetail, Outcome, QuantilePoint, Verdict};
 
 use super::canvas::{Canvas, Layout, LegendLine, Tick, shortened};
 use super::scale::Scale;
 use super::{Chart, MOST_POINTS, Words};
 use crate::RunDocuments;
-use crate::block::{Block, anchor};
 use crate::figures;
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
-use crate::noise::{self, Percentile};
+use crate::noise::{self, Added, Percentile};
 use crate::number::{count, duration_us};
+use crate::question::{Question, anchor};
 use crate::table::{Figure, Table};
 use crate::words;
 
@@ -46,10 +46,10 @@ impl Curve {
     }
 }
 
-/// The series of a block: cells with valid or noisy latency.
-pub(crate) fn series(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Vec<Curve> {
+/// The series of a question: cells with valid or noisy latency.
+pub(crate) fn series(docs: &RunDocuments, question: &Question<'_>, looks: &Identities) -> Vec<Curve> {
     let mut curves = Vec::new();
-    for &cell in &block.cells {
+    for &cell in &question.cells {
         let usable = cell.outcome == Outcome::Measured && cell.validity.latency != Some(Verdict::Invalid);
         let (Some(latency), true) = (cell.latency_us, usable) else { continue };
         let Some(detail) = docs.detail_of(cell).filter(|detail| !detail.latency_curve.is_empty()) else {
@@ -57,7 +57,7 @@ pub(crate) fn series(docs: &RunDocuments, block: &Block<'_>, looks: &Identities)
         };
         let (supported, unsupported) = split(detail);
         curves.push(Curve {
-            label: block.label(cell),
+            label: question.label(cell),
             look: looks.get(&cell.strategy),
             supported,
             unsupported,
@@ -85,62 +85,62 @@ fn nines(quantile: f64) -> f64 {
     -(1.0 - quantile).log10()
 }
 
-/// The chart of a block; none where no cell has a curve.
-pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Option<Chart> {
-    let curves = series(docs, block, looks);
+/// The chart of a question; none where no cell has a curve.
+pub(crate) fn chart(docs: &RunDocuments, question: &Question<'_>, looks: &Identities) -> Option<Chart> {
+    let curves = series(docs, question, looks);
     if curves.is_empty() {
         return None;
     }
-    let rate = words::rate(docs, block).map_or_else(String::new, |rate| format!(", {rate}"));
-    let shared = block.shared_words().map_or_else(String::new, |words| format!(" This is {words}."));
+    let rate = words::rate(docs, question).map_or_else(String::new, |rate| format!(", {rate}"));
+    let shared = question.shared_words().map_or_else(String::new, |words| format!(" This is {words}."));
     let caption = format!(
-        "Open-loop load{rate}. Latency counts from when the request should have left, so that a stalled server is not hidden (coordinated omission). Dotted: fewer than {SUPPORT} samples lie beyond. The lone marks at the right are the maxima, one answer each; they stand side by side only so that none hides another.{shared}"
+        "Open-loop load{rate}. Latency counts from when the request should have left, so that a stalled server is not hidden (coordinated omission). Dotted: fewer than {SUPPORT} samples lie beyond. The lone marks at the right are the maxima, one answer each; they stand side by side only so that none hides another.{shared}{}",
+        blocks_words(question.blocks)
     );
     Some(Chart::drawn(
         Words {
-            id: format!("latency-{}", block.anchor()),
-            title: format!("Latency by percentile: {}", block.fleet_title()),
-            description: description(block),
+            id: format!("latency-{}", question.anchor()),
+            title: format!("Latency by percentile: {}", question.fleet_title()),
+            description: description(question),
             caption,
         },
-        table(block),
+        table(question),
         |layout| draw(&curves, layout),
     ))
 }
 
-fn description(block: &Block<'_>) -> String {
-    let usable = block.cells.iter().filter(|cell| cell.validity.latency != Some(Verdict::Invalid));
+/// What the curves and brackets of a run of blocks are of.
+fn blocks_words(blocks: u32) -> String {
+    if blocks == 1 {
+        return String::new();
+    }
+    format!(
+        " Curves are of the requests of all {blocks} blocks; brackets in the table are 95 % intervals over the blocks' own percentiles."
+    )
+}
+
+fn description(question: &Question<'_>) -> String {
+    let usable = question.cells.iter().filter(|cell| cell.validity.latency != Some(Verdict::Invalid));
     let medians: Vec<f64> = usable.filter_map(|cell| Some(cell.latency_us?.p50)).collect();
     let low = medians.iter().copied().reduce(f64::min);
     let (Some(low), Some(high)) = (low, medians.iter().copied().reduce(f64::max)) else {
         return "0 cells have a valid latency.".to_owned();
     };
-    format!("Medians lie between {} and {}.{}", duration_us(low), duration_us(high), equals(block))
+    format!("Medians lie between {} and {}.{}", duration_us(low), duration_us(high), equals(question))
 }
 
 /// The strategies that the run cannot tell from the control; no order among them means anything.
-fn equals(block: &Block<'_>) -> String {
-    let mut names = Vec::new();
-    let mut floor_us = 0f64;
-    for cell in &block.cells {
-        let added = noise::added(block, cell, Percentile::P50).filter(|added| !added.is_seen());
-        if let Some(added) = added {
-            names.push(block.label(cell));
-            floor_us = floor_us.max(added.floor_us);
-        }
+fn equals(question: &Question<'_>) -> String {
+    let added = |cell: &&Cell| noise::added(question, cell, Percentile::P50);
+    let equal = question.cells.iter().filter_map(|cell| Some((question.label(cell), added(cell)?)));
+    let (names, unseen): (Vec<String>, Vec<Added>) = equal.filter(|(_, added)| !added.is_seen()).unzip();
+    if names.is_empty() {
+        return String::new();
     }
-    match names.len() {
-        0 => String::new(),
-        _ if floor_us > 0.0 => format!(
-            " To the control, {} at the median: {}.",
-            figures::no_difference(floor_us),
-            words::list(&names)
-        ),
-        _ => format!(" To the control, no difference seen at the median: {}.", words::list(&names)),
-    }
+    format!(" To the control, {} at the median: {}.", noise::none_seen(&unseen), words::list(&names))
 }
 
-fn table(block: &Block<'_>) -> Table {
+fn table(question: &Question<'_>) -> Table {
     let columns = [
         "strategy",
         "p50",
@@ -153,13 +153,16 @@ fn table(block: &Block<'_>) -> Table {
         "send lag p99",
         "requests",
     ];
-    let mut table = Table::new(format!("Latency of {}", block.fleet_title()), &columns);
-    for cell in &block.cells {
+    let mut table = Table::new(format!("Latency of {}", question.fleet_title()), &columns);
+    for cell in &question.cells {
         let Some(latency) = cell.latency_us else { continue };
-        let mut row = vec![Figure::plain(block.label(cell))];
-        let points = [Some(latency.p50), Some(latency.p90), latency.p99, latency.p999, Some(latency.max)];
+        let mut row = vec![Figure::plain(question.label(cell))];
         let driver = [Some(latency.service_p50), Some(latency.send_lag_p50), Some(latency.send_lag_p99)];
-        row.extend(points.into_iter().chain(driver).map(|us| figures::latency(cell, us)));
+        row.push(figures::latency_percentile(cell, Percentile::P50, Some(latency.p50)));
+        row.push(figures::latency(cell, Some(latency.p90)));
+        row.push(figures::latency_percentile(cell, Percentile::P99, latency.p99));
+        let rest = [latency.p999, Some(latency.max)].into_iter().chain(driver);
+        row.extend(rest.map(|us| figures::latency(cell, us)));
         row.push(Figure::plain(count(latency.requests)));
         table.rows.push(row);
     }
@@ -220,14 +223,14 @@ fn percentiles(x: Scale, last: f64) -> Vec<Tick> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::blocks;
     use crate::fixture;
+    use crate::question::questions;
 
     #[test]
     fn the_curve_is_split_where_support_ends() {
         let docs = fixture::typical();
         let looks = Identities::of(&docs);
-        let all = blocks(&docs.summary);
+        let all = questions(&docs.summary);
         for curve in series(&docs, &all[0], &looks) {
             let beyond = |nines: f64| 20_000.0 * 10f64.powf(-nines);
             assert!(curve.supported.iter().all(|point| beyond(point.0) >= 9.5), "{}", curve.label);

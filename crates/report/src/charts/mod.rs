@@ -1,5 +1,6 @@
 //! The charts: one per file, each a data series (what tests pin) and its drawing with plotters.
 
+pub(crate) mod blocks;
 pub(crate) mod canvas;
 pub(crate) mod labels;
 pub(crate) mod latency;

@@ -6,11 +6,11 @@ use super::canvas::{Anchor, Canvas, Layout, LegendLine, Tick, shortened};
 use super::scale::WindowScale;
 use super::{Chart, MOST_POINTS, Words};
 use crate::RunDocuments;
-use crate::block::{Block, anchor, is_fresh};
 use crate::figures;
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
 use crate::number::{count, duration_ms, percent, window_words};
+use crate::question::{Question, anchor, is_fresh};
 use crate::table::{Figure, Table};
 
 /// A point of a curve: window in milliseconds, share of changes in effect.
@@ -65,16 +65,16 @@ pub(crate) struct Distribution {
     pub curves: Vec<Curve>,
 }
 
-/// The series of a block.
-pub(crate) fn series(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Distribution {
+/// The series of a question.
+pub(crate) fn series(docs: &RunDocuments, question: &Question<'_>, looks: &Identities) -> Distribution {
     let mut curves = Vec::new();
-    for (cell, _) in block.with_staleness() {
+    for (cell, _) in question.with_staleness() {
         let Some(detail) = docs.detail_of(cell).filter(|detail| !detail.windows.is_empty()) else { continue };
         let bound_ms =
             cell.claim.as_ref().map(|claim| claim.bound_ms).filter(|_| cell.role == CellRole::Subject);
-        curves.push(curve(detail, block.label(cell), looks.get(&cell.strategy), bound_ms));
+        curves.push(curve(detail, question.label(cell), looks.get(&cell.strategy), bound_ms));
     }
-    Distribution { resolution_ms: block.resolution_ms().unwrap_or(1.0), curves }
+    Distribution { resolution_ms: question.resolution_ms().unwrap_or(1.0), curves }
 }
 
 fn curve(detail: &CellDetail, label: String, look: Identity, bound_ms: Option<f64>) -> Curve {
@@ -126,9 +126,9 @@ fn steps_per_curve(canvas: &Canvas, curves: usize) -> usize {
     (all / curves.max(1)).clamp(24, MOST_POINTS)
 }
 
-/// The chart of a block; none where no cell has windows.
-pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Option<Chart> {
-    let distribution = series(docs, block, looks);
+/// The chart of a question; none where no cell has windows.
+pub(crate) fn chart(docs: &RunDocuments, question: &Question<'_>, looks: &Identities) -> Option<Chart> {
+    let distribution = series(docs, question, looks);
     if distribution.curves.is_empty() {
         return None;
     }
@@ -138,22 +138,23 @@ pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) 
     );
     Some(Chart::drawn(
         Words {
-            id: format!("staleness-{}", block.anchor()),
-            title: format!("Staleness: {}", block.title()),
-            description: description(block),
+            id: format!("staleness-{}", question.anchor()),
+            title: format!("Staleness: {}", question.title()),
+            description: description(question),
             caption,
         },
-        table(docs, block),
+        table(docs, question),
         |layout| draw(&distribution, layout),
     ))
 }
 
-fn description(block: &Block<'_>) -> String {
-    let (finite, open): (Vec<_>, Vec<_>) = block.with_staleness().partition(|(_, s)| s.never_converged == 0);
+fn description(question: &Question<'_>) -> String {
+    let (finite, open): (Vec<_>, Vec<_>) =
+        question.with_staleness().partition(|(_, s)| s.never_converged == 0);
     let sentences = open.into_iter().map(|(cell, s)| {
         format!(
             "{}: {} of {} changes were still old when watching ended.",
-            block.label(cell),
+            question.label(cell),
             count(s.never_converged),
             count(s.changes)
         )
@@ -167,20 +168,20 @@ fn description(block: &Block<'_>) -> String {
         }
         format!(
             "The slowest that always took effect is {}: the old answer to the worst of {} changes lasted {lasted}.",
-            block.label(cell),
+            question.label(cell),
             count(s.changes),
         )
     });
     slowest.into_iter().chain(sentences).collect::<Vec<_>>().join(" ")
 }
 
-fn table(docs: &RunDocuments, block: &Block<'_>) -> Table {
+fn table(docs: &RunDocuments, question: &Question<'_>) -> Table {
     let columns = ["strategy", "changes", "p50", "p90", "p95", "p99", "worst", "band ±", "still old"];
-    let mut table = Table::new(format!("Staleness windows of {}", block.title()), &columns);
-    for (cell, staleness) in block.with_staleness() {
+    let mut table = Table::new(format!("Staleness windows of {}", question.title()), &columns);
+    for (cell, staleness) in question.with_staleness() {
         let band = docs.detail_of(cell).and_then(|detail| detail.band);
         table.rows.push(vec![
-            Figure::plain(block.label(cell)),
+            Figure::plain(question.label(cell)),
             Figure::plain(count(staleness.changes)),
             figures::quantile(cell, |s| s.p50_ms),
             figures::quantile(cell, |s| s.p90_ms),
@@ -342,8 +343,8 @@ fn band_outline(canvas: &Canvas, curve: &Curve, x: WindowScale, band: f64) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::blocks;
     use crate::fixture;
+    use crate::question::questions;
 
     #[test]
     fn steps_keep_every_value_until_there_are_too_many() {
@@ -367,7 +368,7 @@ mod tests {
     fn a_censored_curve_stops_below_one() {
         let docs = fixture::typical();
         let looks = Identities::of(&docs);
-        let all = blocks(&docs.summary);
+        let all = questions(&docs.summary);
         let distribution = series(&docs, &all[0], &looks);
         let none = distribution.curves.iter().find(|curve| curve.label == "none").expect("the control");
         assert_eq!((none.never, none.changes), (80, 80));

@@ -7,13 +7,13 @@ use super::canvas::{Anchor, Canvas, Layout, Tick};
 use super::scale::Scale;
 use super::{Chart, Words};
 use crate::RunDocuments;
-use crate::block::{Block, anchor};
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
 use crate::number::{NONE, count, duration_ms, plain, window_words};
+use crate::question::{Question, anchor};
 use crate::table::Table;
 
-/// At most this many timelines per block.
+/// At most this many timelines per question.
 const MOST: usize = 4;
 
 /// What an answer says about the change.
@@ -65,10 +65,10 @@ pub(crate) struct Series {
     pub total: u64,
 }
 
-/// The charts of a block: the strategy with the widest window, and every one that broke its bound.
-pub(crate) fn charts(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Vec<Chart> {
+/// The charts of a question: the strategy with the widest window, and every one that broke its bound.
+pub(crate) fn charts(docs: &RunDocuments, question: &Question<'_>, looks: &Identities) -> Vec<Chart> {
     let with_timeline = |cell: &&Cell| docs.detail_of(cell).is_some_and(|detail| detail.worst.is_some());
-    let cells: Vec<&Cell> = block.with_staleness().map(|(cell, _)| cell).filter(with_timeline).collect();
+    let cells: Vec<&Cell> = question.with_staleness().map(|(cell, _)| cell).filter(with_timeline).collect();
     let widest = |role: CellRole| {
         let of_role = cells.iter().copied().filter(move |cell| cell.role == role);
         of_role.max_by(|a, b| widest_ms(a).total_cmp(&widest_ms(b)))
@@ -82,7 +82,7 @@ pub(crate) fn charts(docs: &RunDocuments, block: &Block<'_>, looks: &Identities)
         }
     }
     chosen.truncate(MOST);
-    chosen.into_iter().filter_map(|cell| chart(docs, block, looks, cell)).collect()
+    chosen.into_iter().filter_map(|cell| chart(docs, question, looks, cell)).collect()
 }
 
 fn widest_ms(cell: &Cell) -> f64 {
@@ -123,9 +123,9 @@ fn mark(orientation: Orientation, seen_by: SeenBy, decision: DecisionClass) -> M
     }
 }
 
-fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities, cell: &Cell) -> Option<Chart> {
+fn chart(docs: &RunDocuments, question: &Question<'_>, looks: &Identities, cell: &Cell) -> Option<Chart> {
     let timeline = docs.detail_of(cell)?.worst.as_ref()?;
-    let label = block.label(cell);
+    let label = question.label(cell);
     let series = series(cell, label.clone(), looks.get(&cell.strategy), timeline);
     let mut caption = format!(
         "Subject {}. ● old answer, ○ new answer, × error, + asked to sign in; large marks are probes, small ones the scenario's own traffic. Old answers right of the solid line (change acknowledged) are the staleness window; the dotted line is the change's submission, a dashed line the claimed bound.",
@@ -140,8 +140,8 @@ fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities, cell: &Cell
     }
     Some(Chart::drawn(
         Words {
-            id: format!("timeline-{}-{}", block.anchor(), anchor(&label)),
-            title: format!("Worst change of {label}: {}", block.title()),
+            id: format!("timeline-{}-{}", question.anchor(), anchor(&label)),
+            title: format!("Worst change of {label}: {}", question.title()),
             description: description(&series),
             caption,
         },

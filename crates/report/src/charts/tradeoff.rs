@@ -7,12 +7,12 @@ use super::labels::{self, Taken};
 use super::scale::{Scale, WindowScale};
 use super::{Chart, Words};
 use crate::RunDocuments;
-use crate::block::{Block, anchor};
 use crate::figures;
 use crate::identity::{Identities, Identity};
 use crate::ink::Ink;
 use crate::noise::{self, Added, Percentile};
 use crate::number::{duration_ms, duration_us, plain};
+use crate::question::{Question, anchor};
 use crate::table::{Figure, Table};
 use crate::words;
 
@@ -55,28 +55,28 @@ pub(crate) struct TradeOff {
     pub struck: Vec<String>,
     /// True where the statistic is the 95th percentile: every cell has one. Else it is the worst change.
     pub has_p95: bool,
-    /// Differences up to this show nothing, microseconds; 0 where the run has intervals.
+    /// Differences up to this show nothing, microseconds; 0 where intervals alone decide.
     pub floor_us: f64,
 }
 
-/// The series of a block.
-pub(crate) fn series(block: &Block<'_>, looks: &Identities) -> TradeOff {
-    let measured = || block.cells.iter().copied().filter(|cell| cell.outcome == Outcome::Measured);
+/// The series of a question.
+pub(crate) fn series(question: &Question<'_>, looks: &Identities) -> TradeOff {
+    let measured = || question.cells.iter().copied().filter(|cell| cell.outcome == Outcome::Measured);
     let with_staleness = measured().filter_map(|cell| Some((cell, cell.staleness.as_ref()?)));
     let mut map = TradeOff {
-        resolution_ms: block.resolution_ms().unwrap_or(1.0),
+        resolution_ms: question.resolution_ms().unwrap_or(1.0),
         points: Vec::new(),
         struck: Vec::new(),
         has_p95: with_staleness.clone().all(|(_, staleness)| staleness.p95_ms.is_some()),
         floor_us: 0.0,
     };
     for (cell, staleness) in with_staleness.filter(|(cell, _)| cell.role != CellRole::Floor) {
-        let latency = noise::verdict(block, cell);
+        let latency = noise::verdict(question, cell);
         if [cell.validity.staleness, latency].contains(&Some(Verdict::Invalid)) {
-            map.struck.push(block.label(cell));
+            map.struck.push(question.label(cell));
             continue;
         }
-        let point = point(block, cell, staleness, map.has_p95, looks);
+        let point = point(question, cell, staleness, map.has_p95, looks);
         let floor_us = |p: &Point| p.added.map_or(0.0, |added| added.floor_us);
         map.floor_us = point.iter().map(floor_us).fold(map.floor_us, f64::max);
         map.points.extend(point);
@@ -85,40 +85,40 @@ pub(crate) fn series(block: &Block<'_>, looks: &Identities) -> TradeOff {
 }
 
 fn point(
-    block: &Block<'_>,
+    question: &Question<'_>,
     cell: &Cell,
     staleness: &Staleness,
     has_p95: bool,
     looks: &Identities,
 ) -> Option<Point> {
     let pick = if has_p95 { |s: &Staleness| s.p95_ms } else { |s: &Staleness| s.max_ms };
-    let added = noise::added(block, cell, Percentile::P50);
+    let added = noise::added(question, cell, Percentile::P50);
     if added.is_none() && cell.role != CellRole::Control {
         return None;
     }
     let cost = cell.cost.as_ref().filter(|_| cell.validity.cost != Some(Verdict::Invalid));
     Some(Point {
-        label: block.label(cell),
+        label: question.label(cell),
         look: looks.get(&cell.strategy),
         window: pick(staleness)?,
         window_figure: figures::quantile(cell, pick),
         added,
-        added_figure: figures::added(block, cell, Percentile::P50),
-        is_noisy: [cell.validity.staleness, noise::verdict(block, cell)].contains(&Some(Verdict::Noisy)),
+        added_figure: figures::added(question, cell, Percentile::P50),
+        is_noisy: [cell.validity.staleness, noise::verdict(question, cell)].contains(&Some(Verdict::Noisy)),
         store_ops_per_1k: cost.map(|cost| cost.store_ops_per_1k),
     })
 }
 
-/// The map of a block; none where nothing can be placed.
-pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) -> Option<Chart> {
-    let map = series(block, looks);
+/// The map of a question; none where nothing can be placed.
+pub(crate) fn chart(docs: &RunDocuments, question: &Question<'_>, looks: &Identities) -> Option<Chart> {
+    let map = series(question, looks);
     let statistic = if map.has_p95 { "95th percentile" } else { "worst change" };
     if map.points.is_empty() {
         return None;
     }
     let staleness = format!("staleness, {statistic}");
     let mut table = Table::new(
-        format!("Trade-off map of {}", block.title()),
+        format!("Trade-off map of {}", question.title()),
         &["strategy", &staleness, "added p50", "store ops/1k"],
     );
     for point in &map.points {
@@ -132,8 +132,8 @@ pub(crate) fn chart(docs: &RunDocuments, block: &Block<'_>, looks: &Identities) 
     }
     Some(Chart::drawn(
         Words {
-            id: format!("tradeoff-{}", block.anchor()),
-            title: format!("Trade-off map: {}", block.title()),
+            id: format!("tradeoff-{}", question.anchor()),
+            title: format!("Trade-off map: {}", question.title()),
             description: description(&map),
             caption: caption(docs, &map, statistic),
         },
@@ -152,14 +152,7 @@ fn caption(docs: &RunDocuments, map: &TradeOff, statistic: &str) -> String {
         "Horizontal bars run from the last old to the first new answer of the worst change"
     });
     caption.push_str("; where only an upper end is known, the mark stands there and an arrow points left.");
-    if map.floor_us > 0.0 {
-        caption.push_str(&format!(
-            " A single run has no interval on latency: within the grey strip there is {}.",
-            figures::no_difference(map.floor_us)
-        ));
-    } else {
-        caption.push_str(" Upright bars are 95 % intervals over blocks.");
-    }
+    caption.push_str(&uncertainty(docs.summary.blocks, map));
     let rtt = docs.summary.store.rtt_us;
     caption.push_str(&match rtt.p50 {
         Some(p50) => format!(" Measured round trip to the store: {}.", duration_us(p50)),
@@ -169,6 +162,31 @@ fn caption(docs: &RunDocuments, map: &TradeOff, statistic: &str) -> String {
         caption.push_str(&format!(" Not drawn, because invalid: {}.", map.struck.join(", ")));
     }
     caption
+}
+
+/// What is known of the marks' heights.
+fn uncertainty(blocks: u32, map: &TradeOff) -> String {
+    let is_known = |point: &Point| point.added.is_some_and(|added| added.interval_us.is_some());
+    let no_difference = noise::no_difference(map.floor_us);
+    match (blocks, map.points.iter().any(is_known)) {
+        (1, false) => {
+            format!(
+                " A single run has no interval on latency: within the grey strip there is {no_difference}."
+            )
+        }
+        (_, false) => format!(
+            " {blocks} blocks do not give an interval on latency here: within the grey strip there is {no_difference}."
+        ),
+        (_, true) => {
+            let bars =
+                format!(" Upright bars are 95 % intervals over {blocks} blocks, of differences within them.");
+            let strip = format!(
+                " The grey strip reaches to {} on either side: what lies within it is no more than the control differs from itself.",
+                duration_us(map.floor_us)
+            );
+            if map.floor_us > 0.0 { bars + &strip } else { bars }
+        }
+    }
 }
 
 fn description(map: &TradeOff) -> String {
@@ -187,16 +205,12 @@ fn cheapest(map: &TradeOff) -> String {
         let effective = map.points.iter().filter(|p| p.window.upper.is_some() && !p.is_noisy);
         effective.filter_map(|p| Some((p, p.added?)))
     };
-    let equal: Vec<String> =
-        usable().filter(|(_, added)| !added.is_seen()).map(|(p, _)| p.label.clone()).collect();
+    let (equal, unseen): (Vec<String>, Vec<Added>) =
+        usable().filter(|(_, added)| !added.is_seen()).map(|(p, added)| (p.label.clone(), added)).unzip();
     if !equal.is_empty() {
-        let words = if map.floor_us > 0.0 {
-            figures::no_difference(map.floor_us)
-        } else {
-            "no difference seen".to_owned()
-        };
         return format!(
-            " Among those that take effect, {words} to the control with {}.",
+            " Among those that take effect, {} to the control with {}.",
+            noise::none_seen(&unseen),
             words::list(&equal)
         );
     }
@@ -351,8 +365,8 @@ fn draw_names(canvas: &Canvas, map: &TradeOff, places: &[(f64, f64)], x: WindowS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::blocks;
     use crate::fixture;
+    use crate::question::questions;
 
     #[test]
     fn the_series_takes_valid_cells_and_names_the_struck() {
@@ -361,8 +375,8 @@ mod tests {
             cell.validity.latency = Some(Verdict::Invalid);
         }
         let looks = Identities::of(&docs);
-        let blocks = blocks(&docs.summary);
-        let map = series(&blocks[0], &looks);
+        let questions = questions(&docs.summary);
+        let map = series(&questions[0], &looks);
         let labels: Vec<&str> = map.points.iter().map(|p| p.label.as_str()).collect();
         assert_eq!(labels, ["deny-list", "token-version", "cached-lookup", "short-ttl", "none"]);
         assert_eq!(map.struck, ["lookup"]);
@@ -378,7 +392,7 @@ mod tests {
         for cell in docs.summary.cells.iter_mut().filter(|cell| cell.strategy == "short-ttl") {
             cell.staleness.as_mut().expect("a window").p95_ms = None;
         }
-        let map = series(&blocks(&docs.summary)[0], &Identities::of(&docs));
+        let map = series(&questions(&docs.summary)[0], &Identities::of(&docs));
         let cached = map.points.iter().find(|p| p.label == "cached-lookup").expect("a point");
         assert!(!map.has_p95);
         assert_eq!(cached.window_figure.text, "994 ms (986–1 002)");

@@ -125,7 +125,9 @@ fn signed(unit: Unit, value: f64) -> String {
 /// What was measured where: `20261120-1104-2-cores (quick, 2026-11-20T11:04:00Z, 0.1.0)`.
 pub(super) fn run(summary: &Summary) -> String {
     let Summary { run, profile, started, version, .. } = summary;
-    clipped(&format!("{run} ({profile}, {started}, {version})"))
+    let blocks =
+        crate::words::blocks(summary.blocks).map_or_else(String::new, |blocks| format!(", {blocks}"));
+    clipped(&format!("{run} ({profile}{blocks}, {started}, {version})"))
 }
 
 /// The machine and the store of the run.

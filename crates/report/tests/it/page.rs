@@ -18,6 +18,8 @@ fn everything() -> Vec<(&'static str, RunDocuments)> {
         ("invalid", fixture::invalid()),
         ("embedded", fixture::embedded()),
         ("large", fixture::large()),
+        ("ten_blocks", fixture::ten_blocks()),
+        ("two_blocks", fixture::two_blocks()),
     ]
 }
 

@@ -117,24 +117,42 @@ fn laws(context: &mut Context<'_>) -> Result<Evidence, CalibrateError> {
 
 /// Runs the driver on its own core, and looks after the server meanwhile.
 fn drive(plan: &Plan, server: &mut Server, interrupt: &AtomicBool) -> Result<Recording, CalibrateError> {
+    drive_meddling(plan, server, interrupt, &mut |_, _| Ok(()))
+}
+
+/// What is done to a server meanwhile, every [`LOOK`]: told the instant of CLOCK_MONOTONIC at which the first slice
+/// began.
+type Meddle<'a> = &'a mut dyn FnMut(&Server, u64) -> Result<(), CalibrateError>;
+
+/// As [`drive`], and does something to the server meanwhile.
+fn drive_meddling(
+    plan: &Plan,
+    server: &mut Server,
+    interrupt: &AtomicBool,
+    meddle: Meddle<'_>,
+) -> Result<Recording, CalibrateError> {
     let (progress, core) = (Progress::default(), Placement::of_this_process().driver);
-    let (recorded, died) = std::thread::scope(|scope| {
+    let (recorded, failed) = std::thread::scope(|scope| {
         let driver = scope.spawn(|| {
             pin_this_thread(&[core]);
             revbench_driver::run(plan, &progress)
         });
-        let mut died = None;
+        let mut failed = None;
         while !driver.is_finished() {
-            died = died.or_else(|| server.dead());
-            if died.is_some() || interrupt.load(Ordering::Relaxed) {
+            failed = failed.or_else(|| server.dead().map(CalibrateError::Died));
+            let started_ns = progress.started_mono_ns.load(Ordering::Relaxed);
+            if failed.is_none() && started_ns > 0 {
+                failed = meddle(server, started_ns).err();
+            }
+            if failed.is_some() || interrupt.load(Ordering::Relaxed) {
                 progress.stop.store(true, Ordering::Relaxed);
             }
             std::thread::sleep(LOOK);
         }
-        (driver.join().expect("the driver does not panic"), died)
+        (driver.join().expect("the driver does not panic"), failed)
     });
-    match died {
-        Some(how) => Err(CalibrateError::Died(how)),
+    match failed {
+        Some(how) => Err(how),
         None if interrupt.load(Ordering::Relaxed) => Err(CalibrateError::Interrupted),
         None => Ok(recorded?),
     }

@@ -77,6 +77,15 @@ pub(crate) struct Place {
     pub(crate) admin_token: String,
 }
 
+#[cfg(test)]
+impl Place {
+    /// For plans that nobody drives.
+    pub(crate) fn nowhere() -> Place {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        Place { authority: address, instances: vec![(address, "r0".into())], admin_token: "a".into() }
+    }
+}
+
 /// Changes under every law, probed; with controls and a small crowd.
 pub(crate) fn laws(cases: &[Case], place: &Place, seed: u64) -> (Plan, Vec<Seed>) {
     let slices = slices(&[
@@ -88,11 +97,7 @@ pub(crate) fn laws(cases: &[Case], place: &Place, seed: u64) -> (Plan, Vec<Seed>
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let dense = slices[1];
     let ends_ns = slices[3].end_ns;
-    let (mut subjects, mut seeds) = (Vec::new(), Vec::new());
-    let mut add = |id: String, subject: PlannedSubject, allowed: bool| {
-        seeds.push(Seed { id, permissions: held(allowed) });
-        subjects.push(subject);
-    };
+    let mut cast = Cast::default();
     for (scenario, case) in cases.iter().enumerate() {
         // Unprobed subjects count on where the treated ones of the same law ended.
         let first = if case.role == SubjectRole::Unprobed { 1_000 } else { 0 };
@@ -100,14 +105,13 @@ pub(crate) fn laws(cases: &[Case], place: &Place, seed: u64) -> (Plan, Vec<Seed>
             let id = case.law.subject(case.orientation, number);
             let change_at_ns = rng.random_range(dense.start_ns..dense.end_ns);
             let subject = PlannedSubject {
-                id: id.as_str().into(),
                 scenario: scenario as u16,
                 role: case.role,
                 change_at_ns: Some(change_at_ns),
                 rate_per_s: case.rate_per_s,
-                traffic_until_ns: change_at_ns + HORIZON_NS,
+                ..crowd(&id, change_at_ns + HORIZON_NS)
             };
-            add(id, subject, case.orientation == Orientation::Revoke);
+            cast.add(subject, case.orientation == Orientation::Revoke);
         }
     }
     let others = [
@@ -118,20 +122,14 @@ pub(crate) fn laws(cases: &[Case], place: &Place, seed: u64) -> (Plan, Vec<Seed>
     for (role, name, count, rate_per_s) in others {
         for number in 0..count {
             let id = format!("{PREFIX}{name}-{number}");
-            let subject = PlannedSubject {
-                id: id.as_str().into(),
-                scenario: 0,
-                role,
-                change_at_ns: None,
-                rate_per_s,
-                traffic_until_ns: ends_ns,
-            };
-            add(id, subject, role != SubjectRole::ControlDenied);
+            let subject = PlannedSubject { role, rate_per_s, ..crowd(&id, ends_ns) };
+            cast.add(subject, role != SubjectRole::ControlDenied);
         }
     }
     let scenarios = cases.iter().map(|case| scenario(case.orientation, case.bound_ns)).collect();
     let background = Background { rate_per_s: 200.0, arrivals: Arrivals::Poisson, zipf_exponent: 1.0 };
-    (plan(place, place.instances.clone(), seed, scenarios, subjects, background, slices), seeds)
+    let plan = plan(place, place.instances.clone(), seed, scenarios, cast.subjects, background, slices);
+    (plan, cast.seeds)
 }
 
 /// One latency truth: how long it is loaded and how fast.
@@ -162,14 +160,7 @@ pub fn latency_cases() -> [LatencyCase; 3] {
 pub(crate) fn latency(case: &LatencyCase, place: &Place, seed: u64) -> (Plan, Vec<Seed>) {
     let slices = slices(&[(SliceKind::WarmUp, case.warm_up_s), (SliceKind::Plain, case.seconds)]);
     let id = case.service.subject(0);
-    let subject = PlannedSubject {
-        id: id.as_str().into(),
-        scenario: 0,
-        role: SubjectRole::Crowd,
-        change_at_ns: None,
-        rate_per_s: 0.0,
-        traffic_until_ns: slices[1].end_ns,
-    };
+    let subject = crowd(&id, slices[1].end_ns);
     // Equal gaps: quantiles of a freeze are those of the instants at which requests come.
     let arrivals = if case.service == Service::Frozen { Arrivals::Constant } else { Arrivals::Poisson };
     let background = Background { rate_per_s: case.rate_per_s, arrivals, zipf_exponent: 0.0 };
@@ -179,11 +170,39 @@ pub(crate) fn latency(case: &LatencyCase, place: &Place, seed: u64) -> (Plan, Ve
     (plan, vec![Seed { id, permissions: held(true) }])
 }
 
-fn held(allowed: bool) -> Vec<Permission> {
+/// Who takes part, and what each of them may do at first.
+#[derive(Default)]
+pub(super) struct Cast {
+    pub(super) subjects: Vec<PlannedSubject>,
+    pub(super) seeds: Vec<Seed>,
+}
+
+impl Cast {
+    /// Somebody who is allowed at first, or not.
+    pub(super) fn add(&mut self, subject: PlannedSubject, allowed: bool) {
+        self.seeds.push(Seed { id: subject.id.to_string(), permissions: held(allowed) });
+        self.subjects.push(subject);
+    }
+}
+
+/// One of a crowd, to be made into somebody.
+pub(super) fn crowd(id: &str, traffic_until_ns: u64) -> PlannedSubject {
+    PlannedSubject {
+        id: id.into(),
+        scenario: 0,
+        role: SubjectRole::Crowd,
+        change_at_ns: None,
+        one_shot_after_ns: None,
+        rate_per_s: 0.0,
+        traffic_until_ns,
+    }
+}
+
+pub(super) fn held(allowed: bool) -> Vec<Permission> {
     if allowed { vec![ASKED.into()] } else { Vec::new() }
 }
 
-fn slices(lengths: &[(SliceKind, f64)]) -> Vec<Slice> {
+pub(super) fn slices(lengths: &[(SliceKind, f64)]) -> Vec<Slice> {
     let mut start_ns = 0;
     let at = |(kind, seconds): &(SliceKind, f64)| {
         let slice = Slice { kind: *kind, start_ns, end_ns: start_ns + (seconds * 1e9) as u64 };
@@ -193,7 +212,7 @@ fn slices(lengths: &[(SliceKind, f64)]) -> Vec<Slice> {
     lengths.iter().map(at).collect()
 }
 
-fn scenario(orientation: Orientation, bound_ns: Option<u64>) -> PlannedScenario {
+pub(super) fn scenario(orientation: Orientation, bound_ns: Option<u64>) -> PlannedScenario {
     PlannedScenario {
         orientation,
         scope: ScopeKind::Subject,
@@ -207,7 +226,7 @@ fn scenario(orientation: Orientation, bound_ns: Option<u64>) -> PlannedScenario 
     }
 }
 
-fn plan(
+pub(super) fn plan(
     place: &Place,
     instances: Vec<(SocketAddr, String)>,
     seed: u64,

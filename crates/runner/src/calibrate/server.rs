@@ -15,7 +15,7 @@ use crate::subjects::Seed;
 /// Logs have a line for every request that was ever decided.
 const LARGEST_LOG_BYTES: u64 = 512 * 1024 * 1024;
 /// Tokens outlive every calibration: renewals are no part of what is measured.
-const TOKEN_TTL_MS: u64 = 3_600_000;
+pub(crate) const TOKEN_TTL_MS: u64 = 3_600_000;
 
 /// A running calibration server; it goes with this value.
 pub(crate) struct Server {
@@ -32,12 +32,23 @@ impl Server {
         seed: u64,
         instances: u16,
     ) -> Result<Server, CalibrateError> {
+        Server::start_issuing(program, behaviour, seed, instances, TOKEN_TTL_MS)
+    }
+
+    /// Starts one whose tokens live so long.
+    pub(crate) fn start_issuing(
+        program: &Path,
+        behaviour: &str,
+        seed: u64,
+        instances: u16,
+        token_ttl_ms: u64,
+    ) -> Result<Server, CalibrateError> {
         let admin_token = revbench_store::private::random_password().map_err(CalibrateError::Random)?;
         let config = ChildConfig::Calibration {
             behaviour: behaviour.to_owned(),
             seed,
             instances,
-            token_ttl_ms: TOKEN_TTL_MS,
+            token_ttl_ms,
             admin_token: admin_token.clone(),
         };
         let child = Child::spawn(program, &config, &Placement::of_this_process().servers)?;
@@ -62,6 +73,18 @@ impl Server {
             .post(format!("http://{}/admin/subjects", self.place.authority))
             .header("authorization", format!("Bearer {}", self.place.admin_token))
             .send_json(serde_json::json!({ "subjects": seeds }))
+            .map(drop)
+            .map_err(failed)
+    }
+
+    /// Cuts its behaviour off from the store that decisions are looked up in, or lets it reach the store again.
+    pub(crate) fn reach_store(&self, within_reach: bool) -> Result<(), CalibrateError> {
+        let failed = |error| CalibrateError::Ask { asked: "to cut its store", source: Box::new(error) };
+        let state = if within_reach { "whole" } else { "cut" };
+        self.agent
+            .post(format!("http://{}/calibration/store/{state}", self.place.authority))
+            .header("authorization", format!("Bearer {}", self.place.admin_token))
+            .send_empty()
             .map(drop)
             .map_err(failed)
     }

@@ -1,6 +1,6 @@
 use revbench_model::scenario::built_in;
 use revbench_runner::options::{Options, ScenarioSource, StoreChoice};
-use revbench_runner::plan::{RunPlan, settings};
+use revbench_runner::plan::{FleetPlan, RunPlan, settings};
 use revbench_runner::profile::Profile;
 use revbench_strategies::StrategyKind;
 
@@ -20,6 +20,7 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
         store_rtt_us: 500.0,
         rate_per_s: None,
         changes: None,
+        blocks: None,
         instances: 2,
         seed: 42,
         mutant: None,
@@ -91,4 +92,71 @@ fn dense_slices_keep_probes_under_their_limit() {
         let eight = fleet.dense_changes_per_s(&plan.scenarios, 8);
         assert!(eight <= two && eight > 0.0, "{}: {two} and {eight}", fleet.strategy.name());
     }
+}
+
+#[test]
+fn one_shot_changes_are_cast_where_roles_change_and_cost_their_time() {
+    let full = plan(options(Profile::Full, MAIN, &[]));
+    let one_shots = |scenario: usize, strategy: StrategyKind| {
+        let of = full.fleets.iter().filter(|fleet| fleet.strategy == strategy && !fleet.is_twin);
+        of.flat_map(|fleet| &fleet.cells).filter(|c| c.scenario == scenario).map(|c| c.one_shots).sum::<u32>()
+    };
+    for strategy in [StrategyKind::None, StrategyKind::CachedLookup] {
+        assert_eq!([0, 1, 2].map(|scenario| one_shots(scenario, strategy)), [100, 100, 0]);
+    }
+    assert_eq!(one_shots(0, StrategyKind::Floor), 0);
+    let fleet = full.fleets.iter().find(|f| f.strategy == StrategyKind::CachedLookup).expect("it has fleets");
+    let dense_s = f64::from(fleet.changes()) / fleet.dense_changes_per_s(&full.scenarios, 2);
+    assert!((fleet.dense_s - dense_s).abs() < 1e-9);
+    assert_eq!(fleet.changes(), fleet.cells.iter().map(|cell| cell.changes + cell.one_shots).sum::<u32>());
+    for profile in [Profile::Smoke, Profile::Quick] {
+        let plan = plan(options(profile, BOTH_ROLES, &[]));
+        assert!(plan.fleets.iter().flat_map(|fleet| &fleet.cells).all(|cell| cell.one_shots == 0));
+    }
+}
+
+/// All scenarios of the full profile.
+const MAIN: &[&str] = &revbench_model::scenario::MAIN;
+
+#[test]
+fn full_has_ten_blocks_of_every_strategy_and_the_control_twice() {
+    let plan = plan(options(Profile::Full, MAIN, &[]));
+    let blocks: Vec<Vec<String>> = (1..=10)
+        .map(|block| plan.fleets.iter().filter(|f| f.block == block).map(FleetPlan::label).collect())
+        .collect();
+    let mut labels: Vec<String> = StrategyKind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+    labels.push("none-again".to_owned());
+    labels.sort();
+    for block in &blocks {
+        let mut sorted = block.clone();
+        sorted.sort();
+        assert_eq!(sorted, labels);
+    }
+    assert!(blocks.windows(2).filter(|pair| pair[0] != pair[1]).count() > 7, "an order of its own in each");
+    assert!(plan.fleets.is_sorted_by_key(|fleet| fleet.block), "one block after the other");
+    assert!(plan.expected_s() < 3_600.0, "expected {} s", plan.expected_s());
+}
+
+#[test]
+fn a_profiles_changes_are_those_of_all_blocks() {
+    let check = |options: Options, expected: &[(&str, u32)]| {
+        let plan = plan(options);
+        let of_lookup: Vec<_> = plan.fleets.iter().filter(|f| f.strategy == StrategyKind::Lookup).collect();
+        for (number, &(name, changes)) in expected.iter().enumerate() {
+            let cells = of_lookup.iter().map(|fleet| &fleet.cells[number]);
+            let all: u32 = cells.map(|cell| cell.changes).sum();
+            assert_eq!((plan.scenarios[number].name.as_str(), all), (name, changes));
+        }
+    };
+    check(
+        options(Profile::Full, MAIN, &[]),
+        &[("role-demoted", 400), ("role-promoted", 400), ("employee-departure", 80)],
+    );
+    let asked = |changes, blocks| Options {
+        changes: Some(changes),
+        blocks: Some(blocks),
+        ..options(Profile::Quick, BOTH_ROLES, &[])
+    };
+    check(asked(100, 4), &[("role-demoted", 100), ("role-promoted", 100)]);
+    check(asked(10, 4), &[("role-demoted", 12), ("role-promoted", 12)]);
 }

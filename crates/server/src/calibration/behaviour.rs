@@ -67,9 +67,27 @@ pub trait Behaviour: Send + Sync + 'static {
         let _ = (claims, renewed, truth, now);
     }
 
+    /// May the login of this token get another one? Asked where the truth says that the login is not over.
+    fn renews(&self, held: &Claims, truth: &SubjectRecord) -> bool {
+        let _ = (held, truth);
+        true
+    }
+
+    /// The store that decisions are looked up in is within reach, or is not, from now on.
+    fn store_reached(&self, within_reach: bool) {
+        let _ = within_reach;
+    }
+
     /// Takes note of a change. Says for each instance the instants at which its answers turn; nothing at all
     /// where that cannot be said beforehand.
     fn changed(&self, committed: &Committed<'_>) -> Vec<Vec<u64>>;
+
+    /// The instant of CLOCK_MONOTONIC from which the change may be acknowledged; in the past: at once. Asked right
+    /// after [`Behaviour::changed`].
+    fn acknowledged_from_ns(&self, committed: &Committed<'_>) -> u64 {
+        let _ = committed;
+        0
+    }
 
     /// Decides.
     fn decide(&self, ask: &Ask<'_>) -> Answer;

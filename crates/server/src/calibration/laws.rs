@@ -101,24 +101,24 @@ fn turns_ns(law: Law, orientation: Orientation, draw: Draw, instance: u16, insta
 
 /// The random numbers of one subject.
 #[derive(Clone, Copy)]
-struct Draw<'a> {
+pub(super) struct Draw<'a> {
     seed: u64,
     subject: &'a str,
 }
 
 impl<'a> Draw<'a> {
-    fn new(seed: u64, subject: &'a str) -> Draw<'a> {
+    pub(super) fn new(seed: u64, subject: &'a str) -> Draw<'a> {
         Draw { seed, subject }
     }
 
     /// Uniform in [0, 1), the same for the same stream.
-    fn unit(self, stream: u64) -> f64 {
+    pub(super) fn unit(self, stream: u64) -> f64 {
         let named = self.subject.bytes().fold(self.seed, |hash, byte| mix(hash ^ u64::from(byte)));
         unit(mix(named ^ mix(stream)))
     }
 
     /// Exactly one in each run of so many consecutive numbers: a share that a small plan cannot miss.
-    fn is_one_in(self, many: u32) -> bool {
+    pub(super) fn is_one_in(self, many: u32) -> bool {
         let Some(number) = number(self.subject) else { return false };
         let group = self.subject.rsplit_once('-').map_or("", |(group, _)| group);
         let chosen = Draw { subject: group, ..self }.unit(u64::from(number / many)) * f64::from(many);
@@ -141,10 +141,10 @@ pub(crate) fn unit(bits: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use revbench_model::{Change, Claims, Now, Reason, Scope};
-    use revbench_strategies::SubjectRecord;
+    use revbench_model::{Now, Reason};
 
     use super::*;
+    use crate::calibration::scene::{Scene, at_ms};
 
     fn turns(law: Law, orientation: Orientation, number: u32) -> [Vec<u64>; 2] {
         let subject = law.subject(orientation, number);
@@ -197,42 +197,14 @@ mod tests {
     #[test]
     fn answers_turn_at_their_instant_and_turn_back() {
         let laws = Laws::new(7, 2);
-        let subject: SubjectId = Law::Flapping.subject(Orientation::Revoke, 1).into();
-        let change = Change {
-            orientation: Orientation::Revoke,
-            scope: Scope::Subject(subject.clone()),
-            permission: Some("p".into()),
-            reason: "test".to_owned(),
-        };
-        let before = SubjectRecord { permissions: vec!["p".into()], ..SubjectRecord::default() };
-        let after = SubjectRecord::default();
-        let at = |mono_ns| Now { wall_ms: 0, mono_ns };
-        let turns = laws.changed(&Committed {
-            subject: &subject,
-            change: &change,
-            before: &before,
-            after: &after,
-            now: at(NS_PER_S),
-        });
-        let token = Claims {
-            iss: "i".into(),
-            aud: "a".to_owned(),
-            sub: subject,
-            sid: "s".into(),
-            jti: "t".into(),
-            client_id: "c".to_owned(),
-            iat: 0.0,
-            exp: 1.0,
-            permissions: Vec::new(),
-            ver: None,
-        };
+        let mut scene = Scene::named(&Law::Flapping.subject(Orientation::Revoke, 1), Orientation::Revoke);
+        let turns = scene.change(&laws, 1_000);
         let check = |mono_ns, expected| {
-            let ask =
-                Ask { truth: &after, token: &token, instance: 1, wanted: &"p".into(), now: at(mono_ns) };
-            assert_eq!(laws.decide(&ask).reason, expected, "at {mono_ns}");
+            let now = Now { mono_ns, ..at_ms(0) };
+            assert_eq!(scene.answer(&laws, 1, now).reason, expected, "at {mono_ns}");
         };
         let [first, second, third] = turns[1][..] else { panic!("three turns") };
-        assert!(first > NS_PER_S && first < second && second < third);
+        assert!(first > at_ms(1_000).mono_ns && first < second && second < third);
         for (turn, old, new) in [
             (first, Reason::Allowed, Reason::MissingPermission),
             (second, Reason::MissingPermission, Reason::Allowed),

@@ -8,8 +8,13 @@
 mod alarm;
 mod behaviour;
 mod laws;
+mod minimal;
+mod polling;
 mod routes;
+#[cfg(test)]
+mod scene;
 mod service;
+mod strained;
 mod truth;
 
 use std::future;
@@ -32,6 +37,10 @@ use truth::Truth;
 
 /// The behaviour that keeps its laws.
 pub const LAWS: &str = "laws";
+/// The behaviour whose instances fetch a list of changes now and then.
+pub const POLLING: &str = "polling";
+/// The behaviour that keeps the laws and makes it hard to see.
+pub const STRAINED: &str = "strained-laws";
 
 /// A calibration server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,7 +61,10 @@ pub struct CalibrationConfig {
 fn behaviour(config: &CalibrationConfig) -> Result<Box<dyn Behaviour>, ServerError> {
     match config.behaviour.as_str() {
         LAWS => Ok(Box::new(laws::Laws::new(config.seed, config.instances))),
-        name => Err(ServerError::UnknownBehaviour { name: name.to_owned() }),
+        POLLING => Ok(Box::new(polling::Polling::new(config.seed, config.instances))),
+        STRAINED => Ok(Box::new(strained::Strained::new(config.seed, config.instances))),
+        name => minimal::by_name(name, config)
+            .ok_or_else(|| ServerError::UnknownBehaviour { name: name.to_owned() }),
     }
 }
 
@@ -94,7 +106,7 @@ pub fn run_calibration_until(
         words.push(word);
         instances.push(Instance { name, address });
     }
-    let authority = routes::Authority { truth, admin_token: config.admin_token.clone(), instances };
+    let authority = routes::Authority { truth, alarm, admin_token: config.admin_token.clone(), instances };
     let router = routes::authority(Arc::new(authority));
     let served = serve(listener, 1, stop, move || worker(router.clone()));
     drop(words);

@@ -26,6 +26,7 @@ const LARGEST_BODY: usize = 64 * 1024 * 1024;
 /// What the authority's routes share.
 pub(crate) struct Authority {
     pub(crate) truth: Arc<Truth>,
+    pub(crate) alarm: Arc<Alarm>,
     pub(crate) admin_token: String,
     pub(crate) instances: Vec<Instance>,
 }
@@ -47,6 +48,7 @@ pub(crate) fn authority(authority: Arc<Authority>) -> Router {
         .route("/healthz", get(health))
         .route("/calibration/instances", get(instances))
         .route("/calibration/log", get(log))
+        .route("/calibration/store/{state}", post(store))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(authority)
 }
@@ -68,6 +70,26 @@ async fn instances(State(authority): State<Arc<Authority>>) -> Response<Body> {
 
 async fn log(State(authority): State<Arc<Authority>>) -> Response<Body> {
     http::json(StatusCode::OK, &authority.truth.log())
+}
+
+/// Cuts the store off (`cut`), or brings it back (`whole`).
+async fn store(
+    State(authority): State<Arc<Authority>>,
+    Path(state): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    if !carries_secret(&headers, &authority.admin_token) {
+        return Problem::unauthorized().into_response();
+    }
+    let within_reach = match state.as_str() {
+        "cut" => Ok(false),
+        "whole" => Ok(true),
+        other => Err(Problem::bad_request(format!("a store is cut or whole, not '{other}'"))),
+    };
+    respond(within_reach.map(|within_reach| {
+        authority.truth.store_reached(within_reach);
+        json!({})
+    }))
 }
 
 async fn decide(
@@ -115,7 +137,7 @@ async fn change(State(authority): State<Arc<Authority>>, headers: HeaderMap, bod
     }
     let change = serde_json::from_slice::<Change>(&body)
         .map_err(|error| Problem::bad_request(format!("the body is not a change: {error}")));
-    respond(change.and_then(|change| changed(&authority.truth, &change)))
+    respond(changed(&authority, change).await)
 }
 
 /// RFC 7009: the holder of a token gives it back.
@@ -128,14 +150,20 @@ async fn revoke(State(authority): State<Arc<Authority>>, body: Bytes) -> Respons
             reason: "token-revoked".to_owned(),
         })
     });
-    respond(change.and_then(|change| changed(&authority.truth, &change)))
+    respond(changed(&authority, change).await)
 }
 
-fn changed(truth: &Truth, change: &Change) -> Result<serde_json::Value, Problem> {
-    truth
-        .change(change)
-        .map(|()| json!({}))
-        .ok_or_else(|| Problem::not_found("what the change names is not there"))
+/// Makes a change, and waits until it may be acknowledged.
+async fn changed(
+    authority: &Authority,
+    change: Result<Change, Problem>,
+) -> Result<serde_json::Value, Problem> {
+    let acknowledged_from_ns = authority
+        .truth
+        .change(&change?)
+        .ok_or_else(|| Problem::not_found("what the change names is not there"))?;
+    authority.alarm.until(acknowledged_from_ns).await;
+    Ok(json!({}))
 }
 
 async fn subjects(

@@ -68,7 +68,8 @@ pub(crate) struct Issued {
     pub(crate) expires_in_s: f64,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The value behind a lock, whatever became of who held it before.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -131,7 +132,7 @@ impl Truth {
     pub(crate) fn renew(&self, text: &str) -> Option<Issued> {
         let held = self.token(text)?;
         let state = held.subject.state();
-        if state.record.has_ended(&held.claims.sid) {
+        if state.record.has_ended(&held.claims.sid) || !self.behaviour.renews(&held.claims, &state.record) {
             return None;
         }
         Some(self.issue(
@@ -171,8 +172,8 @@ impl Truth {
         Issued { token, session: sid, expires_in_s: numeric_date(self.token_ttl_ms) }
     }
 
-    /// Makes a change true; `None` where what it names is not there.
-    pub(crate) fn change(&self, change: &Change) -> Option<()> {
+    /// Makes a change true, and says from when on it may be acknowledged; `None` where what it names is not there.
+    pub(crate) fn change(&self, change: &Change) -> Option<u64> {
         let subject = match &change.scope {
             Scope::Subject(id) => self.subject(id)?,
             Scope::Session(session) => self.tables().owners.get(session).cloned()?,
@@ -191,9 +192,15 @@ impl Truth {
         let committed =
             Committed { subject: &subject.id, change, before: &before, after: &state.record, now };
         let turns_ns = self.behaviour.changed(&committed);
+        let acknowledged_from_ns = self.behaviour.acknowledged_from_ns(&committed);
         let (number, orientation, commit_ns) = (subject.number, change.orientation, now.mono_ns);
         locked(&self.changes).push(LoggedChange { subject: number, orientation, commit_ns, turns_ns });
-        Some(())
+        Some(acknowledged_from_ns)
+    }
+
+    /// Cuts the behaviour off from its store, or lets it reach it again.
+    pub(crate) fn store_reached(&self, within_reach: bool) {
+        self.behaviour.store_reached(within_reach);
     }
 
     /// Decides, and writes it down; `None` for a token that was never given out.

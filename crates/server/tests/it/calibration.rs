@@ -24,6 +24,11 @@ fn config(behaviour: &str) -> CalibrationConfig {
 struct Client(ureq::Agent);
 
 impl Client {
+    fn new() -> Client {
+        let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false);
+        Client(agent.timeout_global(Some(Duration::from_secs(10))).build().into())
+    }
+
     fn get(&self, url: &str, bearer: &str) -> (u16, Option<u64>, Value) {
         let request = self.0.get(url).header("authorization", format!("Bearer {bearer}"));
         let mut answer = request.call().unwrap();
@@ -48,8 +53,7 @@ fn answers_turn_as_the_log_says() {
     let authority = format!("http://{}", listener.local_addr().unwrap());
     let (handle, stop) = Stop::by_word();
     let server = thread::spawn(move || run_calibration_until(listener, &config(LAWS), stop));
-    let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false);
-    let client = Client(agent.timeout_global(Some(Duration::from_secs(10))).build().into());
+    let client = Client::new();
 
     let instances = client.get(&format!("{authority}/calibration/instances"), ADMIN).2;
     let instances: Vec<Instance> = serde_json::from_value(instances).unwrap();
@@ -93,8 +97,33 @@ fn answers_turn_as_the_log_says() {
 }
 
 #[test]
-fn an_unknown_behaviour_is_refused() {
-    let (_handle, stop) = Stop::by_word();
-    let refused = run_calibration_until(bind(0).unwrap(), &config("lies"), stop);
-    assert!(matches!(refused, Err(ServerError::UnknownBehaviour { name }) if name == "lies"));
+fn a_store_can_be_cut_off_by_whom_it_belongs_to() {
+    let listener = bind(0).unwrap();
+    let authority = format!("http://{}", listener.local_addr().unwrap());
+    let (handle, stop) = Stop::by_word();
+    let server = thread::spawn(move || run_calibration_until(listener, &config("lookup"), stop));
+    let client = Client::new();
+    let instances = client.get(&format!("{authority}/calibration/instances"), ADMIN).2;
+    let instances: Vec<Instance> = serde_json::from_value(instances).unwrap();
+    let seeds = json!({ "subjects": [{ "id": "s", "permissions": ["p"] }] });
+    client.post(&format!("{authority}/admin/subjects"), &seeds.to_string());
+    let token = client.post(&format!("{authority}/token"), "grant_type=password&username=s&password=s").1;
+    let token = token["access_token"].as_str().unwrap();
+    let ask = || client.get(&format!("http://{}/resource/p", instances[0].address), token).0;
+    let store = |state: &str| client.post(&format!("{authority}/calibration/store/{state}"), "").0;
+    assert_eq!((ask(), store("cut"), ask(), store("whole"), ask()), (200, 200, 503, 200, 200));
+    assert_eq!((store("torn"), ask()), (400, 200));
+    let anyone = Client::new().0.post(format!("{authority}/calibration/store/cut")).send("").unwrap();
+    assert_eq!((anyone.status().as_u16(), ask()), (401, 200));
+    drop(handle);
+    server.join().unwrap().unwrap();
+}
+
+#[test]
+fn an_unknown_behaviour_or_fault_is_refused() {
+    for unknown in ["lies", "lookup!lies", "laws!leeway"] {
+        let (_handle, stop) = Stop::by_word();
+        let refused = run_calibration_until(bind(0).unwrap(), &config(unknown), stop);
+        assert!(matches!(refused, Err(ServerError::UnknownBehaviour { name }) if name == unknown));
+    }
 }

@@ -21,6 +21,7 @@ use crate::{select, server_flags, version};
 /// A store farther away than this is a mistake in the unit.
 const MAX_STORE_RTT_MS: f64 = 1_000.0;
 const MAX_CHANGES: u32 = 100_000;
+const MAX_BLOCKS: u32 = 100;
 const MAX_INSTANCES: u32 = 16;
 const MAX_RATE_PER_S: f64 = 1_000_000.0;
 
@@ -55,6 +56,7 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     let strategies = with_control(read_strategies(args, mistakes), profile);
     let (params, _) = server_flags::params(&args.servers.param, mistakes);
     let changes = args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES)));
+    let blocks = args.blocks.as_ref().and_then(|text| mistakes.keep(whole("--blocks", text, MAX_BLOCKS)));
     // What the plan follows from is right up to here, or mistakes would be found that are none.
     let can_be_planned = mistakes.0.is_empty();
     let mutant = args.mutant.as_deref().and_then(|name| mistakes.keep(find_mutant(name)));
@@ -67,6 +69,7 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         store_rtt_us: mistakes.keep(store_rtt_us(&args.store_rtt)).unwrap_or_default(),
         rate_per_s: args.rate.as_ref().and_then(|rate| mistakes.keep(rate_per_s(rate))),
         changes,
+        blocks,
         instances: mistakes.keep(whole("--instances", &args.instances, MAX_INSTANCES)).unwrap_or(1) as u16,
         seed: mistakes.keep(seed(&args.seed)).unwrap_or_default(),
         mutant: mutant.map(|mutant| mutant.name().to_owned()),
@@ -120,6 +123,7 @@ fn default_scenarios(profile: Profile, strategy_named: bool) -> &'static [&'stat
         Profile::Smoke if strategy_named => &MAIN,
         Profile::Smoke => &MAIN[..1],
         Profile::Quick => &MAIN[..2],
+        Profile::Full => &MAIN,
     }
 }
 

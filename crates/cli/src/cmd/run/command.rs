@@ -41,6 +41,7 @@ fn flags(args: &RunArgs, options: &Options) -> Vec<(&'static str, String)> {
     add("store-rtt", args.store_rtt != STORE_RTT, args.store_rtt.clone());
     add("rate", options.rate_per_s.is_some(), options.rate_per_s.unwrap_or_default().to_string());
     add("changes", options.changes.is_some(), options.changes.unwrap_or_default().to_string());
+    add("blocks", options.blocks.is_some(), options.blocks.unwrap_or_default().to_string());
     add("instances", options.instances != INSTANCES, options.instances.to_string());
     add("mutant", options.mutant.is_some(), options.mutant.clone().unwrap_or_default());
     add("seed", true, options.seed.to_string());

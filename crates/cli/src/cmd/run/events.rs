@@ -24,22 +24,36 @@ pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "plan    {} × {}; {} of {}, ≈ {}     seed {}",
+        "plan    {} × {}; {}{} of {}, ≈ {}     seed {}",
         scenarios.join(", "),
         strategies(&options.strategies),
+        if plan.blocks == 1 { String::new() } else { format!("{}, ", count(plan.blocks as usize, "block")) },
         count(fleets.len(), "fleet"),
         count(usize::from(options.instances), "resource server"),
         format_ms(expected_s(fleets).round() * 1_000.0),
         options.seed,
     );
     let _ = writeln!(text, "env     {}", Placement::of_this_process().describe());
-    for fleet in fleets {
-        let _ = writeln!(text, "fleet   {:<14} {}", fleet.strategy.name(), cells(plan, fleet));
+    for (fleet, times) in distinct(fleets) {
+        let times = if plan.blocks == 1 { String::new() } else { format!("{times} × ") };
+        let _ = writeln!(text, "fleet   {:<14} {times}{}", fleet.label(), cells(plan, fleet));
     }
     for (scenario, strategy, why) in &plan.cannot {
         let _ = writeln!(text, "cannot  {:<14} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
     }
     text
+}
+
+/// Each fleet once, however many blocks have one like it, and how many of them there are.
+fn distinct<'a>(fleets: &[&'a FleetPlan]) -> Vec<(&'a FleetPlan, usize)> {
+    let mut known: Vec<(&FleetPlan, usize)> = Vec::new();
+    for fleet in fleets {
+        match known.iter_mut().find(|(other, _)| other.label() == fleet.label()) {
+            Some((_, times)) => *times += 1,
+            None => known.push((fleet, 1)),
+        }
+    }
+    known
 }
 
 /// Seconds that these fleets take.
@@ -96,7 +110,9 @@ fn fleet_json(plan: &RunPlan, fleet: &FleetPlan) -> serde_json::Value {
         })
     };
     json!({
+        "block": fleet.block,
         "strategy": fleet.strategy.name(),
+        "label": fleet.label(),
         "params": params(fleet.strategy, &fleet.settings),
         "rate_per_s": fleet.sizes.rate_per_s,
         "expected_s": fleet.expected_s(),
@@ -142,7 +158,12 @@ impl<'a> Narrator<'a> {
     pub(super) fn hear(&mut self, event: Event<'_>) {
         match event {
             Event::FleetStarting { number, total, fleet, left_s } => {
-                self.phase = format!("[{number}/{total}] {}", fleet.strategy.name());
+                let block = if self.plan.blocks == 1 {
+                    String::new()
+                } else {
+                    format!("block {}/{} ", fleet.block, self.plan.blocks)
+                };
+                self.phase = format!("[{number}/{total}] {block}{}", fleet.label());
                 self.fleet_s = fleet.expected_s();
                 self.left_after_s = left_s - self.fleet_s;
                 self.set(String::new(), self.fleet_s);

@@ -78,6 +78,64 @@ fn ratios_with_intervals_are_decided_by_them() {
 }
 
 #[test]
+fn what_the_control_differs_from_itself_is_allowed() {
+    let check = |p50_us: f64, reach: Option<f64>, expected: Finding| {
+        let mut base = blocks(0.02);
+        base.blocks = 10;
+        // 100 µs are the control's median.
+        base.noise_floor = reach.map(|reach| NoiseFloor {
+            blocks: 10,
+            latency_p50_us: Some(IntervalUs { lower: -1.0, upper: reach }),
+            latency_p99_us: None,
+            resource_cpu_us_per_request: None,
+        });
+        let found = changed(&base, |now| {
+            now.noise_floor = None;
+            let cell = strategy(now, "lookup");
+            let added = p50_us - 100.0;
+            cell.added_latency_us.as_mut().unwrap().p50 = added;
+            let ends = json!({"lower": added * 0.98, "upper": added * 1.02});
+            cell.ci95.get_mut("added_latency_us").unwrap()["p50"] = ends;
+        });
+        let row = row(&found, "lookup", "latency_us.p50");
+        assert_eq!(row.finding, expected, "{p50_us} µs, floor {reach:?}: {}", row.why);
+        found.notes
+    };
+    // 600 µs before: 60 of them are allowed without a noise floor, 180 with one of 30 µs in one of the runs.
+    check(780.0, None, Finding::Regressed);
+    check(620.0, Some(30.0), Finding::Holds);
+    check(690.0, Some(30.0), Finding::Holds);
+    check(780.0, Some(30.0), Finding::Inconclusive);
+    check(900.0, Some(30.0), Finding::Regressed);
+    assert_eq!(check(780.0, Some(5.0), Finding::Regressed), Vec::<String>::new());
+    let notes = check(620.0, Some(30.0), Finding::Holds);
+    assert_eq!(
+        notes,
+        [
+            "the control's latency p50 differs from itself by up to 30 % in one of the runs: so much is allowed there instead of 10 %"
+        ]
+    );
+}
+
+#[test]
+fn runs_of_other_many_blocks_are_compared_with_a_note() {
+    let mut base = blocks(0.02);
+    base.blocks = 10;
+    let mut now = run();
+    now.blocks = 2;
+    assert_eq!(refusals(&base, &now), Vec::<String>::new());
+    let found = compare(&base, &now, &Policy::default());
+    assert!(
+        found.notes[0].starts_with("the baseline has 10 blocks and the run 2 blocks: "),
+        "{:?}",
+        found.notes
+    );
+    let row = row(&found, "lookup", "latency_us.p50");
+    assert_eq!(row.finding, Finding::Inconclusive);
+    assert!(row.why.contains("six blocks"), "{}", row.why);
+}
+
+#[test]
 fn counts_of_a_cache_are_compared_by_interval() {
     let check = |store_ops: f64, expected: Finding| {
         let found = changed(&blocks(0.02), |now| {

@@ -27,12 +27,12 @@ pub(crate) fn checks(truth: &Truth<'_>, judgements: &[Judgement]) -> Vec<Check> 
 }
 
 /// The server's own counts of old decisions, by subject.
-struct Counted {
+pub(crate) struct Counted {
     background: HashMap<u32, u64>,
 }
 
 impl Counted {
-    fn new(truth: &Truth<'_>) -> Counted {
+    pub(crate) fn new(truth: &Truth<'_>) -> Counted {
         let history = &truth.evidence.history;
         let changes: HashMap<u32, &ChangeRecord> =
             history.changes.iter().map(|change| (change.subject, change)).collect();
@@ -51,6 +51,11 @@ impl Counted {
         }
         Counted { background }
     }
+
+    /// Those about these subjects, by their numbers in the history.
+    pub(crate) fn about(&self, subjects: impl Iterator<Item = u32>) -> u64 {
+        subjects.map(|number| self.background.get(&number).copied().unwrap_or(0)).sum()
+    }
 }
 
 fn exact(
@@ -60,7 +65,7 @@ fn exact(
     judgements: &[Judgement],
     counted: &Counted,
 ) -> Check {
-    let (mut known, mut seen) = (0, 0);
+    let mut seen = 0;
     for (case, judgement) in truth.evidence.cases.iter().zip(judgements).filter(|(case, _)| case.role == role)
     {
         let exposure = judgement.judged.exposure.as_ref();
@@ -70,7 +75,7 @@ fn exact(
         });
     }
     let subjects = (0..).zip(&truth.evidence.history.subjects).filter(|(_, subject)| subject.role == role);
-    known += subjects.map(|(number, _)| counted.background.get(&number).copied().unwrap_or(0)).sum::<u64>();
+    let known = counted.about(subjects.map(|(number, _)| number));
     let demand = format!("the server's {known} old decisions after the acknowledgement");
     Check::new(name, demand, seen.to_string(), known == seen && known > 0)
 }

@@ -3,9 +3,9 @@
 //! The demands are those of `docs/METHODOLOGY.md`. Every one of them is shown to fail in the tests, on a history
 //! or log with the fault that it is there for.
 
-mod brackets;
+pub(crate) mod brackets;
 mod counts;
-mod exposure;
+pub(crate) mod exposure;
 pub mod latency;
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use super::plan::{Case, HORIZON_NS};
 use super::truth::{Evidence, Truth, carrying};
 use revbench_model::event::{History, RequestRecord, SubjectRole};
 use revbench_model::summary::ClaimVerdict;
-use revbench_oracle::{CellQuestion, Environment, HonestFate, Judged, Watch, Windows, judge, windows};
+use revbench_oracle::{CellQuestion, Environment, HonestFate, Judged, Rules, Watch, Windows, judge, windows};
 
 /// One demand and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,6 +73,7 @@ impl Judgement {
             horizon_ns: HORIZON_NS,
             planned_gap_ns: 0,
             refused_refresh_closes: false,
+            rules: Rules::default(),
         };
         let judged = judge(&CellQuestion {
             history,

@@ -1,71 +1,77 @@
-//! A block of the report: the cells of one scenario and orientation, in reading order.
+//! What a table of the report answers: the cells of one scenario and orientation, in reading order.
 
 use revbench_model::Orientation;
-use revbench_model::summary::{Cell, CellRole, Outcome, Staleness, Summary, Verdict};
+use revbench_model::summary::{Cell, CellRole, NoiseFloor, Outcome, Staleness, Summary, Verdict};
 
 use crate::number;
 
 /// The cells that answer one question.
 #[derive(Clone, Debug)]
-pub(crate) struct Block<'a> {
+pub(crate) struct Question<'a> {
     /// The scenario.
     pub scenario: &'a str,
     /// Revocations and grants are never pooled.
     pub orientation: Orientation,
     /// Strategies by freshness, then the control, then the floor.
     pub cells: Vec<&'a Cell>,
-    /// Titles of all blocks whose latency, costs and rates are these very figures, this one's among them; alone
+    /// Titles of all questions whose latency, costs and rates are these very figures, this one's among them; alone
     /// where its fleets answered one scenario only.
     pub shared_by: Vec<String>,
+    /// How often the run measured everything.
+    pub blocks: u32,
+    /// What the run's control differs from itself, where it was measured twice in each block.
+    pub noise_floor: Option<NoiseFloor>,
 }
 
-/// The blocks of a run, in the order in which the summary first names them.
-pub(crate) fn blocks(summary: &Summary) -> Vec<Block<'_>> {
-    let mut blocks: Vec<Block<'_>> = Vec::new();
+/// The questions of a run, in the order in which the summary first names them.
+pub(crate) fn questions(summary: &Summary) -> Vec<Question<'_>> {
+    let mut questions: Vec<Question<'_>> = Vec::new();
     for cell in &summary.cells {
         let found =
-            blocks.iter_mut().find(|b| b.scenario == cell.scenario && b.orientation == cell.orientation);
+            questions.iter_mut().find(|q| q.scenario == cell.scenario && q.orientation == cell.orientation);
         match found {
-            Some(block) => block.cells.push(cell),
-            None => blocks.push(Block {
+            Some(question) => question.cells.push(cell),
+            None => questions.push(Question {
                 scenario: &cell.scenario,
                 orientation: cell.orientation,
                 cells: vec![cell],
                 shared_by: Vec::new(),
+                blocks: summary.blocks,
+                noise_floor: summary.noise_floor,
             }),
         }
     }
-    for block in &mut blocks {
-        block.cells.sort_by(|a, b| {
+    for question in &mut questions {
+        question.cells.sort_by(|a, b| {
             reading_order(a)
                 .partial_cmp(&reading_order(b))
                 .expect("no figure is NaN")
                 .then_with(|| label_of(a).cmp(&label_of(b)))
         });
     }
-    for index in 0..blocks.len() {
+    for index in 0..questions.len() {
         let shares =
-            |(i, other): &(usize, &Block<'_>)| *i == index || blocks[index].shares_fleets_with(other);
-        let titles = blocks.iter().enumerate().filter(shares).map(|(_, other)| other.title());
-        blocks[index].shared_by = titles.collect();
+            |(i, other): &(usize, &Question<'_>)| *i == index || questions[index].shares_fleets_with(other);
+        let titles = questions.iter().enumerate().filter(shares).map(|(_, other)| other.title());
+        questions[index].shared_by = titles.collect();
     }
-    blocks
+    questions
 }
 
-/// One block for each set of fleets: its cells are all that any scenario of these fleets measured. Latency, rates
-/// and costs come from one background slice per fleet, so showing them per scenario would show one measurement
+/// One question for each set of fleets: its cells are all that any scenario of these fleets measured. Latency, rates
+/// and costs come from the background slices of a fleet, so showing them per scenario would show one measurement
 /// as several.
-pub(crate) fn fleets<'a>(blocks: &[Block<'a>]) -> Vec<Block<'a>> {
-    let mut sets: Vec<Block<'a>> = Vec::new();
-    for block in blocks {
-        match sets.iter_mut().find(|set| set.shares_fleets_with(block)) {
+pub(crate) fn fleets<'a>(questions: &[Question<'a>]) -> Vec<Question<'a>> {
+    let mut sets: Vec<Question<'a>> = Vec::new();
+    for question in questions {
+        match sets.iter_mut().find(|set| set.shares_fleets_with(question)) {
             Some(set) => {
                 let known: Vec<String> =
                     set.cells.iter().filter(|c| has_load(c)).map(|c| label_of(c)).collect();
-                let more = block.cells.iter().filter(|c| has_load(c) && !known.contains(&label_of(c)));
+                let more = question.cells.iter().filter(|c| has_load(c) && !known.contains(&label_of(c)));
                 set.cells.extend(more);
             }
-            None => sets.push(block.clone()),
+            None => sets.push(question.clone()),
         }
     }
     sets
@@ -104,7 +110,7 @@ fn finite(value: f64) -> f64 {
     if value.is_nan() { f64::MAX } else { value }
 }
 
-impl<'a> Block<'a> {
+impl<'a> Question<'a> {
     /// Words for headings: `role-demoted · revoke`.
     pub(crate) fn title(&self) -> String {
         format!("{} · {}", self.scenario, self.orientation.name())
@@ -115,8 +121,8 @@ impl<'a> Block<'a> {
         anchor(&format!("{}-{}", self.scenario, self.orientation.name()))
     }
 
-    /// Are all figures of the background slice that both blocks have the same?
-    fn shares_fleets_with(&self, other: &Block<'_>) -> bool {
+    /// Are all figures of the background slice that both questions have the same?
+    fn shares_fleets_with(&self, other: &Question<'_>) -> bool {
         let mut common = false;
         for cell in self.cells.iter().filter(|cell| has_load(cell)) {
             let name = label_of(cell);
@@ -136,11 +142,19 @@ impl<'a> Block<'a> {
         self.shared_by.join(", ")
     }
 
-    /// What to say where one measurement serves several scenarios.
+    /// What latency, costs and rates come from, where one measurement serves several scenarios.
+    pub(crate) fn shared_slices(&self) -> Option<&'static str> {
+        let slices = if self.blocks > 1 {
+            "one background slice per fleet in each block, shared by its scenarios"
+        } else {
+            "one background slice per fleet, shared by its scenarios"
+        };
+        (self.shared_by.len() > 1).then_some(slices)
+    }
+
+    /// The same with the scenarios' names.
     pub(crate) fn shared_words(&self) -> Option<String> {
-        (self.shared_by.len() > 1).then(|| {
-            format!("one background slice per fleet, shared by its scenarios ({})", self.fleet_title())
-        })
+        self.shared_slices().map(|slices| format!("{slices} ({})", self.fleet_title()))
     }
 
     /// The control's cell.
@@ -148,7 +162,7 @@ impl<'a> Block<'a> {
         self.cells.iter().copied().find(|cell| cell.role == CellRole::Control)
     }
 
-    /// The name of a cell within the block: with its settings where the strategy alone does not tell.
+    /// The name of a cell within the question: with its settings where the strategy alone does not tell.
     pub(crate) fn label(&self, cell: &Cell) -> String {
         let same = self.cells.iter().filter(|other| other.strategy == cell.strategy).count();
         if same > 1 { label_of(cell) } else { cell.strategy.clone() }
@@ -179,6 +193,11 @@ impl<'a> Block<'a> {
             self.cells.iter().filter_map(|cell| Some(cell.rate_per_s?.offered)).collect();
         offered.sort_by(f64::total_cmp);
         offered.get(offered.len() / 2).copied()
+    }
+
+    /// Had any cell changes enough for the 99th percentile?
+    pub(crate) fn has_p99(&self) -> bool {
+        self.with_staleness().any(|(_, staleness)| staleness.p99_ms.is_some())
     }
 
     /// Resource servers.
@@ -219,7 +238,8 @@ mod tests {
         let check = |change: &dyn Fn(&mut Cell), expected: &[&str]| {
             let mut summary = fixture::typical().summary;
             summary.cells.iter_mut().for_each(change);
-            let titles: Vec<String> = fleets(&blocks(&summary)).iter().map(Block::fleet_title).collect();
+            let titles: Vec<String> =
+                fleets(&questions(&summary)).iter().map(Question::fleet_title).collect();
             assert_eq!(titles, expected);
         };
         check(&|_| {}, &["role-demoted · revoke, role-promoted · grant"]);
@@ -235,8 +255,8 @@ mod tests {
     fn a_set_of_fleets_has_the_cells_of_all_its_scenarios() {
         let mut summary = fixture::typical().summary;
         summary.cells.retain(|cell| cell.scenario != "role-demoted" || cell.strategy != "lookup");
-        let blocks = blocks(&summary);
-        let sets = fleets(&blocks);
+        let questions = questions(&summary);
+        let sets = fleets(&questions);
         let named = |name: &str| sets[0].cells.iter().filter(|cell| cell.strategy == name).count();
         assert_eq!((sets.len(), named("lookup"), named("deny-list"), named("none")), (1, 1, 1, 1));
     }

@@ -1,0 +1,284 @@
+//! Several blocks of one fleet: judged as one history, apart where blocks are compared, with intervals over them.
+//!
+//! A block is a fresh fleet. Its changes are like those of any other block, so windows are pooled; its latency and
+//! CPU share whatever the machine did meanwhile, so these are compared within blocks and their intervals are over
+//! blocks, never over requests (`docs/METHODOLOGY.md` §8).
+
+use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
+
+use revbench_model::event::{History, Load, SliceKind, Usage};
+use revbench_model::summary::{
+    AddedLatency, BlockCost, BlockFigures, BlockLatency, ChangeWindow, IntervalUs, NoiseFloor, Validity,
+    Verdict,
+};
+use revbench_model::time::{NS_PER_S, ms_to_ns, ns_to_ms};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::doubt::{Doubt, Family};
+use crate::environment::Environment;
+use crate::judge::{CellQuestion, Judged, judge};
+use crate::signed_rank::centre;
+
+/// In the joined history a block begins this long after the one before has ended.
+const APART_NS: u64 = NS_PER_S;
+/// A family is as bad as its blocks where more than one in so many is: well below the share at which their centre
+/// breaks down.
+const ONE_IN: usize = 5;
+
+/// What one fleet's run has left: all that its cells are judged from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Its block, from 1.
+    pub block: u32,
+    /// What the driver saw.
+    pub history: History,
+    /// The driver's counts, one per slice.
+    pub loads: Vec<Load>,
+    /// What the processes used, in the same order.
+    pub usages: Vec<Usage>,
+    /// What is known of the machine meanwhile.
+    pub environment: Environment,
+    /// Bytes of an access token.
+    pub token_bytes: f64,
+}
+
+/// Judges a cell of which every block has recorded a part, in order of blocks. `question` asks about what was
+/// recorded, of one block or of all (`docs/METHODOLOGY.md` §8).
+pub fn judge_blocks(
+    blocks: &[Recorded],
+    question: impl for<'a> Fn(&'a Recorded) -> CellQuestion<'a>,
+) -> (Judged, Vec<BlockFigures>) {
+    let mut each: Vec<Judged> = blocks.iter().map(|block| judge(&question(block))).collect();
+    let numbers: Vec<u32> = blocks.iter().map(|block| block.block).collect();
+    let figures = numbers.iter().zip(&each).map(|(&block, judged)| figures(block, judged)).collect();
+    if let ([only], [judged]) = (blocks, &mut each[..]) {
+        judged.windows.iter_mut().for_each(|window| window.block = only.block);
+        return (judged.clone(), figures);
+    }
+    let (joined, starts_ns) = join(blocks, &each);
+    let mut judged = judge(&question(&joined));
+    judged.doubts.retain(concerns_all);
+    judged.validity = validity(&judged, &each, &numbers);
+    judged.windows.iter_mut().for_each(|window| place(window, &starts_ns, &numbers));
+    (judged, figures)
+}
+
+/// Told by all blocks together: windows are pooled, and a drift that is not the same in every block is what
+/// intervals over blocks are for.
+fn concerns_all(doubt: &Doubt) -> bool {
+    let is_about_windows = doubt.consequences().iter().any(|(family, _)| *family == Family::Staleness);
+    is_about_windows || matches!(doubt, Doubt::Drift { .. })
+}
+
+fn is_struck(judged: &Judged) -> bool {
+    judged.validity.latency == Some(Verdict::Invalid)
+}
+
+fn figures(block: u32, judged: &Judged) -> BlockFigures {
+    let latency = judged.latency_us.filter(|_| !is_struck(judged));
+    let cost = judged.cost.as_ref().filter(|_| !is_struck(judged));
+    BlockFigures {
+        block,
+        latency_us: latency.map(|latency| BlockLatency { p50: latency.p50, p99: latency.p99 }),
+        cost: cost.map(|cost| BlockCost {
+            store_ops_per_1k: cost.store_ops_per_1k,
+            round_trips_on_path: cost.round_trips_on_path,
+            tokens_issued_per_1k: cost.tokens_issued_per_1k,
+            resource_cpu_us_per_request: cost.resource_cpu_us_per_request,
+        }),
+    }
+}
+
+/// One history of all blocks, one after the other, and where each begins. What was measured of latency and cost in
+/// a block where that is invalid counts as warm-up.
+fn join(blocks: &[Recorded], each: &[Judged]) -> (Recorded, Vec<u64>) {
+    let mut all = Recorded::default();
+    let mut starts_ns = Vec::new();
+    let mut start_ns = 0;
+    for (block, judged) in blocks.iter().zip(each) {
+        append(&mut all.history, &block.history, start_ns);
+        all.loads.extend(block.loads.iter().map(|load| shifted(load, start_ns, is_struck(judged))));
+        all.usages.extend_from_slice(&block.usages);
+        all.token_bytes += block.token_bytes / blocks.len() as f64;
+        starts_ns.push(start_ns);
+        start_ns = all.loads.last().map_or(start_ns, |load| load.slice.end_ns) + APART_NS;
+    }
+    let steps = blocks.iter().filter_map(|block| block.environment.wall_clock_step_ms);
+    all.environment = Environment {
+        wall_clock_step_ms: steps.max_by(|a, b| a.abs().total_cmp(&b.abs())),
+        ends_by_token_life: blocks.iter().any(|block| block.environment.ends_by_token_life),
+        store_rtt_us: None,
+    };
+    (all, starts_ns)
+}
+
+fn append(all: &mut History, block: &History, start_ns: u64) {
+    let first = all.subjects.len() as u32;
+    all.instances = block.instances;
+    all.clock_violations += block.clock_violations;
+    all.subjects.extend_from_slice(&block.subjects);
+    all.changes.extend(block.changes.iter().cloned().map(|mut change| {
+        change.subject += first;
+        change.intended_ns += start_ns;
+        change.submitted_ns += start_ns;
+        change.acknowledged_ns += start_ns;
+        change
+    }));
+    all.requests.extend(block.requests.iter().cloned().map(|mut request| {
+        request.subject += first;
+        request.intended_ns += start_ns;
+        request.sent_ns += start_ns;
+        request.received_ns += start_ns;
+        request
+    }));
+}
+
+fn shifted(load: &Load, start_ns: u64, is_struck: bool) -> Load {
+    let mut load = load.clone();
+    load.slice.start_ns += start_ns;
+    load.slice.end_ns += start_ns;
+    if is_struck && matches!(load.slice.kind, SliceKind::Background | SliceKind::Plain) {
+        load.slice.kind = SliceKind::WarmUp;
+    }
+    load
+}
+
+/// Gives a window its block, and instants since that block's own zero.
+fn place(window: &mut ChangeWindow, starts_ns: &[u64], numbers: &[u32]) {
+    let before = starts_ns.partition_point(|&start_ns| start_ns <= ms_to_ns(window.submitted_ms));
+    let at = before.saturating_sub(1);
+    let start_ms = ns_to_ms(starts_ns[at]);
+    window.block = numbers[at];
+    window.submitted_ms -= start_ms;
+    window.acknowledged_ms -= start_ms;
+}
+
+/// Windows stand or fall together; the other families as more than a fifth of their blocks do.
+fn validity(joined: &Judged, each: &[Judged], numbers: &[u32]) -> Validity {
+    let of_joined = |family| verdict_of(&joined.doubts, family);
+    let of_blocks = |family| {
+        let at_least = |verdict| each.iter().filter(|one| verdict_of(&one.doubts, family) >= verdict).count();
+        let is_many = |count: usize| count * ONE_IN > each.len();
+        match () {
+            () if is_many(at_least(Verdict::Invalid)) => Verdict::Invalid,
+            () if is_many(each.iter().filter(|one| is_disturbed(one, family)).count()) => Verdict::Noisy,
+            () => Verdict::Valid,
+        }
+    };
+    let had = &joined.validity;
+    let over_blocks = |family, had: bool| had.then(|| of_joined(family).max(of_blocks(family)));
+    let has = |of: fn(&Validity) -> Option<Verdict>| each.iter().any(|one| of(&one.validity).is_some());
+    Validity {
+        staleness: had.staleness.map(|_| of_joined(Family::Staleness)),
+        latency: over_blocks(Family::Latency, has(|validity| validity.latency)),
+        throughput: over_blocks(Family::Throughput, has(|validity| validity.throughput)),
+        cost: over_blocks(Family::Cost, has(|validity| validity.cost)),
+        reasons: joined.doubts.iter().map(Doubt::to_string).chain(reasons(each, numbers)).collect(),
+    }
+}
+
+/// Disturbed in a way that the other blocks need not share.
+fn is_disturbed(judged: &Judged, family: Family) -> bool {
+    let own: Vec<Doubt> = judged.doubts.iter().copied().filter(|doubt| !concerns_all(doubt)).collect();
+    verdict_of(&own, family) > Verdict::Valid
+}
+
+fn verdict_of(doubts: &[Doubt], family: Family) -> Verdict {
+    let said = doubts.iter().flat_map(|doubt| doubt.consequences());
+    said.filter(|(about, _)| *about == family).map(|(_, verdict)| *verdict).max().unwrap_or(Verdict::Valid)
+}
+
+/// Each kind of doubt once, with the blocks that raised it and the first one's words.
+fn reasons(each: &[Judged], numbers: &[u32]) -> Vec<String> {
+    let mut kinds: Vec<(Discriminant<Doubt>, Doubt, Vec<String>)> = Vec::new();
+    for (block, judged) in numbers.iter().zip(each) {
+        for doubt in judged.doubts.iter().filter(|doubt| !concerns_all(doubt)) {
+            match kinds.iter_mut().find(|(kind, ..)| *kind == discriminant(doubt)) {
+                Some((_, _, blocks)) => blocks.push(block.to_string()),
+                None => kinds.push((discriminant(doubt), *doubt, vec![block.to_string()])),
+            }
+        }
+    }
+    let words = |(_, first, blocks): (_, Doubt, Vec<String>)| {
+        let of = format!("{} of {} blocks ({})", blocks.len(), each.len(), blocks.join(", "));
+        format!("in {of}, the first: {first}")
+    };
+    kinds.into_iter().map(words).collect()
+}
+
+/// The 95 % intervals of a cell's figures under their own keys, and its latency beyond the control's as the centre
+/// of the differences within blocks; nothing where too few blocks have both (`docs/METHODOLOGY.md` §8).
+pub fn intervals(
+    own: &[BlockFigures],
+    control: Option<&[BlockFigures]>,
+) -> (BTreeMap<String, Value>, Option<AddedLatency>) {
+    let over = |of: fn(&BlockFigures) -> Option<f64>| {
+        centre(&own.iter().filter_map(of).collect::<Vec<_>>()).and_then(|centre| centre.interval)
+    };
+    let beyond = |of: Read| control.and_then(|control| difference(control, own, of));
+    let (p50, p99) = (beyond(latency_p50), beyond(latency_p99));
+    let added = p50.map(|(p50, _)| AddedLatency { p50, p99: p99.map(|(p99, _)| p99) });
+    let families = [
+        ("latency_us", vec![("p50", over(latency_p50)), ("p99", over(latency_p99))]),
+        ("added_latency_us", vec![("p50", p50.map(|(_, ends)| ends)), ("p99", p99.map(|(_, ends)| ends))]),
+        (
+            "cost",
+            vec![
+                ("store_ops_per_1k", over(|block| Some(block.cost?.store_ops_per_1k))),
+                ("round_trips_on_path", over(|block| Some(block.cost?.round_trips_on_path))),
+                ("tokens_issued_per_1k", over(|block| Some(block.cost?.tokens_issued_per_1k))),
+                ("resource_cpu_us_per_request", over(resource_cpu)),
+            ],
+        ),
+    ];
+    let known = families.into_iter().filter_map(|(family, figures)| {
+        let known = figures.into_iter().filter_map(|(key, ends)| {
+            ends.map(|(lower, upper)| (key.to_owned(), json!({ "lower": lower, "upper": upper })))
+        });
+        let known: serde_json::Map<String, Value> = known.collect();
+        (!known.is_empty()).then(|| (family.to_owned(), Value::Object(known)))
+    });
+    (known.collect(), added)
+}
+
+/// What the control differs from itself (`docs/METHODOLOGY.md` §8).
+pub fn noise_floor(first: &[BlockFigures], again: &[BlockFigures]) -> NoiseFloor {
+    let of =
+        |read: Read| difference(first, again, read).map(|(_, (lower, upper))| IntervalUs { lower, upper });
+    NoiseFloor {
+        blocks: pairs(first, again, |block| Some(f64::from(block.block))).len() as u32,
+        latency_p50_us: of(latency_p50),
+        latency_p99_us: of(latency_p99),
+        resource_cpu_us_per_request: of(resource_cpu),
+    }
+}
+
+type Read = fn(&BlockFigures) -> Option<f64>;
+
+fn latency_p50(block: &BlockFigures) -> Option<f64> {
+    Some(block.latency_us?.p50)
+}
+
+fn latency_p99(block: &BlockFigures) -> Option<f64> {
+    block.latency_us?.p99
+}
+
+fn resource_cpu(block: &BlockFigures) -> Option<f64> {
+    Some(block.cost?.resource_cpu_us_per_request)
+}
+
+/// Centre and interval of the differences to `base` within blocks.
+fn difference(base: &[BlockFigures], own: &[BlockFigures], of: Read) -> Option<(f64, (f64, f64))> {
+    let centre = centre(&pairs(base, own, of))?;
+    Some((centre.value, centre.interval?))
+}
+
+fn pairs(base: &[BlockFigures], own: &[BlockFigures], of: Read) -> Vec<f64> {
+    let pair = |own: &BlockFigures| {
+        let base = base.iter().find(|base| base.block == own.block)?;
+        Some(of(own)? - of(base)?)
+    };
+    own.iter().filter_map(pair).collect()
+}

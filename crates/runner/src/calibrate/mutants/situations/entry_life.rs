@@ -1,0 +1,25 @@
+//! M13: a session is revoked and stays so for as long as anybody looks; then its entry is forgotten, long before
+//! its tokens are dead. Only the audit sweep at the end asks that late.
+
+use revbench_model::calibration::scaled::SHORT_ENTRY_MS;
+use revbench_model::{Orientation, ScopeKind};
+
+use super::super::setting::Setting;
+use super::super::{Kill, Showing};
+use crate::calibrate::{CalibrateError, Context};
+
+/// Traffic and probes are over before the first entry is gone; when the audit begins the last one is.
+const SETTING: Setting =
+    Setting { scope: ScopeKind::Session, rest_ms: SHORT_ENTRY_MS - 800, ..Setting::ORDINARY };
+
+pub(super) fn hunt(context: &mut Context<'_>) -> Result<Vec<Kill>, CalibrateError> {
+    let mut resurrected = |behaviour| {
+        let windows = SETTING.seen(context, behaviour)?.windows(Orientation::Revoke).windows;
+        let count = windows.iter().filter(|window| window.late_regressions > 0).count() as u64;
+        Ok::<_, CalibrateError>(Showing { count, of: windows.len() as u64 })
+    };
+    let honest = resurrected("deny-list")?;
+    let mutated = resurrected("deny-list!entry-expires-early")?;
+    let mutant = "M13 a deny entry expires before its token";
+    Ok(vec![Kill::by_changes(mutant, "audit sweep: late regressions", mutated, honest)])
+}
