@@ -2,7 +2,7 @@
 //! that are acknowledged too early, tokens that escape.
 //!
 //! What is demanded of an honest twin follows from instants that its server keeps, and lower ends never lie: a busy
-//! machine cannot make it look guilty.
+//! machine cannot make it look guilty, unless it answers nobody for the best part of a second.
 
 use revbench_model::Orientation::{Grant, Revoke};
 use revbench_model::calibration::scaled::{CACHE_TTL_MS, RESYNC_MS, UNSUBSCRIBED};

@@ -1,10 +1,10 @@
 //! A cache at each instance that every change clears at once; a miss reads the truth, answers, and writes the entry
 //! a while later.
 //!
-//! Fault: *fills unchecked*, a fill writes what it read without looking whether the entry was cleared meanwhile, and so puts the
-//! old fact back after the invalidation has passed. Leases of memcached at Facebook, and the generation checks
-//! that Redisson and LiteLLM were given, are there for this race. Rare in production; the fill is slow here to
-//! provoke it.
+//! Fault: *fills unchecked*, a fill writes what it read without looking whether the entry was cleared meanwhile, and
+//! so puts the old fact back after the invalidation has passed. Leases of memcached at Facebook, and the generation
+//! checks that Redisson and LiteLLM were given, are there for this race. Rare in production; the fill is slow here
+//! to provoke it.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

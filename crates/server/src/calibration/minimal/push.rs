@@ -3,8 +3,8 @@
 //! asks for whatever it missed at regular intervals.
 //!
 //! Faults: *one unsubscribed*, an instance that gets neither messages nor what was missed; or *no resync*, nobody asks
-//! for what was missed, so that a lost message is lost for good (Redis drops messages for a subscriber that is away; EasyCaching
-//! and Redisson were hit).
+//! for what was missed, so that a lost message is lost for good (Redis drops messages for a subscriber that is away;
+//! EasyCaching and Redisson were hit).
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -16,8 +16,8 @@ use crate::calibrate::{CalibrateError, Context, INSTANCES, drive};
 const CASE: LatencyCase =
     LatencyCase { service: Service::Frozen, rate_per_s: 300.0, warm_up_s: 2.0, seconds: 10.0 };
 const QUANTILE: f64 = 0.9;
-/// More than the demand of `revbench calibrate`, and far less than a mean of percentiles is wrong by: a busy machine may
-/// answer late by a tenth of the freeze.
+/// More than `revbench calibrate` allows, so that a busy machine may be 30 ms late, and far less than a mean of
+/// percentiles is wrong by.
 const ALLOWED_SHARE: f64 = 0.1;
 
 /// Measures a freeze, second by second.
