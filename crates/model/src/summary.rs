@@ -40,7 +40,7 @@ pub struct Summary {
     /// How often everything was measured, each time by fresh processes in a new random order.
     #[serde(default = "one")]
     pub blocks: u32,
-    /// What the control differs from itself; `null` where it was not measured twice in each block.
+    /// What the control differs from itself; `null` where it was not measured a second time.
     #[serde(default)]
     pub noise_floor: Option<NoiseFloor>,
     /// One per scenario, strategy, settings and orientation.
@@ -51,17 +51,17 @@ fn one() -> u32 {
     1
 }
 
-/// The control against itself, under two names in each block: what differs by less than this cannot be told from
-/// nothing.
+/// The control against itself, under two names in each block: the centre of what the two differ by within blocks, as
+/// a 95 % interval. What differs from the control by no more cannot be told from nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoiseFloor {
-    /// Blocks with both.
+    /// Blocks in which both have latency that is not invalid; 0 where either's is invalid as a whole.
     pub blocks: u32,
-    /// Difference of the medians of latency, microseconds; `null` with fewer than six blocks.
+    /// Difference of the medians of latency, microseconds; `null` with fewer than six such blocks.
     pub latency_p50_us: Option<IntervalUs>,
-    /// Difference of the 99th percentiles of latency, microseconds.
+    /// Difference of the 99th percentiles of latency, microseconds; `null` where fewer than six blocks have both.
     pub latency_p99_us: Option<IntervalUs>,
-    /// Difference of the resource servers' CPU per request, microseconds.
+    /// Difference of the resource servers' CPU per request, microseconds; `null` with fewer than six such blocks.
     pub resource_cpu_us_per_request: Option<IntervalUs>,
 }
 
@@ -181,15 +181,19 @@ pub struct Cell {
     pub predicted: Option<Predicted>,
     /// What the old answers cost.
     pub exposure: Option<Exposure>,
-    /// Latency from the intended send, microseconds.
+    /// Latency from the intended send, microseconds, of the requests of all blocks together, without those of blocks
+    /// where it is invalid.
     pub latency_us: Option<Latency>,
-    /// Difference to the control measured in the same block, microseconds.
+    /// Latency beyond the control's, microseconds; `null` for the control, and where either's latency is invalid.
     pub added_latency_us: Option<AddedLatency>,
     /// Load.
     pub rate_per_s: Option<Rate>,
     /// Costs.
     pub cost: Option<Cost>,
-    /// 95 % intervals of point figures under the same keys; empty for a single run.
+    /// 95 % intervals over blocks of point figures under the same keys, as `{"value", "lower", "upper", "blocks"}`: the
+    /// centre of the blocks, the ends, and how many blocks have the figure. `added_latency_us` is of differences to the
+    /// control within blocks; `over_control` has latency and CPU, by their full keys, as multiples of the control's
+    /// within blocks. A figure that fewer than six blocks have is absent; empty for a run of fewer.
     pub ci95: BTreeMap<String, serde_json::Value>,
 }
 
@@ -242,7 +246,7 @@ pub enum SeenBy {
     Honest,
 }
 
-/// The post-acknowledgement window of the fleet (the last instance counts).
+/// The post-acknowledgement window of the fleet (the last instance counts), over the changes of all blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Staleness {
     /// Which session carries these figures.
@@ -257,15 +261,15 @@ pub struct Staleness {
     pub regressions: u64,
     /// Stale answers found by the audit sweep after convergence.
     pub late_regressions: u64,
-    /// Median: the 95 % interval of the quantile, on the interval data.
+    /// Median: the 95 % interval of the quantile, on the interval data; `null` below 6 changes.
     pub p50_ms: Option<IntervalMs>,
-    /// 90th percentile.
+    /// 90th percentile; `null` below 36 changes.
     pub p90_ms: Option<IntervalMs>,
-    /// 95th percentile.
+    /// 95th percentile; `null` below 72 changes.
     pub p95_ms: Option<IntervalMs>,
     /// 99th percentile; `null` below 368 changes.
     pub p99_ms: Option<IntervalMs>,
-    /// The worst change seen.
+    /// The worst window seen: the largest lower and the largest upper end, of one change or of two.
     pub max_ms: Option<IntervalMs>,
     /// Mean of the interval midpoints, and its standard error over changes; `null` where a change is censored.
     pub mean_ms: Option<f64>,
@@ -274,7 +278,7 @@ pub struct Staleness {
     /// The largest resolution of a change: planned gap at the bound, plus the closing probe's round trip,
     /// plus 1 ms.
     pub resolution_ms: f64,
-    /// Median width of the intervals.
+    /// Median width of the intervals of windows that closed.
     pub width_p50_ms: f64,
     /// Time from submission to acknowledgement.
     pub change_latency_ms: QuantilesMs,
@@ -439,12 +443,13 @@ pub struct Latency {
     pub requests: u64,
 }
 
-/// Latency beyond the control's, microseconds.
+/// Latency beyond the control's, microseconds: the centre of the differences within blocks; where fewer than six
+/// blocks have a percentile of both, the difference between all blocks' requests together and the control's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AddedLatency {
-    /// Difference of medians.
+    /// Of medians.
     pub p50: f64,
-    /// Difference of 99th percentiles.
+    /// Of 99th percentiles; `null` where one of the two has none.
     pub p99: Option<f64>,
 }
 
@@ -497,14 +502,15 @@ pub struct UnitCosts {
     pub per_idle_instance_second: BTreeMap<String, f64>,
 }
 
-/// `cells/<n>.json`: a cell with what its charts need. The checkpoint that `--resume` goes by.
+/// `cells/<scenario>.<strategy>.json`: a cell with what its charts need, judged from what its strategy's fleets have
+/// left and written anew with each of them. Its `cell` is as before it was set beside the control.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellDetail {
-    /// The cell as `summary.json` has it.
+    /// The cell, without what takes other cells: added latency and intervals are in `summary.json` alone.
     pub cell: Cell,
     /// Every change's window, fleet-wide and per instance, for the session that carries the claim.
     pub windows: Vec<ChangeWindow>,
-    /// The figures of each block, from which intervals come.
+    /// The figures of each block, from which the intervals of `summary.json` come.
     #[serde(default)]
     pub blocks: Vec<BlockFigures>,
     /// Half-width of the simultaneous 95 % band around the distribution of windows.
@@ -593,6 +599,9 @@ pub struct QuantilePoint {
 /// One change, answer by answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timeline {
+    /// The block it was measured in, from 1.
+    #[serde(default = "one")]
+    pub block: u32,
     /// Subject's name.
     pub subject: String,
     /// Submission, milliseconds before the acknowledgement (so at most 0).

@@ -4,27 +4,24 @@
 //! CPU share whatever the machine did meanwhile, so these are compared within blocks and their intervals are over
 //! blocks, never over requests (`docs/METHODOLOGY.md` §8).
 
-use std::collections::BTreeMap;
+mod intervals;
+
 use std::mem::{Discriminant, discriminant};
 
 use revbench_model::event::{History, Load, SliceKind, Usage};
-use revbench_model::summary::{
-    AddedLatency, BlockCost, BlockFigures, BlockLatency, ChangeWindow, IntervalUs, NoiseFloor, Validity,
-    Verdict,
-};
+use revbench_model::summary::{BlockCost, BlockFigures, BlockLatency, ChangeWindow, Validity, Verdict};
 use revbench_model::time::{NS_PER_S, ms_to_ns, ns_to_ms};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::doubt::{Doubt, Family};
 use crate::environment::Environment;
 use crate::judge::{CellQuestion, Judged, judge};
-use crate::signed_rank::centre;
+
+pub use intervals::{Added, intervals, noise_floor};
 
 /// In the joined history a block begins this long after the one before has ended.
 const APART_NS: u64 = NS_PER_S;
-/// A family is as bad as its blocks where more than one in so many is: well below the share at which their centre
-/// breaks down.
+/// A family is as bad as its blocks where more than one in so many is.
 const ONE_IN: usize = 5;
 
 /// What one fleet's run has left: all that its cells are judged from.
@@ -55,6 +52,7 @@ pub fn judge_blocks(
     let figures = numbers.iter().zip(&each).map(|(&block, judged)| figures(block, judged)).collect();
     if let ([only], [judged]) = (blocks, &mut each[..]) {
         judged.windows.iter_mut().for_each(|window| window.block = only.block);
+        judged.worst.iter_mut().for_each(|worst| worst.block = only.block);
         return (judged.clone(), figures);
     }
     let (joined, starts_ns) = join(blocks, &each);
@@ -62,6 +60,9 @@ pub fn judge_blocks(
     judged.doubts.retain(concerns_all);
     judged.validity = validity(&judged, &each, &numbers);
     judged.windows.iter_mut().for_each(|window| place(window, &starts_ns, &numbers));
+    if let (Some(worst), Some(at)) = (&mut judged.worst, judged.worst_at) {
+        worst.block = judged.windows[at].block;
+    }
     (judged, figures)
 }
 
@@ -168,15 +169,23 @@ fn validity(joined: &Judged, each: &[Judged], numbers: &[u32]) -> Validity {
         }
     };
     let had = &joined.validity;
+    let void = each.iter().map(|one| voided(&one.doubts)).max().unwrap_or(Verdict::Valid);
     let over_blocks = |family, had: bool| had.then(|| of_joined(family).max(of_blocks(family)));
     let has = |of: fn(&Validity) -> Option<Verdict>| each.iter().any(|one| of(&one.validity).is_some());
     Validity {
-        staleness: had.staleness.map(|_| of_joined(Family::Staleness)),
+        staleness: had.staleness.map(|_| of_joined(Family::Staleness).max(void)),
         latency: over_blocks(Family::Latency, has(|validity| validity.latency)),
         throughput: over_blocks(Family::Throughput, has(|validity| validity.throughput)),
         cost: over_blocks(Family::Cost, has(|validity| validity.cost)),
         reasons: joined.doubts.iter().map(Doubt::to_string).chain(reasons(each, numbers)).collect(),
     }
+}
+
+/// What makes the windows of one fleet meaningless makes a cell so that they are part of. How many changes were
+/// observed is told of all blocks together: a few of a block's few would be many.
+fn voided(doubts: &[Doubt]) -> Verdict {
+    let voids = |doubt: &&Doubt| !matches!(doubt, Doubt::Unobserved { .. } | Doubt::NoChange { .. });
+    verdict_of(&doubts.iter().filter(voids).copied().collect::<Vec<_>>(), Family::Staleness)
 }
 
 /// Disturbed in a way that the other blocks need not share.
@@ -190,11 +199,16 @@ fn verdict_of(doubts: &[Doubt], family: Family) -> Verdict {
     said.filter(|(about, _)| *about == family).map(|(_, verdict)| *verdict).max().unwrap_or(Verdict::Valid)
 }
 
+/// Is it said with its block's number?
+fn is_of_block(doubt: &Doubt) -> bool {
+    !concerns_all(doubt) || voided(&[*doubt]) > Verdict::Valid
+}
+
 /// Each kind of doubt once, with the blocks that raised it and the first one's words.
 fn reasons(each: &[Judged], numbers: &[u32]) -> Vec<String> {
     let mut kinds: Vec<(Discriminant<Doubt>, Doubt, Vec<String>)> = Vec::new();
     for (block, judged) in numbers.iter().zip(each) {
-        for doubt in judged.doubts.iter().filter(|doubt| !concerns_all(doubt)) {
+        for doubt in judged.doubts.iter().filter(|doubt| is_of_block(doubt)) {
             match kinds.iter_mut().find(|(kind, ..)| *kind == discriminant(doubt)) {
                 Some((_, _, blocks)) => blocks.push(block.to_string()),
                 None => kinds.push((discriminant(doubt), *doubt, vec![block.to_string()])),
@@ -206,79 +220,4 @@ fn reasons(each: &[Judged], numbers: &[u32]) -> Vec<String> {
         format!("in {of}, the first: {first}")
     };
     kinds.into_iter().map(words).collect()
-}
-
-/// The 95 % intervals of a cell's figures under their own keys, and its latency beyond the control's as the centre
-/// of the differences within blocks; nothing where too few blocks have both (`docs/METHODOLOGY.md` §8).
-pub fn intervals(
-    own: &[BlockFigures],
-    control: Option<&[BlockFigures]>,
-) -> (BTreeMap<String, Value>, Option<AddedLatency>) {
-    let over = |of: fn(&BlockFigures) -> Option<f64>| {
-        centre(&own.iter().filter_map(of).collect::<Vec<_>>()).and_then(|centre| centre.interval)
-    };
-    let beyond = |of: Read| control.and_then(|control| difference(control, own, of));
-    let (p50, p99) = (beyond(latency_p50), beyond(latency_p99));
-    let added = p50.map(|(p50, _)| AddedLatency { p50, p99: p99.map(|(p99, _)| p99) });
-    let families = [
-        ("latency_us", vec![("p50", over(latency_p50)), ("p99", over(latency_p99))]),
-        ("added_latency_us", vec![("p50", p50.map(|(_, ends)| ends)), ("p99", p99.map(|(_, ends)| ends))]),
-        (
-            "cost",
-            vec![
-                ("store_ops_per_1k", over(|block| Some(block.cost?.store_ops_per_1k))),
-                ("round_trips_on_path", over(|block| Some(block.cost?.round_trips_on_path))),
-                ("tokens_issued_per_1k", over(|block| Some(block.cost?.tokens_issued_per_1k))),
-                ("resource_cpu_us_per_request", over(resource_cpu)),
-            ],
-        ),
-    ];
-    let known = families.into_iter().filter_map(|(family, figures)| {
-        let known = figures.into_iter().filter_map(|(key, ends)| {
-            ends.map(|(lower, upper)| (key.to_owned(), json!({ "lower": lower, "upper": upper })))
-        });
-        let known: serde_json::Map<String, Value> = known.collect();
-        (!known.is_empty()).then(|| (family.to_owned(), Value::Object(known)))
-    });
-    (known.collect(), added)
-}
-
-/// What the control differs from itself (`docs/METHODOLOGY.md` §8).
-pub fn noise_floor(first: &[BlockFigures], again: &[BlockFigures]) -> NoiseFloor {
-    let of =
-        |read: Read| difference(first, again, read).map(|(_, (lower, upper))| IntervalUs { lower, upper });
-    NoiseFloor {
-        blocks: pairs(first, again, |block| Some(f64::from(block.block))).len() as u32,
-        latency_p50_us: of(latency_p50),
-        latency_p99_us: of(latency_p99),
-        resource_cpu_us_per_request: of(resource_cpu),
-    }
-}
-
-type Read = fn(&BlockFigures) -> Option<f64>;
-
-fn latency_p50(block: &BlockFigures) -> Option<f64> {
-    Some(block.latency_us?.p50)
-}
-
-fn latency_p99(block: &BlockFigures) -> Option<f64> {
-    block.latency_us?.p99
-}
-
-fn resource_cpu(block: &BlockFigures) -> Option<f64> {
-    Some(block.cost?.resource_cpu_us_per_request)
-}
-
-/// Centre and interval of the differences to `base` within blocks.
-fn difference(base: &[BlockFigures], own: &[BlockFigures], of: Read) -> Option<(f64, (f64, f64))> {
-    let centre = centre(&pairs(base, own, of))?;
-    Some((centre.value, centre.interval?))
-}
-
-fn pairs(base: &[BlockFigures], own: &[BlockFigures], of: Read) -> Vec<f64> {
-    let pair = |own: &BlockFigures| {
-        let base = base.iter().find(|base| base.block == own.block)?;
-        Some(of(own)? - of(base)?)
-    };
-    own.iter().filter_map(pair).collect()
 }

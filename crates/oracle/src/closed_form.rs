@@ -242,24 +242,38 @@ impl FleetLaw {
         if self.law == Distribution::Zero {
             return Some(measured.iter().all(|observed| observed.lower_ns == 0));
         }
+        Some(self.distance(measured) <= band_half_width(measured.len() as u64, GATE_ALPHA))
+    }
+
+    /// How far the predicted curve is from what the measured ends leave possible, where it is farthest; 0 where it
+    /// is possible everywhere.
+    pub fn distance(&self, measured: &[Observed]) -> f64 {
         let n = measured.len() as f64;
-        let half_width = band_half_width(measured.len() as u64, GATE_ALPHA);
         let mut lowers: Vec<u64> = measured.iter().map(|observed| observed.lower_ns).collect();
         let mut uppers: Vec<u64> = measured.iter().filter_map(|observed| observed.upper_ns).collect();
         lowers.sort_unstable();
         uppers.sort_unstable();
         // Between two steps of an empirical curve the prediction only rises: against the curve of upper ends
         // it is lowest at a step, against that of lower ends it is highest just before one.
-        let high_enough = uppers.iter().enumerate().all(|(before, &upper)| {
+        let too_low = uppers.iter().enumerate().map(|(before, &upper)| {
             let share = (before + 1) as f64 / n;
-            self.cdf(upper as f64 / 1e6) >= share - half_width
+            share - self.cdf(upper as f64 / 1e6)
         });
-        let low_enough = lowers.iter().enumerate().all(|(before, &lower)| {
+        let too_high = lowers.iter().enumerate().map(|(before, &lower)| {
             let share = before as f64 / n;
-            self.cdf_below(lower as f64 / 1e6) <= share + half_width
+            self.cdf_below(lower as f64 / 1e6) - share
         });
-        Some(high_enough && low_enough)
+        too_low.chain(too_high).fold(0.0, f64::max)
     }
+}
+
+/// The least number of changes whose band is narrower than this distance; `None` for no distance.
+pub fn fewest_outside_band(distance: f64) -> Option<u64> {
+    let outside = |&n: &u64| band_half_width(n, GATE_ALPHA) < distance;
+    let nearly = ((2.0 / GATE_ALPHA).ln() / (2.0 * distance.powi(2))).floor();
+    (distance > 0.0)
+        .then(|| (nearly as u64).max(FEWEST_FOR_BAND as u64))
+        .and_then(|from| (from..=from + 2).find(outside))
 }
 
 /// Mean of the last of `copies` uniform waits on (0, length).
@@ -388,6 +402,24 @@ mod tests {
         assert_eq!(zero.inside_band(&measured), Some(true));
         measured[3].lower_ns = 1;
         assert_eq!(zero.inside_band(&measured), Some(false));
+    }
+
+    #[test]
+    fn a_law_at_a_distance_needs_a_narrower_band() {
+        let law = FleetLaw::new(Distribution::Uniform { lower_ms: 0.0, upper_ms: 1_000.0 }, 1);
+        let all_at = |ms: u64| [Observed { lower_ns: ms * 1_000_000, upper_ns: Some(ms * 1_000_000) }; 30];
+        let near = |measured: &[Observed], expected: f64| {
+            assert!((law.distance(measured) - expected).abs() < 1e-9, "{}", law.distance(measured));
+        };
+        near(&all_at(500), 0.5);
+        near(&all_at(100), 0.9);
+        near(&[Observed { lower_ns: 0, upper_ns: None }; 30], 0.0);
+        // √(ln 2000 / 2n) is below 0.5 from n = 16 on, which no band is made of.
+        let check = |distance, expected| assert_eq!(fewest_outside_band(distance), expected, "{distance}");
+        check(0.5, Some(20));
+        check(0.3, Some(43));
+        check(0.1, Some(381));
+        check(0.0, None);
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub struct Judged {
     pub latency_curve: Vec<QuantilePoint>,
     /// The worst change.
     pub worst: Option<Timeline>,
+    /// Its position in `windows`.
+    pub(crate) worst_at: Option<usize>,
 }
 
 /// Judges a cell (`docs/METHODOLOGY.md`, all of it).
@@ -140,6 +142,7 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
         band: (!carried.windows.is_empty()).then(|| band_half_width(carried.windows.len() as u64, 0.05)),
         predicted_curve: law.map(|law| law.curve()).unwrap_or_default(),
         latency_curve: traffic.as_ref().map(latency::Traffic::curve).unwrap_or_default(),
+        worst_at: timeline::longest(&carried),
         worst: timeline::worst(&index, carrying_session(question.orientation), &carried, bound_ms),
         validity,
         doubts,

@@ -25,6 +25,7 @@ mod quantiles;
 pub mod rules;
 pub mod signed_rank;
 mod staleness;
+mod student;
 mod timeline;
 mod two_channel;
 pub mod validity;

@@ -24,10 +24,15 @@ pub(crate) fn tail(z: f64) -> f64 {
 
 /// Standard errors on either side of an estimate that a two-sided interval of level 1 − α reaches.
 pub(crate) fn reach(alpha: f64) -> f64 {
+    crossing(tail, alpha / 2.0)
+}
+
+/// Where a falling tail comes down to `share`.
+pub(crate) fn crossing(tail: impl Fn(f64) -> f64, share: f64) -> f64 {
     let (mut near, mut far) = (0.0, 40.0);
     for _ in 0..60 {
         let middle = f64::midpoint(near, far);
-        if tail(middle) > alpha / 2.0 {
+        if tail(middle) > share {
             near = middle;
         } else {
             far = middle;

@@ -23,19 +23,26 @@ pub(crate) fn worst(
     windows: &Windows,
     bound_ms: Option<f64>,
 ) -> Option<Timeline> {
-    let length = |window: &&Window| (window.fleet.lower_ns, window.fleet.upper_ns.unwrap_or(u64::MAX));
-    let window = windows.windows.iter().rev().max_by_key(length)?;
+    let window = &windows.windows[longest(windows)?];
     let change = &index.history.changes[window.change];
     let mut answers = answers(index, session, window, change);
     let total = answers.len() as u64;
     answers = thinned(answers, change);
     Some(Timeline {
+        block: 1,
         subject: index.history.subjects[change.subject as usize].id.to_string(),
         submitted_ms: since_ack_ms(change.submitted_ns, change),
         bound_ms,
         answers: answers.into_iter().map(|request| answer(request, change)).collect(),
         total,
     })
+}
+
+/// The position of the window with the largest lower end, among equals the largest upper one, the first of these.
+pub(crate) fn longest(windows: &Windows) -> Option<usize> {
+    let length =
+        |(_, window): &(usize, &Window)| (window.fleet.lower_ns, window.fleet.upper_ns.unwrap_or(u64::MAX));
+    windows.windows.iter().enumerate().rev().max_by_key(length).map(|(position, _)| position)
 }
 
 fn answers<'a>(

@@ -13,7 +13,7 @@ use thiserror::Error;
 pub struct RunDocuments {
     /// `summary.json`.
     pub summary: Summary,
-    /// `cells/<n>.json`, in the order of their numbers.
+    /// `cells/<scenario>.<strategy>.json`, in the order of their names.
     pub details: Vec<CellDetail>,
     /// Background requests per second as planned, from the manifest.
     pub planned_rate_per_s: Option<f64>,

@@ -458,7 +458,14 @@ fn timeline(cell: &Cell, max: IntervalMs) -> Timeline {
         }
     }
     let bound_ms = cell.claim.as_ref().map(|claim| claim.bound_ms);
-    Timeline { subject: "treated-79".to_owned(), submitted_ms: -2.4, bound_ms, answers, total: 1_240 }
+    Timeline {
+        block: 1,
+        subject: "treated-79".to_owned(),
+        submitted_ms: -2.4,
+        bound_ms,
+        answers,
+        total: 1_240,
+    }
 }
 
 fn around(ms: f64, half_width: f64) -> IntervalMs {

@@ -170,17 +170,17 @@ const OF_BLOCKS: &[Word] = &[
     word(
         "noise-floor",
         "no difference seen, noise floor",
-        "The noise floor is what the control differs from itself: it is measured under two names in each block, and the end of the 95 % interval of that difference that is further from 0 is the floor. An added latency whose interval lies within it is neither faster nor slower. No difference seen: the interval holds 0.",
+        "The noise floor is what the control differs from itself: it is measured under two names in each block, and of the 95 % interval of the centre of these differences the end further from 0 is the floor. One unlike block can widen it. An added latency whose interval lies within it is neither faster nor slower. No difference seen: the interval holds 0.",
     ),
     word(
         "block",
         "block",
-        "Every strategy once, with fresh processes, in a random order. Latency, CPU and counts are compared within blocks, and their intervals are over blocks.",
+        "Every strategy once, with fresh processes, in a random order. Latency and CPU are set against the control's within blocks; every interval on latency, CPU and counts is over blocks, never over requests. Windows of all blocks are pooled.",
     ),
     word(
         "interval",
         "interval over blocks",
-        "The centre is the median of the means of all pairs of blocks (Hodges and Lehmann); the brackets are its exact 95 % interval by signed ranks, which assumes no distribution. It needs six blocks.",
+        "The centre is the median of the means of all pairs of blocks (Hodges and Lehmann); the brackets are its 95 % interval by signed ranks, which takes blocks to spread evenly about the centre and assumes no other shape. It needs six blocks.",
     ),
 ];
 

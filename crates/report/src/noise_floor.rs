@@ -11,7 +11,7 @@ pub(crate) fn sentence(summary: &Summary) -> Option<String> {
     let blocks = blocks(summary.blocks)?;
     let Some(floor) = summary.noise_floor else {
         return Some(format!(
-            "Noise floor: none, because the control was not measured twice in each of {blocks}."
+            "Noise floor: none, because the control was not measured a second time in any of {blocks}."
         ));
     };
     let of = floor_parts(&floor);
@@ -24,7 +24,7 @@ pub(crate) fn sentence(summary: &Summary) -> Option<String> {
     let unknown: Vec<String> =
         of.iter().filter(|(interval, _)| interval.is_none()).map(|(_, what)| (*what).to_owned()).collect();
     let why = format!(
-        "an interval needs six blocks in which both are valid, and the control was measured twice in {}",
+        "an interval needs six blocks in which the control and its repetition both have the figure, and {} have both latencies",
         count(u64::from(floor.blocks))
     );
     Some(match (known.is_empty(), unknown.is_empty()) {
@@ -48,6 +48,6 @@ fn floor_parts(floor: &NoiseFloor) -> [(Option<IntervalUs>, &'static str); 3] {
 fn differs_at_most(blocks: u32) -> String {
     let blocks = count(u64::from(blocks));
     format!(
-        "Noise floor, from the control measured twice in each of {blocks} blocks: it differs from itself by at most"
+        "Noise floor, from {blocks} blocks in which the control was measured twice: it differs from itself by at most"
     )
 }

@@ -24,7 +24,7 @@ const ADDED_LATENCY: &str = "Added latency is the difference to the control (non
 
 const ADDED_LATENCY_OF_BLOCKS: &str = "Added latency is the difference to the control (none: verification only) at the same load, from the intended send. It is taken within each block, so that what the machine did meanwhile touches both: the figure is the centre of the blocks' differences (Hodges and Lehmann), the brackets hold its exact 95 % interval (signed ranks). An interval that holds 0 reads no difference seen; one that lies within the noise floor, which is what the control differs from itself, reads so: neither faster nor slower.";
 
-const OF_BLOCKS: &str = "Windows of all blocks are pooled, since each change stands alone. Latency, CPU and counts are of the requests of all blocks together, their brackets 95 % intervals over the blocks' own figures; where one block was unlike the others a figure can lie outside, and the brackets then say blocks. What is exact needs none.";
+const OF_BLOCKS: &str = "Windows of all blocks are pooled, since each change stands alone. Latency, CPU and counts are of the requests of all blocks together (without blocks where latency is invalid), their brackets 95 % intervals over the blocks' own figures; where one block was unlike the others a figure can lie outside, and the brackets then say blocks. What is exact needs none.";
 
 const WITHOUT_INTERVALS: &str = "Fewer than six blocks in which a figure is valid give it no interval: an added latency is then the difference between all blocks' requests together and the control's, and reads no difference seen (± its floor) within the larger of a tenth of the control's figure and the furthest that any strategy came out below the control, which does less than all of them.";
 

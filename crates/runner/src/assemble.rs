@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use revbench_model::summary::{
-    BlockFigures, Cell, CellDetail, CellRole, Outcome, SCHEMA, Summary, Validity, Verdict,
+    BlockFigures, Cell, CellDetail, CellRole, NoiseFloor, Outcome, SCHEMA, Summary, Validity, Verdict,
 };
 use revbench_oracle::added_latency;
 use revbench_oracle::blocks::{intervals, noise_floor};
@@ -13,12 +13,26 @@ use revbench_strategies::{StrategyKind, params};
 use crate::plan::{RunPlan, settings};
 use crate::run_dir::Manifest;
 
+/// The control once more, under another name.
+pub(crate) struct Twin {
+    /// What each block says of it.
+    pub(crate) blocks: Vec<BlockFigures>,
+    /// Is its latency invalid?
+    pub(crate) is_invalid: bool,
+}
+
+/// What the control differs from itself; no figures where either of the two is invalid.
+fn floor(control: &CellDetail, twin: &Twin) -> NoiseFloor {
+    let is_invalid = twin.is_invalid || control.cell.validity.latency == Some(Verdict::Invalid);
+    noise_floor(&control.blocks, if is_invalid { &[] } else { &twin.blocks })
+}
+
 /// The summary of what is known so far.
 pub(crate) fn summary(
     plan: &RunPlan,
     manifest: &Manifest,
     details: &[CellDetail],
-    twin: &[BlockFigures],
+    twin: Option<&Twin>,
     is_complete: bool,
 ) -> Summary {
     let mut cells = Vec::new();
@@ -51,7 +65,7 @@ pub(crate) fn summary(
         machine: manifest.machine.clone(),
         store: manifest.store.clone(),
         blocks: plan.blocks,
-        noise_floor: control.filter(|_| !twin.is_empty()).map(|control| noise_floor(&control.blocks, twin)),
+        noise_floor: control.zip(twin).map(|(control, twin)| floor(control, twin)),
         cells,
     }
 }
@@ -84,7 +98,7 @@ fn add_intervals(cells: &mut [Cell], details: &[CellDetail]) {
         let Some(own) = blocks(&cell.scenario, &cell.strategy) else { continue };
         let (ci95, added) = intervals(own, control.filter(|_| cell.role != CellRole::Control));
         cell.ci95 = ci95;
-        cell.added_latency_us = cell.added_latency_us.and(added).or(cell.added_latency_us);
+        cell.added_latency_us = cell.added_latency_us.map(|pooled| added.or(pooled));
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use revbench_model::ScopeKind;
 use revbench_model::scenario::Scenario;
-use revbench_model::summary::{BlockFigures, Cell, CellDetail, ClaimVerdict, Outcome};
+use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
 use revbench_model::time::NS_PER_MS;
 use revbench_oracle::blocks::{Recorded, judge_blocks};
 use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
@@ -18,11 +18,6 @@ use crate::plan::{CellPlan, FleetPlan, RunPlan};
 pub(crate) fn judge(plan: &RunPlan, fleet: &FleetPlan, number: usize, blocks: &[Recorded]) -> CellDetail {
     let (judged, figures) = judge_blocks(blocks, |recorded| question(plan, fleet, number, recorded));
     CellDetail { blocks: figures, ..document(plan, fleet, &fleet.cells[number], judged) }
-}
-
-/// What each block of the control, or of its twin, says of latency and cost.
-pub(crate) fn figures(plan: &RunPlan, fleet: &FleetPlan, blocks: &[Recorded]) -> Vec<BlockFigures> {
-    judge_blocks(blocks, |recorded| question(plan, fleet, 0, recorded)).1
 }
 
 fn question<'a>(

@@ -65,6 +65,9 @@ pub struct Sizes {
     pub short_ttl_ms: u64,
 }
 
+/// Life of a token that no run outlives. Clients renew at any phase of it, so it is so long that next to none does.
+const LONG_TTL_MS: u64 = 24 * 3_600 * 1_000;
+
 impl Profile {
     /// Every profile.
     pub const ALL: [Profile; 3] = [Profile::Smoke, Profile::Quick, Profile::Full];
@@ -151,11 +154,11 @@ impl Profile {
     /// The settings of a strategy under this profile, before `--param`.
     pub fn settings(self, strategy: StrategyKind) -> Settings {
         let sizes = self.sizes();
-        let mut settings = Settings { cache_ttl_ms: sizes.cache_ttl_ms, ..Settings::default() };
-        if strategy == StrategyKind::ShortTtl {
-            settings.token_ttl_ms = sizes.short_ttl_ms;
-        }
-        settings
+        let token_ttl_ms = match strategy {
+            StrategyKind::ShortTtl => sizes.short_ttl_ms,
+            _ => LONG_TTL_MS,
+        };
+        Settings { cache_ttl_ms: sizes.cache_ttl_ms, token_ttl_ms, ..Settings::default() }
     }
 }
 

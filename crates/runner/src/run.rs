@@ -7,18 +7,19 @@ use std::time::Duration;
 use revbench_driver::Recording;
 use revbench_driver::plan::{Plan, Progress};
 use revbench_model::event::Usage;
-use revbench_model::summary::{BlockFigures, Cell, CellDetail, Store, Summary};
+use revbench_model::summary::{Cell, Store, Summary};
 use revbench_oracle::Environment;
 use revbench_oracle::blocks::Recorded;
 use revbench_strategies::Family;
 use thiserror::Error;
 
 use crate::fleet::{Fleet, FleetError};
+use crate::judging::Judging;
 use crate::machine::{Placement, allowed_cores, pin_this_thread};
 use crate::plan::{FleetPlan, RunPlan};
 use crate::run_dir::{FleetEntry, Manifest, RunDir, RunDirError};
 use crate::store_setup::LinkCalibration;
-use crate::{assemble, cells, clock, history_file, readings, subjects};
+use crate::{clock, history_file, readings, subjects};
 
 /// What happens while a run goes on; whoever shows it decides how.
 #[derive(Debug)]
@@ -100,11 +101,7 @@ struct Run<'a> {
     context: Context<'a>,
     placement: Placement,
     watcher: &'a mut dyn FnMut(Event<'_>),
-    details: Vec<CellDetail>,
-    /// The control once more, block by block.
-    twin: Vec<BlockFigures>,
-    /// Fleets that were not tried yet.
-    left: usize,
+    judging: Judging<'a>,
     calibration: LinkCalibration,
 }
 
@@ -125,13 +122,12 @@ pub fn run(
     }
     let placement = Placement::of_this_process();
     let _off_the_driver = OffTheDriver::new(&placement);
-    let calibration = LinkCalibration::default();
-    let (details, twin) = (Vec::new(), Vec::new());
     let todo = missing(plan, dir)?;
-    let left = todo.len();
-    let mut run = Run { plan, dir, manifest, context, placement, watcher, details, twin, left, calibration };
+    let mut judging = Judging::new(plan, dir);
+    judging.all(watcher)?;
+    let calibration = LinkCalibration::default();
+    let mut run = Run { plan, dir, manifest, context, placement, watcher, judging, calibration };
     run.dir.write_manifest(&run.manifest)?;
-    run.judge_what_is_recorded()?;
     let mut lost = None;
     for (number, fleet) in todo.iter().enumerate() {
         if context.interrupt.load(Ordering::Relaxed) {
@@ -140,20 +136,20 @@ pub fn run(
         let left_s = todo[number..].iter().map(|fleet| fleet.expected_s()).sum();
         (run.watcher)(Event::FleetStarting { number: number + 1, total: todo.len(), fleet, left_s });
         match run.fleet(fleet) {
-            Ok(()) => run.left -= 1,
+            Ok(()) => {}
             Err(Fault::Interrupted) => break,
-            Err(Fault::Lost(what)) if run.details.is_empty() => return Err(RunError::Environment(what)),
+            Err(Fault::Lost(what)) if run.judging.has_nothing() => return Err(RunError::Environment(what)),
             Err(Fault::Lost(what)) => {
                 lost = Some(what);
                 break;
             }
             Err(Fault::OtherStore { was, is }) => return Err(RunError::OtherStore { was, is }),
-            Err(Fault::Measurement(why)) => run.record_failure(fleet, &why),
+            Err(Fault::Measurement(why)) => run.judging.failed(fleet, &why, run.watcher),
             Err(Fault::RunDir(error)) => return Err(error.into()),
         }
-        run.save()?;
+        run.judging.save(&run.manifest)?;
     }
-    let summary = run.save()?;
+    let summary = run.judging.save(&run.manifest)?;
     let interrupted = context.interrupt.load(Ordering::Relaxed);
     Ok(Finished { summary, interrupted, lost })
 }
@@ -166,6 +162,7 @@ pub fn missing<'a>(plan: &'a RunPlan, dir: &RunDir) -> Result<Vec<&'a FleetPlan>
     if dir.complete_summary()?.is_some() {
         return Ok(Vec::new());
     }
+    dir.check_records()?;
     Ok(plan.fleets.iter().filter(|fleet| !dir.has_record(fleet)).collect())
 }
 
@@ -307,6 +304,8 @@ impl<'a> Run<'a> {
         let folder = self.dir.path().join("history").join(fleet.folder());
         history_file::write(&folder, &recording.history, &names)
             .map_err(|source| RunDirError::Io { path: folder.display().to_string(), source })?;
+        // A run that was killed between manifest and record runs the fleet again.
+        self.manifest.fleets.retain(|entry| entry.folder != fleet.folder());
         self.manifest.fleets.push(FleetEntry {
             strategy: fleet.strategy.name().to_owned(),
             folder: fleet.folder(),
@@ -319,63 +318,7 @@ impl<'a> Run<'a> {
         let block = fleet.block;
         let recorded = Recorded { block, history, loads, usages, environment, token_bytes };
         self.dir.write_record(fleet, &recorded)?;
-        Ok(self.judge(fleet)?)
-    }
-
-    /// Judges every strategy of a run that goes on.
-    fn judge_what_is_recorded(&mut self) -> Result<(), RunDirError> {
-        let plan = self.plan;
-        for fleet in plan.fleets.iter().filter(|fleet| fleet.block == 1) {
-            let same = |other: &&FleetPlan| other.label() == fleet.label();
-            if plan.fleets.iter().filter(same).any(|other| self.dir.has_record(other)) {
-                self.judge(fleet)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Judges a fleet's strategy from what all its fleets have left so far, and writes that.
-    fn judge(&mut self, fleet: &FleetPlan) -> Result<(), RunDirError> {
-        let same = self.plan.fleets.iter().filter(|other| other.label() == fleet.label());
-        let recorded = same.filter(|other| self.dir.has_record(other));
-        let blocks = recorded.map(|other| self.dir.read_record(other)).collect::<Result<Vec<_>, _>>()?;
-        if fleet.is_twin {
-            self.twin = cells::figures(self.plan, fleet, &blocks);
-            return Ok(());
-        }
-        self.dir.write_histograms(fleet.strategy.name(), &blocks)?;
-        for number in 0..fleet.cells.len() {
-            let detail = cells::judge(self.plan, fleet, number, &blocks);
-            self.dir.write_cell(&detail)?;
-            (self.watcher)(Event::CellDone(&detail.cell));
-            self.add(detail);
-        }
-        Ok(())
-    }
-
-    /// A strategy that could not be measured at all leaves cells that say so.
-    fn record_failure(&mut self, fleet: &FleetPlan, why: &str) {
-        (self.watcher)(Event::Warning(format!("{} failed: {why}", fleet.label())));
-        self.left -= 1;
-        let is_known = self.details.iter().any(|detail| detail.cell.strategy == fleet.strategy.name());
-        if !fleet.is_twin && !is_known {
-            (0..fleet.cells.len()).for_each(|number| self.add(cells::failed(self.plan, fleet, number, why)));
-        }
-    }
-
-    fn add(&mut self, detail: CellDetail) {
-        let same = |other: &CellDetail| {
-            other.cell.scenario == detail.cell.scenario && other.cell.strategy == detail.cell.strategy
-        };
-        self.details.retain(|other| !same(other));
-        self.details.push(detail);
-    }
-
-    fn save(&mut self) -> Result<Summary, RunDirError> {
-        let is_complete = self.left == 0;
-        let summary = assemble::summary(self.plan, &self.manifest, &self.details, &self.twin, is_complete);
-        self.dir.write_summary(&summary, &self.details)?;
-        Ok(summary)
+        Ok(self.judging.strategy_of(fleet, self.watcher)?)
     }
 }
 

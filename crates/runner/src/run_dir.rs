@@ -5,12 +5,9 @@
 //! and its records.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use hdrhistogram::Histogram;
 use revbench_model::event::{Load, SliceKind, new_histogram};
 use revbench_model::prose::{ScenarioProse, StrategyCard};
@@ -21,10 +18,7 @@ use thiserror::Error;
 
 use crate::hgrm;
 use crate::options::Options;
-use crate::plan::FleetPlan;
-
-/// Where fleets' records are.
-const RECORDS: &str = "records";
+use crate::records::RECORDS;
 
 /// A run's directory.
 #[derive(Clone, Debug)]
@@ -139,44 +133,6 @@ impl RunDir {
         self.write_json("manifest.json", manifest)
     }
 
-    /// Writes what a fleet has left. From here on it need not run again.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn write_record(&self, fleet: &FleetPlan, recorded: &Recorded) -> Result<(), RunDirError> {
-        let path = self.record(fleet);
-        let unfinished = path.with_extension("unfinished");
-        let folder = path.parent().expect("a file in a folder");
-        fs::create_dir_all(folder).map_err(io_error(folder))?;
-        let file = File::create(&unfinished).map_err(io_error(&unfinished))?;
-        let mut packed = BufWriter::new(GzEncoder::new(file, Compression::fast()));
-        serde_json::to_writer(&mut packed, recorded)
-            .map_err(|source| RunDirError::Format { path: shown(&path), source })?;
-        let packed = packed.into_inner().map_err(|error| io_error(&unfinished)(error.into_error()))?;
-        packed.finish().map_err(io_error(&unfinished))?;
-        fs::rename(&unfinished, &path).map_err(io_error(&path))
-    }
-
-    /// Has this fleet run?
-    pub fn has_record(&self, fleet: &FleetPlan) -> bool {
-        self.record(fleet).is_file()
-    }
-
-    /// What a fleet has left.
-    ///
-    /// # Errors
-    /// It has not run, or its record does not parse.
-    pub fn read_record(&self, fleet: &FleetPlan) -> Result<Recorded, RunDirError> {
-        let path = self.record(fleet);
-        let file = File::open(&path).map_err(io_error(&path))?;
-        serde_json::from_reader(BufReader::new(GzDecoder::new(file)))
-            .map_err(|source| RunDirError::Format { path: shown(&path), source })
-    }
-
-    fn record(&self, fleet: &FleetPlan) -> PathBuf {
-        self.path.join(RECORDS).join(format!("{}.json.gz", fleet.folder()))
-    }
-
     /// The summary of a run that lacks nothing: every cell was measured or cannot be.
     ///
     /// # Errors
@@ -216,7 +172,7 @@ impl RunDir {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write_histograms(&self, strategy: &str, blocks: &[Recorded]) -> Result<(), RunDirError> {
+    pub fn write_histograms(&self, strategy: &str, blocks: &[&Recorded]) -> Result<(), RunDirError> {
         type Of = fn(&Load) -> &Histogram<u64>;
         let kinds: [(&str, Of); 4] = [
             ("latency", |load| &load.latency_ns),
@@ -262,11 +218,11 @@ fn cell_file(scenario: &str, strategy: &str) -> String {
     format!("{scenario}.{strategy}.json")
 }
 
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn io_error(path: &Path) -> impl Fn(io::Error) -> RunDirError + '_ {
+pub(crate) fn io_error(path: &Path) -> impl Fn(io::Error) -> RunDirError + '_ {
     |source| RunDirError::Io { path: shown(path), source }
 }
 

@@ -72,7 +72,11 @@ fn tell<T: Serialize>(
 /// Each mutant, what killed it and how many changes that takes.
 fn zoo_table(zoo: &Zoo) -> String {
     let row = |kill: &Kill| {
-        let needed = kill.changes_needed.map_or("-".to_owned(), |needed| needed.to_string());
+        let needed = match kill.changes_needed {
+            Some(needed) => needed.to_string(),
+            None if kill.is_killed() => "not by changes".to_owned(),
+            None => "-".to_owned(),
+        };
         let killed_by = kill.killed_by.clone().unwrap_or_else(|| format!("SURVIVED {}", kill.observable));
         [kill.mutant.clone(), killed_by, needed, kill.mutated.clone(), kill.honest.clone()]
     };
@@ -121,6 +125,27 @@ mod tests {
     fn check(name: &str, passed: bool, note: Option<&str>) -> Check {
         let (demand, measured) = ("0 of some".to_owned(), "1 of 2".to_owned());
         Check { name: name.to_owned(), demand, measured, passed, note: note.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_zoo_says_how_many_changes_or_that_none_show_it() {
+        let check = |killed: bool, changes_needed, expected: &str| {
+            let kill = Kill {
+                mutant: "M0 none".to_owned(),
+                observable: "controls".to_owned(),
+                killed_by: killed.then(|| "controls".to_owned()),
+                changes: 20,
+                changes_needed,
+                mutated: "5 of 9".to_owned(),
+                honest: "0 of 9".to_owned(),
+            };
+            let table = zoo_table(&Zoo::of(vec![kill]));
+            let row = table.lines().nth(1).expect("a row under the titles");
+            assert_eq!(row, expected);
+        };
+        check(true, Some(9), "M0 none  controls   9               5 of 9      0 of 9");
+        check(true, None, "M0 none  controls   not by changes  5 of 9      0 of 9");
+        check(false, None, "M0 none  SURVIVED controls  -               5 of 9      0 of 9");
     }
 
     #[test]

@@ -18,6 +18,13 @@ use tempfile::TempDir;
 
 use crate::revbench;
 
+/// What the program says of itself, without its name.
+fn version() -> String {
+    let said = revbench().arg("--version").output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    said.trim().strip_prefix("revbench ").unwrap().to_owned()
+}
+
 /// A run of these strategies of which only some have been measured.
 fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) -> PathBuf {
     let (file, text) = built_in().into_iter().find(|(file, _)| file.contains("role-demoted")).unwrap();
@@ -35,7 +42,7 @@ fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) 
         seed: 7,
         mutant: None,
         command: "revbench run --profile smoke --seed 7".to_owned(),
-        version: "0".to_owned(),
+        version: version(),
     };
     let plan = RunPlan::new(options).unwrap();
     let dir = RunDir::create(&folder.join("run")).unwrap();
@@ -126,6 +133,19 @@ fn a_dry_run_plans_what_is_missing() {
     let fleets = plan["fleets"].as_array().unwrap();
     assert_eq!((fleets.len(), &fleets[0]["strategy"]), (1, &"deny-list".into()));
     assert_eq!((&plan["seed"], &plan["expected_s"]), (&7.into(), &fleets[0]["expected_s"]));
+}
+
+#[test]
+fn another_version_does_not_go_on_with_a_run() {
+    use StrategyKind::{DenyList, Lookup};
+    let folder = TempDir::new().unwrap();
+    let run = begun(folder.path(), &[DenyList, Lookup], &[Lookup]);
+    let manifest = run.join("manifest.json");
+    let older = std::fs::read_to_string(&manifest).unwrap().replace(&version(), "0.0.9 (old)");
+    std::fs::write(&manifest, older).unwrap();
+    let (code, _, stderr) = resumed(&run, &["--dry-run"], &[]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("begun by revbench 0.0.9 (old), and this is"), "{stderr}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct Test {
     pub(super) p: f64,
     /// Is the whole interval within the limit?
     pub(super) is_within: bool,
+    /// Is the figure beyond the limit by no more than the control differs from itself?
+    pub(super) is_noise: bool,
 }
 
 /// Settles every row; α is one-sided and for all of them together.
@@ -35,6 +37,9 @@ pub(super) fn decide(mut drafts: Vec<Draft>, alpha: f64) -> Vec<Row> {
         } else if test.p <= alpha {
             let why = format!("beyond the limit, but so would be one of {tested} rows by chance (Holm)");
             (Finding::Inconclusive, why)
+        } else if test.is_noise {
+            let why = "beyond the limit by no more than the control differs from itself";
+            (Finding::Inconclusive, why.to_owned())
         } else {
             (Finding::Inconclusive, "the interval reaches over the limit: more blocks would tell".to_owned())
         };

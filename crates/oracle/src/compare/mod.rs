@@ -5,11 +5,13 @@
 //! (`docs/METHODOLOGY.md` §10).
 
 mod bounds;
+mod contrast;
 mod estimate;
 mod exact;
 mod holm;
 mod noise;
 mod pairing;
+mod ratios;
 mod refusals;
 mod row;
 mod timing;
@@ -24,8 +26,8 @@ pub use row::{CellName, Difference, Figure, Finding, Kind, Metric, NotCompared, 
 /// How much worse is a regression.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
-    /// Share by which a figure known by an interval may grow; latency and CPU by no less than the control differs from
-    /// itself in either run.
+    /// Share by which a figure known by an interval may grow. Latency and CPU alarm only beyond what the control differs
+    /// from itself as well.
     pub share: f64,
     /// How often a figure of a single run may multiply before even that counts: it has no interval.
     pub single_run_factor: f64,
@@ -68,9 +70,9 @@ impl Comparison {
 pub fn compare(before: &Summary, now: &Summary, policy: &Policy) -> Comparison {
     let mut found = Comparison { notes: notes(before, now), ..Comparison::default() };
     let same_machine = policy.any_machine || is_same_machine(before, now);
-    let shares = noise::Shares::of(before, now, policy.share);
+    let noise = noise::Noise::of(before, now);
     if same_machine {
-        found.notes.extend(shares.notes());
+        found.notes.extend(noise.notes(policy.share));
     }
     let mut drafts = Vec::new();
     for pair in pairing::pairs(before, now) {
@@ -80,7 +82,7 @@ pub fn compare(before: &Summary, now: &Summary, policy: &Policy) -> Comparison {
         }
         found.rows.extend(exact::rows(&pair, &mut found.not_compared));
         if same_machine {
-            drafts.extend(timing::drafts(&pair, policy, &shares, &mut found.not_compared));
+            drafts.extend(timing::drafts(&pair, policy, &noise, &mut found.not_compared));
         }
     }
     found.rows.extend(holm::decide(drafts, policy.alpha));

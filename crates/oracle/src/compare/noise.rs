@@ -1,20 +1,18 @@
-//! What may differ between two runs of the same program: no less than the control differs from itself.
+//! What the same program may differ by from one run to the next: no less than the control differs from itself.
 
 use revbench_model::summary::{Cell, CellRole, Cost, IntervalUs, Latency, NoiseFloor, Summary};
 
 use super::was_measured;
 
-/// The shares by which figures as multiples of the control's may grow.
+/// Noise floors, as multiples of the control's figure; 0 where neither run has one. The larger of the two runs'.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shares {
+pub(super) struct Noise {
     /// Of the median of latency.
     pub(super) latency_p50: f64,
     /// Of the 99th percentile of latency.
     pub(super) latency_p99: f64,
     /// Of the resource servers' CPU.
     pub(super) resource_cpu: f64,
-    /// Of everything else.
-    least: f64,
 }
 
 /// The difference of the control to itself, and the control's figure that it is a share of.
@@ -33,36 +31,34 @@ fn cost(control: &Cell) -> Option<&Cost> {
     control.cost.as_ref()
 }
 
-impl Shares {
-    /// `least`, or the noise floor of either run as a share of its control's figure, where that is larger
-    /// (`docs/METHODOLOGY.md` §10).
-    pub(super) fn of(before: &Summary, now: &Summary, least: f64) -> Shares {
-        let larger =
-            |kind: Kind| [before, now].iter().filter_map(|run| share(run, kind)).fold(least, f64::max);
-        Shares {
+impl Noise {
+    /// Of two runs (`docs/METHODOLOGY.md` §10).
+    pub(super) fn of(before: &Summary, now: &Summary) -> Noise {
+        let larger = |kind: Kind| [before, now].iter().filter_map(|run| share(run, kind)).fold(0.0, f64::max);
+        Noise {
             latency_p50: larger(LATENCY_P50),
             latency_p99: larger(LATENCY_P99),
             resource_cpu: larger(RESOURCE_CPU),
-            least,
         }
     }
 
-    /// Where noise, and not the policy, says how much is allowed.
-    pub(super) fn notes(&self) -> Vec<String> {
+    /// Where noise is more than the share by which a figure may grow.
+    pub(super) fn notes(&self, share: f64) -> Vec<String> {
         let figures = [
             (self.latency_p50, "latency p50"),
             (self.latency_p99, "latency p99"),
             (self.resource_cpu, "resource CPU per request"),
         ];
-        let raised = figures.into_iter().filter(|(share, _)| *share > self.least);
-        let words = |(share, name): (f64, &str)| {
+        let large = figures.into_iter().filter(|(noise, _)| *noise > share);
+        let words = |(noise, name): (f64, &str)| {
             format!(
-                "the control's {name} differs from itself by up to {:.0} % in one of the runs: so much is allowed there instead of {:.0} %",
+                "the control's {name} differs from itself by up to {:.0} % in one of the runs: what grew by less than {:.0} % and {:.2} times the control's figure raises no alarm there",
+                100.0 * noise,
                 100.0 * share,
-                100.0 * self.least
+                noise
             )
         };
-        raised.map(words).collect()
+        large.map(words).collect()
     }
 }
 

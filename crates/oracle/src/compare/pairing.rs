@@ -12,6 +12,8 @@ pub(super) struct Pair<'a> {
     pub(super) now: &'a Cell,
     /// The control's cells beside them: what the figures of times are divided by.
     controls: Option<(&'a Cell, &'a Cell)>,
+    /// Blocks of the run that has fewer.
+    pub(super) blocks: u32,
     /// The cell is in the baseline only; then it stands in for the other, so that it can be named.
     is_lost: bool,
 }
@@ -31,7 +33,7 @@ impl<'a> Pair<'a> {
     pub(super) fn of_controls(&self) -> Option<Pair<'a>> {
         let (before, now) = self.controls?;
         let name = CellName { strategy: now.strategy.clone(), settings: String::new(), ..self.name.clone() };
-        Some(Pair { name, before: Some(before), now, controls: None, is_lost: false })
+        Some(Pair { name, before: Some(before), now, controls: None, blocks: self.blocks, is_lost: false })
     }
 
     /// Was the cell measured now?
@@ -65,6 +67,7 @@ impl<'a> Pair<'a> {
 pub(super) fn pairs<'a>(before: &'a Summary, now: &'a Summary) -> Vec<Pair<'a>> {
     let mut left: Vec<&Cell> = now.cells.iter().collect();
     let mut pairs = Vec::new();
+    let blocks = before.blocks.min(now.blocks);
     for old in &before.cells {
         // The same settings first; others only where the caller insists on comparing them.
         let at = left
@@ -78,6 +81,7 @@ pub(super) fn pairs<'a>(before: &'a Summary, now: &'a Summary) -> Vec<Pair<'a>> 
             before: Some(old),
             now: new.unwrap_or(old),
             controls,
+            blocks,
             is_lost: new.is_none(),
         });
     }
@@ -86,6 +90,7 @@ pub(super) fn pairs<'a>(before: &'a Summary, now: &'a Summary) -> Vec<Pair<'a>> 
         before: None,
         now: new,
         controls: None,
+        blocks,
         is_lost: false,
     };
     pairs.extend(left.into_iter().map(fresh));

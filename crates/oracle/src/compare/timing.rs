@@ -1,13 +1,14 @@
-//! What is known by intervals: windows, latency and CPU as multiples of the control's, and counts that vary
-//! from run to run.
+//! What is known by intervals: windows, counts that vary from run to run, and the ratios of `ratios.rs`.
 
-use revbench_model::summary::{AddedLatency, Cell, CellRole, Cost, IntervalMs, Latency, Staleness};
+use revbench_model::summary::{Cell, CellRole, Cost, IntervalMs, Staleness};
 
-use super::estimate::{Estimate, interval, tail};
+use super::contrast::{Contrast, Scale};
+use super::estimate::{Basis, Estimate, tail};
 use super::exact::COUNTS;
 use super::holm::{Draft, Test};
-use super::noise::Shares;
+use super::noise::Noise;
 use super::pairing::Pair;
+use super::ratios::{Ratios, cpu, latencies};
 use super::row::{Difference, Figure, Finding, Kind, Metric, NotCompared, Row, Unit};
 use super::{Part, Policy, is_comparable, is_noisy};
 
@@ -27,40 +28,11 @@ const fn window_metric(key: &'static str, words: &'static str) -> Metric {
     Metric { key, words, unit: Unit::Milliseconds }
 }
 
-/// A latency percentile: its metric, its key, the percentile itself, what the strategy adds to the control's, and by
-/// which share it may grow.
-type Percentile =
-    (Metric, &'static str, fn(&Latency) -> Option<f64>, fn(&AddedLatency) -> Option<f64>, fn(&Shares) -> f64);
-
-const PERCENTILES: [Percentile; 2] = [
-    (
-        ratio_metric("latency_us.p50", "latency p50 over the control's"),
-        "p50",
-        |l| Some(l.p50),
-        |a| Some(a.p50),
-        |s| s.latency_p50,
-    ),
-    (
-        ratio_metric("latency_us.p99", "latency p99 over the control's"),
-        "p99",
-        |l| l.p99,
-        |a| a.p99,
-        |s| s.latency_p99,
-    ),
-];
-
-const RESOURCE_CPU: Metric =
-    ratio_metric("cost.resource_cpu_us_per_request", "resource CPU per request over the control's");
-
-const fn ratio_metric(key: &'static str, words: &'static str) -> Metric {
-    Metric { key, words, unit: Unit::TimesControl }
-}
-
 /// The rows of a pair that intervals decide.
 pub(super) fn drafts(
     pair: &Pair<'_>,
     policy: &Policy,
-    shares: &Shares,
+    noise: &Noise,
     not_compared: &mut Vec<NotCompared>,
 ) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -81,12 +53,10 @@ pub(super) fn drafts(
             continue;
         }
         let is_noisy = is_noisy(pair, part) || is_noisy(&control, part);
-        drafts.extend(mark(rows(pair, &control, policy, shares), is_noisy));
+        drafts.extend(mark(rows(pair, &control, policy, noise), is_noisy));
     }
     drafts
 }
-
-type Ratios = fn(&Pair<'_>, &Pair<'_>, &Policy, &Shares) -> Vec<Draft>;
 
 /// Noise takes the decision away, not the figures.
 fn mark(mut drafts: Vec<Draft>, is_noisy: bool) -> Vec<Draft> {
@@ -130,6 +100,7 @@ fn window(
         (Some(limit), upper) => Some(Test {
             p: overlap_tail(before, now, limit),
             is_within: upper.is_some_and(|upper| upper <= limit),
+            is_noise: false,
         }),
         (None, Some(_)) => {
             (row.finding, row.why) =
@@ -151,7 +122,7 @@ fn overlap_tail(before: IntervalMs, now: IntervalMs, limit: f64) -> f64 {
     let half = |window: IntervalMs| window.upper.map(|upper| (upper - window.lower).max(0.0) / 2.0);
     let old = half(before).unwrap_or_default();
     let new = half(now).unwrap_or(old);
-    tail(gap + old + new, old.hypot(new))
+    tail(gap + old + new, old.hypot(new), Basis::Many)
 }
 
 /// Counts that are not the same on every run.
@@ -159,69 +130,57 @@ fn counts(pair: &Pair<'_>, policy: &Policy) -> Vec<Draft> {
     let (Some(before), Some(now)) = (&pair.before().cost, &pair.now.cost) else { return Vec::new() };
     let varying = COUNTS.iter().filter(|count| !count.is_exact(before, now));
     let drafts = varying.filter_map(|count| {
-        let read =
-            |cell: &Cell, cost: &Cost| Estimate::new((count.read)(cost)?, interval(cell, "cost", count.key));
+        let read = |cell: &Cell, cost: &Cost| Estimate::of(cell, "cost", count.key, (count.read)(cost)?);
         let (old, new) = (read(pair.before(), before)?, read(pair.now, now)?);
-        let least = count.least_jump();
+        let allowed = Allowed { policy, least_jump: count.least_jump(), noise: 0.0 };
         // What hardly happens in either run is not worth a row.
-        let happens = old.value >= least || new.value >= least;
-        happens.then(|| estimated(pair, count.metric, old, new, (least, policy)))
+        let happens = old.value >= allowed.least_jump || new.value >= allowed.least_jump;
+        happens.then(|| estimated(pair, count.metric, (old, new), Scale::Plain, allowed))
     });
     drafts.collect()
 }
 
-/// Latency as a multiple of the control's, from the difference to the control, which is paired within blocks.
-fn latencies(pair: &Pair<'_>, control: &Pair<'_>, policy: &Policy, shares: &Shares) -> Vec<Draft> {
-    let ratio = |cell: &Cell, control: &Cell, (_, key, percentile, added, _): &Percentile| {
-        let added = added(&cell.added_latency_us?)?;
-        let added = Estimate::new(added, interval(cell, "added_latency_us", key))?;
-        let control_us = percentile(&control.latency_us?)?;
-        let control = Estimate::new(control_us, interval(control, "latency_us", key))?;
-        Some(added.over(&control)?.plus(1.0))
-    };
-    let drafts = PERCENTILES.iter().filter_map(|percentile| {
-        let old = ratio(pair.before(), control.before(), percentile)?;
-        let new = ratio(pair.now, control.now, percentile)?;
-        let policy = Policy { share: percentile.4(shares), ..*policy };
-        Some(estimated(pair, percentile.0, old, new, (0.0, &policy)))
-    });
-    drafts.collect()
+/// By how much a figure may grow.
+#[derive(Clone, Copy)]
+pub(super) struct Allowed<'a> {
+    pub(super) policy: &'a Policy,
+    /// Less than this concerns nobody.
+    pub(super) least_jump: f64,
+    /// Up to this beyond the limit the control moves by itself: it raises no alarm, and does not hold either.
+    pub(super) noise: f64,
 }
 
-/// CPU of the resource servers as a multiple of the control's.
-fn cpu(pair: &Pair<'_>, control: &Pair<'_>, policy: &Policy, shares: &Shares) -> Vec<Draft> {
-    let policy = Policy { share: shares.resource_cpu, ..*policy };
-    let estimate = |cell: &Cell| {
-        let value = cell.cost.as_ref()?.resource_cpu_us_per_request;
-        Estimate::new(value, interval(cell, "cost", "resource_cpu_us_per_request"))
-    };
-    let ratio = |cell: &Cell, control: &Cell| estimate(cell)?.over(&estimate(control)?);
-    let both = ratio(pair.before(), control.before()).zip(ratio(pair.now, control.now));
-    both.map(|(old, new)| estimated(pair, RESOURCE_CPU, old, new, (0.0, &policy))).into_iter().collect()
+impl Allowed<'_> {
+    /// How far above the figure before the limit lies.
+    fn growth(&self, before: f64, share: f64) -> f64 {
+        (before.abs() * share).max(self.least_jump)
+    }
 }
 
-/// A row of two estimates. Without intervals it can only alarm, where a figure has multiplied and jumped.
-fn estimated(
+/// A row of two estimates, before and now. Without intervals it can only alarm, where a figure has multiplied and
+/// jumped.
+pub(super) fn estimated(
     pair: &Pair<'_>,
     metric: Metric,
-    before: Estimate,
-    now: Estimate,
-    (least_jump, policy): (f64, &Policy),
+    (before, now): (Estimate, Estimate),
+    scale: Scale,
+    allowed: Allowed<'_>,
 ) -> Draft {
-    let ends = now.minus(&before);
-    let share = (before.value.abs() * policy.share).max(least_jump);
-    let generous = (before.value.abs() * (policy.single_run_factor - 1.0)).max(least_jump);
-    let limit = before.value + if ends.is_some() { share } else { generous };
-    let (finding, why) = if ends.is_none() && now.value > limit {
-        let factor = policy.single_run_factor;
+    let contrast = Contrast::new(before, now, scale, pair.blocks);
+    let factor = allowed.policy.single_run_factor;
+    let share = if contrast.is_some() { allowed.policy.share } else { factor - 1.0 };
+    let limit = before.value + allowed.growth(before.value, share);
+    let (finding, why) = if contrast.is_none() && now.value > limit {
         (Finding::Regressed, format!("without an interval, but beyond {factor} times the baseline"))
     } else {
         (Finding::Inconclusive, NO_INTERVAL.to_owned())
     };
-    let test = ends.map(|(low, high)| Test {
-        p: tail(now.value - limit, now.value - before.value - low),
-        is_within: high <= limit - before.value,
+    let test = contrast.map(|contrast| Test {
+        p: contrast.chance(limit + allowed.noise),
+        is_within: contrast.is_within(limit),
+        is_noise: limit < now.value && now.value <= limit + allowed.noise,
     });
+    let ends = contrast.map(|contrast| contrast.ends());
     let figure = |estimate: Estimate| Figure {
         value: Some(estimate.value),
         lower: estimate.interval.map(|ends| ends.0),

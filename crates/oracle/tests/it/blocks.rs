@@ -4,9 +4,9 @@ use revbench_model::DecisionClass::{Allow, Deny};
 use revbench_model::Orientation::Revoke;
 use revbench_model::event::SessionRole::{Honest, Pinned};
 use revbench_model::event::{Load, Purpose, Slice, SliceKind, SubjectRole, Usage};
-use revbench_model::summary::{BlockCost, BlockFigures, BlockLatency, ClaimVerdict, Verdict};
+use revbench_model::summary::{AddedLatency, BlockCost, BlockFigures, BlockLatency, ClaimVerdict, Verdict};
 use revbench_model::time::{NS_PER_MS, NS_PER_S};
-use revbench_oracle::blocks::{Recorded, intervals, judge_blocks, noise_floor};
+use revbench_oracle::blocks::{Added, Recorded, intervals, judge_blocks, noise_floor};
 use revbench_oracle::{CellQuestion, ClaimedBound, Environment, HonestFate, Judged};
 
 use crate::script::Script;
@@ -102,7 +102,6 @@ fn exposure_is_that_of_each_block_together() {
     // Traffic that its own block cuts short is no measure of a mean, though later blocks have traffic.
     let short = |number| {
         let mut block = block(number);
-        block.loads[1].slice.end_ns = 4 * NS_PER_S;
         block.loads[0].slice.end_ns = 1_500 * NS_PER_MS;
         block.loads[1].slice.start_ns = 1_500 * NS_PER_MS;
         block.loads[1].slice.end_ns = 1_900 * NS_PER_MS;
@@ -135,6 +134,25 @@ fn a_block_with_invalid_latency_is_left_out_and_too_many_make_the_family_invalid
     check(&[2, 4, 7], Verdict::Invalid, "in 3 of 10 blocks (2, 4, 7)");
 }
 
+#[test]
+fn a_fleet_that_refuses_its_controls_voids_the_cell_that_it_is_part_of() {
+    let mut blocks: Vec<Recorded> = (1..=10).map(|block| recorded(block, &[100; 40], 500, 20)).collect();
+    let wrong = |request: &&mut revbench_model::event::RequestRecord| request.subject == 0;
+    let wrong = blocks[6].history.requests.iter_mut().find(wrong).expect("its control was asked");
+    wrong.decision = Deny;
+    // One wrong answer of 800 in all ten, and of 80 in its own: more than one in a thousand in both.
+    let (one_wrong, _) = judged(&blocks);
+    assert_eq!(one_wrong.validity.staleness, Some(Verdict::Invalid));
+    // Diluted by blocks with many more answers of controls it is one in ten thousand, and void all the same.
+    for block in blocks.iter_mut().filter(|block| block.block != 7) {
+        let answers: Vec<_> = block.history.requests.iter().filter(|r| r.subject < 2).cloned().collect();
+        (0..14).for_each(|_| block.history.requests.extend(answers.iter().cloned()));
+    }
+    let (diluted, _) = judged(&blocks);
+    assert_eq!(diluted.validity.staleness, Some(Verdict::Invalid), "{:?}", diluted.validity.reasons);
+    assert!(diluted.validity.reasons.join(" ").contains("in 1 of 10 blocks (7), the first: control"));
+}
+
 fn figures(latencies_us: &[f64], ops_per_1k: f64) -> Vec<BlockFigures> {
     let one = |(block, &p50): (u32, &f64)| BlockFigures {
         block,
@@ -156,13 +174,61 @@ fn what_all_fleets_of_a_block_share_is_no_difference() {
     let control = figures(&machine, 0.0);
     let own = figures(&machine.map(|us| us + 30.0), 1_000.0);
     let (ci95, added) = intervals(&own, Some(&control));
-    assert_eq!(added.expect("eight pairs").p50, 30.0);
-    assert_eq!(ci95["added_latency_us"]["p50"], serde_json::json!({"lower": 30.0, "upper": 30.0}));
-    assert_eq!(ci95["cost"]["store_ops_per_1k"], serde_json::json!({"lower": 1000.0, "upper": 1000.0}));
+    assert_eq!(added, Added { p50: Some(30.0), p99: None });
+    assert_eq!(ci95["added_latency_us"]["p50"], over_eight(30.0));
+    assert_eq!(ci95["cost"]["store_ops_per_1k"], over_eight(1000.0));
     let wide = &ci95["latency_us"]["p50"];
     assert!(wide["upper"].as_f64() > Some(300.0) && wide["lower"].as_f64() < Some(200.0), "{wide}");
     assert!(ci95["latency_us"].get("p99").is_none(), "what a block does not have has no interval");
-    assert_eq!(intervals(&own[..5], Some(&control)), (Default::default(), None), "too few");
+    assert_eq!(intervals(&own[..5], Some(&control)), Default::default(), "too few");
+}
+
+/// A figure that is the same in all of eight blocks.
+fn over_eight(value: f64) -> serde_json::Value {
+    serde_json::json!({"value": value, "lower": value, "upper": value, "blocks": 8})
+}
+
+#[test]
+fn what_is_a_multiple_of_the_control_in_each_block_is_that_multiple() {
+    let machine = [100.0, 220.0, 160.0, 500.0, 130.0, 310.0, 90.0, 280.0];
+    let control = figures(&machine, 0.0);
+    let mut own = figures(&machine.map(|us| us * 1.5), 0.0);
+    own[2].latency_us = None;
+    let (ci95, _) = intervals(&own, Some(&control));
+    let times = |key: &str, end: &str| ci95["over_control"][key][end].as_f64().expect("a number");
+    for end in ["value", "lower", "upper"] {
+        assert!((times("latency_us.p50", end) - 1.5).abs() < 1e-12, "{ci95:?}");
+        assert!((times("cost.resource_cpu_us_per_request", end) - 1.5).abs() < 1e-12, "{ci95:?}");
+    }
+    assert_eq!(
+        (times("latency_us.p50", "blocks"), times("cost.resource_cpu_us_per_request", "blocks")),
+        (7.0, 8.0)
+    );
+    assert!(ci95["over_control"].get("latency_us.p99").is_none());
+    assert!(!intervals(&control, None).0.contains_key("over_control"), "the control has none beside it");
+    let nothing = figures(&[0.0; 8], 0.0);
+    assert!(!intervals(&nothing, Some(&control)).0.contains_key("over_control"), "nothing has no logarithm");
+}
+
+#[test]
+fn a_percentile_that_too_few_blocks_have_stays_what_all_requests_say() {
+    let with_p99 = |latencies_us: &[f64], p99: &[f64]| -> Vec<BlockFigures> {
+        let mut blocks = figures(latencies_us, 0.0);
+        blocks.iter_mut().zip(p99).for_each(|(block, &p99)| {
+            block.latency_us.as_mut().expect("measured").p99 = Some(p99);
+        });
+        blocks
+    };
+    let pooled = AddedLatency { p50: 1.0, p99: Some(2.0) };
+    let check = |p99: &[f64], expected: AddedLatency| {
+        let control = with_p99(&[100.0; 8], &[200.0; 8]);
+        let (ci95, added) = intervals(&with_p99(&[130.0; 8], p99), Some(&control));
+        assert_eq!(added.or(pooled), expected);
+        assert_eq!(ci95["added_latency_us"].get("p99").is_some(), p99.len() >= 6);
+    };
+    check(&[260.0; 5], AddedLatency { p50: 30.0, p99: Some(2.0) });
+    check(&[260.0; 6], AddedLatency { p50: 30.0, p99: Some(60.0) });
+    assert_eq!(Added::default().or(pooled), pooled);
 }
 
 #[test]
@@ -172,7 +238,10 @@ fn pairs_are_of_the_same_block() {
     let mut own = figures(&machine.map(|us| us + 5.0), 0.0);
     own.remove(1);
     let (ci95, _) = intervals(&own, Some(&control));
-    assert_eq!(ci95["added_latency_us"]["p50"], serde_json::json!({"lower": 5.0, "upper": 5.0}));
+    assert_eq!(
+        ci95["added_latency_us"]["p50"],
+        serde_json::json!({"value": 5.0, "lower": 5.0, "upper": 5.0, "blocks": 7})
+    );
 }
 
 #[test]
@@ -184,4 +253,8 @@ fn the_noise_floor_is_what_the_control_differs_from_itself() {
     assert_eq!((floor.blocks, p50.lower, p50.upper), (6, -2.0, 4.0));
     assert_eq!(floor.latency_p99_us, None);
     assert_eq!(noise_floor(&first[..5], &again).latency_p50_us, None);
+    let mut struck = again;
+    (struck[1].latency_us, struck[1].cost) = (None, None);
+    let floor = noise_floor(&first, &struck);
+    assert_eq!((floor.blocks, floor.latency_p50_us), (5, None), "a block counts where both are usable");
 }

@@ -38,7 +38,7 @@ fn a_run_of_one_block_never_speaks_of_blocks() {
 
 #[test]
 fn the_published_noise_floor_has_a_line_of_its_own() {
-    let expected = "Noise floor, from the control measured twice in each of 10 blocks: it differs from itself by at most \
+    let expected = "Noise floor, from 10 blocks in which the control was measured twice: it differs from itself by at most \
                     6.1 µs at the median (−2.3 to 6.1 µs), 18 µs at p99 (−18 to 11 µs) and 1.2 µs of CPU per request \
                     (−0.8 to 1.2 µs).";
     for (output, text) in texts(&fixture::ten_blocks()) {
@@ -48,8 +48,8 @@ fn the_published_noise_floor_has_a_line_of_its_own() {
 
 #[test]
 fn a_noise_floor_without_a_figure_says_why() {
-    let expected = "Noise floor: no figure; an interval needs six blocks in which both are valid, and the control was \
-                    measured twice in 2.";
+    let expected = "Noise floor: no figure; an interval needs six blocks in which the control and its repetition both \
+                    have the figure, and 2 have both latencies.";
     for (output, text) in texts(&fixture::two_blocks()) {
         assert!(text.contains(expected), "{output}: {text}");
     }
@@ -59,7 +59,8 @@ fn a_noise_floor_without_a_figure_says_why() {
         "and 1.2 µs of CPU per request (−0.8 to 1.2 µs). No figure at p99: an interval needs six blocks";
     assert!(markdown(&docs).contains(expected), "{}", markdown(&docs));
     docs.summary.noise_floor = None;
-    let expected = "Noise floor: none, because the control was not measured twice in each of 10 blocks.";
+    let expected =
+        "Noise floor: none, because the control was not measured a second time in any of 10 blocks.";
     assert!(markdown(&docs).contains(expected), "{}", markdown(&docs));
 }
 

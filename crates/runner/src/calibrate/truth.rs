@@ -94,6 +94,11 @@ impl<'a> Truth<'a> {
         decided.windows(2).filter(|pair| !pair[0].1 && pair[1].1).count() as u64
     }
 
+    /// Every decision about a subject of the history, with that subject's number there.
+    pub(crate) fn decided(&self) -> impl Iterator<Item = (u32, &'a LoggedDecision)> {
+        self.decisions.iter().flat_map(|(place, own)| own.iter().map(|&decision| (place.0, decision)))
+    }
+
     /// Pairs every answered request with the decision that it was answered by.
     pub(crate) fn matched(&self) -> Matched<'a> {
         let history = &self.evidence.history;
@@ -171,7 +176,7 @@ fn has_pinned(role: SubjectRole) -> bool {
 }
 
 /// The place of a session among its subject's logins: the pinned one signs in first.
-fn login(session: SessionRole) -> u32 {
+pub(crate) fn login(session: SessionRole) -> u32 {
     match session {
         SessionRole::Pinned => 0,
         SessionRole::Honest => 1,

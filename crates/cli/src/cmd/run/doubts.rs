@@ -34,8 +34,8 @@ pub(super) fn of(plan: &RunPlan, fleets: &[&FleetPlan]) -> Vec<String> {
 fn few_changes(plan: &RunPlan, fleets: &[&FleetPlan]) -> Option<String> {
     let needed = changes_needed(50.0);
     let cells = fleets.iter().flat_map(|fleet| &fleet.cells).filter(|cell| cell.changes > 0);
-    let few: Vec<_> = cells.filter(|cell| cell.changes < needed).collect();
-    let fewest = few.iter().map(|cell| cell.changes).min()?;
+    let few: Vec<_> = cells.filter(|cell| cell.changes * plan.blocks < needed).collect();
+    let fewest = few.iter().map(|cell| cell.changes * plan.blocks).min()?;
     let mut names: Vec<&str> = few.iter().map(|cell| plan.scenarios[cell.scenario].name.as_str()).collect();
     names.sort_unstable();
     names.dedup();

@@ -15,6 +15,7 @@ use revbench_oracle::{Rules, Watch, Windows, windows};
 use super::super::plan::{Cast, Place, crowd, plan, scenario, slices};
 use super::super::server::{Server, TOKEN_TTL_MS};
 use super::super::{CalibrateError, Context, INSTANCES, Meddle, drive_meddling};
+use super::{Showing, doubt};
 use crate::subjects::Seed;
 
 /// What one hunt puts its strategies through.
@@ -179,15 +180,40 @@ impl Seen {
         position.expect("a setting is asked for its own orientations") as u16
     }
 
-    /// The windows of this orientation's changes, through the session that carries them.
-    pub(super) fn windows(&self, orientation: Orientation) -> Windows {
-        self.windows_through(orientation, carrying_session(orientation))
+    /// What the windows of this orientation's changes show, through the session that carries them; nothing where
+    /// they cannot be believed.
+    pub(super) fn showing(&self, orientation: Orientation, of: impl Fn(&Windows) -> Showing) -> Showing {
+        self.showing_through(orientation, carrying_session(orientation), of)
     }
 
     /// The same through one session.
-    pub(super) fn windows_through(&self, orientation: Orientation, session: SessionRole) -> Windows {
-        let horizon_ns = self.setting.horizon_ns();
-        windows(&self.history, &watch(self.scenario(orientation), orientation, session, horizon_ns))
+    pub(super) fn showing_through(
+        &self,
+        orientation: Orientation,
+        session: SessionRole,
+        of: impl Fn(&Windows) -> Showing,
+    ) -> Showing {
+        let scenario = self.scenario(orientation);
+        let windows = self.windows(scenario, orientation, session);
+        let doubt = doubt(&self.history, scenario, orientation, &windows);
+        of(&windows).of_planned(self.setting.changes).unless(doubt)
+    }
+
+    /// The windows of this orientation's changes, or why they cannot be believed.
+    pub(super) fn believed(&self, orientation: Orientation) -> Result<Windows, String> {
+        let scenario = self.scenario(orientation);
+        let windows = self.windows(scenario, orientation, carrying_session(orientation));
+        doubt(&self.history, scenario, orientation, &windows).map_or(Ok(windows), Err)
+    }
+
+    /// Why what was seen of a scenario cannot be believed, where that is so.
+    pub(super) fn doubt(&self, scenario: u16, orientation: Orientation) -> Option<String> {
+        let windows = self.windows(scenario, orientation, carrying_session(orientation));
+        doubt(&self.history, scenario, orientation, &windows)
+    }
+
+    fn windows(&self, scenario: u16, orientation: Orientation, session: SessionRole) -> Windows {
+        windows(&self.history, &watch(scenario, orientation, session, self.setting.horizon_ns()))
     }
 
     /// What this orientation's controls were answered.
@@ -213,7 +239,84 @@ pub(super) fn watch(scenario: u16, orientation: Orientation, session: SessionRol
 mod tests {
     use std::collections::BTreeSet;
 
+    use revbench_model::DecisionClass;
+    use revbench_model::event::{ChangeOutcome, ChangeRecord, Purpose, RequestRecord, SubjectRecord};
+
     use super::*;
+
+    /// A revocation of each of ten subjects, stale for 2 ms, and a control: what the gates see of it.
+    fn seen() -> Seen {
+        let setting = Setting { changes: 10, ..Setting::ORDINARY };
+        let role = |number| if number < 10 { SubjectRole::Treated } else { SubjectRole::ControlAllowed };
+        let subject = |number: u32| SubjectRecord { id: "s".into(), scenario: 0, role: role(number) };
+        let change = |subject| ChangeRecord {
+            subject,
+            orientation: Orientation::Revoke,
+            intended_ns: 10 * NS_PER_MS,
+            submitted_ns: 10 * NS_PER_MS,
+            acknowledged_ns: 11 * NS_PER_MS,
+            outcome: ChangeOutcome::Ok,
+        };
+        let request = |subject, sent_ms: u64, decision| RequestRecord {
+            subject,
+            session: SessionRole::Pinned,
+            purpose: Purpose::Probe,
+            instance: 0,
+            intended_ns: sent_ms * NS_PER_MS,
+            sent_ns: sent_ms * NS_PER_MS,
+            received_ns: (sent_ms + 1) * NS_PER_MS,
+            decision,
+            status: 0,
+            write: false,
+        };
+        let asked = |subject| {
+            [(13, DecisionClass::Allow), (15, DecisionClass::Deny)].map(|(at, d)| request(subject, at, d))
+        };
+        let mut history = History {
+            instances: 1,
+            subjects: (0..11).map(subject).collect(),
+            changes: (0..10).map(change).collect(),
+            requests: (0..10).flat_map(asked).collect(),
+            clock_violations: 0,
+        };
+        history.requests.push(request(10, 13, DecisionClass::Allow));
+        Seen { history, setting }
+    }
+
+    #[test]
+    fn what_cannot_be_believed_shows_nothing() {
+        let check = |fault: &dyn Fn(&mut Seen), expected: Option<&str>| {
+            let mut seen = seen();
+            fault(&mut seen);
+            let showing = seen.showing(Orientation::Revoke, |windows| {
+                let stale = windows.fleet().iter().filter(|window| window.lower_ns > 0).count();
+                Showing::seen(stale as u64, windows.windows.len() as u64)
+            });
+            assert_eq!(showing.is_enough(), expected.is_none(), "{showing:?}");
+            let words = expected.unwrap_or("10 of 10");
+            assert!(showing.words().contains(words), "{} is not {words}", showing.words());
+        };
+        check(&|_| (), None);
+        check(&|seen| seen.history.clock_violations = 1, Some("clocks"));
+        // Denied before anybody asked for it.
+        check(
+            &|seen| {
+                let early = RequestRecord { sent_ns: 1, received_ns: 2, ..seen.history.requests[1].clone() };
+                seen.history.requests.push(early);
+            },
+            Some("before they were submitted"),
+        );
+        // Everybody is denied.
+        check(
+            &|seen| seen.history.requests[20].decision = DecisionClass::Deny,
+            Some("never-changed subjects were wrong"),
+        );
+        check(&|seen| seen.history.requests.truncate(20), Some("no never-changed subject"));
+        check(&|seen| seen.history.changes[0].outcome = ChangeOutcome::Info, Some("1 of 10 changes failed"));
+        // Changes that were never made are in no history.
+        check(&|seen| seen.history.changes.truncate(9), Some("10 were planned"));
+        check(&|seen| seen.history.changes.clear(), Some("none of the 0 changes"));
+    }
 
     #[test]
     fn a_plan_is_as_the_setting_says_and_the_same_for_both_twins() {

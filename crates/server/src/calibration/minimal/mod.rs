@@ -3,7 +3,8 @@
 //!
 //! A name such as `cache` is the strategy as it should be, `cache!reads-prolong` the same with a fault. Faults are
 //! values: twin and mutant run the same code but for the branch that is wrong. Whatever takes time is an instant,
-//! so that what is demanded of the honest twin holds on any machine, however busy.
+//! so that what is demanded of the honest twin does not depend on when a thread wakes up. A machine too busy to answer
+//! in time leaves too little to judge, which shows nothing; it does not make a twin guilty.
 
 mod cache;
 mod committing_lookup;

@@ -1,6 +1,7 @@
 //! For each check of the laws a fault that it must find.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 use revbench_model::DecisionClass;
 use revbench_model::calibration::Law;
@@ -13,10 +14,24 @@ use super::{failed, show};
 use crate::calibrate::plan::Case;
 use crate::calibrate::truth::{Evidence, carrying, old};
 
-#[test]
-fn a_right_instrument_passes_every_check() {
-    let checks = laws(&healthy());
+/// Making it takes longer than any check.
+static HEALTHY: LazyLock<Evidence> = LazyLock::new(healthy);
+
+/// The names of the checks of a right instrument, all of which pass.
+pub(super) fn names() -> BTreeSet<String> {
+    let checks = laws(&HEALTHY);
     assert_eq!(failed(&checks), [""; 0], "{}", show(&checks));
+    checks.into_iter().map(|check| check.name).collect()
+}
+
+/// The names of the checks that fail below, each on its fault.
+pub(super) fn found() -> BTreeSet<String> {
+    let groups = [instants, windows, answers, decisions, missing];
+    let names = std::thread::scope(|scope| {
+        let running = groups.map(|group| scope.spawn(group));
+        running.map(|group| group.join().expect("every fault is found")).concat()
+    });
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Position of the requests that the predicate picks; needs some, or the fault would be none.
@@ -54,9 +69,23 @@ fn remove(evidence: &mut Evidence, positions: &[usize]) {
     evidence.history.requests.retain(|_| at.next().is_some_and(|at| !positions.contains(&at)));
 }
 
+/// Calibrations with faults, and the names of the checks that they made fail.
+#[derive(Default)]
+struct Faults {
+    found: Vec<&'static str>,
+}
+
+impl Faults {
+    /// A calibration with this fault fails at least these checks.
+    fn check(&mut self, fault: impl FnOnce(&mut Evidence), expected: &[&'static str]) {
+        check(fault, expected);
+        self.found.extend(expected);
+    }
+}
+
 /// What a calibration with this fault fails.
-fn check(fault: impl FnOnce(&mut Evidence), expected: &[&str]) {
-    let mut evidence = healthy();
+fn check(fault: impl FnOnce(&mut Evidence), expected: &[&'static str]) {
+    let mut evidence = HEALTHY.clone();
     fault(&mut evidence);
     let checks = laws(&evidence);
     let failed = failed(&checks);
@@ -69,10 +98,11 @@ fn check(fault: impl FnOnce(&mut Evidence), expected: &[&str]) {
     }
 }
 
-#[test]
-fn wrong_instants_are_found() {
+/// Wrong instants.
+fn instants() -> Vec<&'static str> {
+    let mut faults = Faults::default();
     // The submission in the place of the acknowledgement.
-    check(
+    faults.check(
         |evidence| {
             for change in &mut evidence.history.changes {
                 change.acknowledged_ns = change.submitted_ns;
@@ -80,7 +110,7 @@ fn wrong_instants_are_found() {
         },
         &["acknowledgement"],
     );
-    check(
+    faults.check(
         |evidence| {
             for change in &mut evidence.history.changes {
                 change.acknowledged_ns += 5 * NS_PER_MS;
@@ -88,9 +118,9 @@ fn wrong_instants_are_found() {
         },
         &["acknowledgement"],
     );
-    check(|evidence| evidence.history.clock_violations = 1, &["clock"]);
+    faults.check(|evidence| evidence.history.clock_violations = 1, &["clock"]);
     // The intended instant of a late driver in the place of the actual one.
-    check(
+    faults.check(
         |evidence| {
             for request in &mut evidence.history.requests {
                 request.sent_ns -= 30 * NS_PER_MS;
@@ -105,12 +135,14 @@ fn wrong_instants_are_found() {
             "quantiles",
         ],
     );
+    faults.found
 }
 
-#[test]
-fn windows_off_the_truth_are_found() {
+/// Windows off the truth.
+fn windows() -> Vec<&'static str> {
+    let mut faults = Faults::default();
     // Servers that turn later than they say.
-    check(
+    faults.check(
         |evidence| {
             for turn in evidence.log.changes.iter_mut().flat_map(|change| &mut change.turns_ns).flatten() {
                 *turn -= 60 * NS_PER_MS;
@@ -135,7 +167,7 @@ fn windows_off_the_truth_are_found() {
         ],
     );
     // And earlier: by so little that only the shortest laws tell.
-    check(
+    faults.check(
         |evidence| {
             for turn in evidence.log.changes.iter_mut().flat_map(|change| &mut change.turns_ns).flatten() {
                 *turn += 3 * NS_PER_MS;
@@ -144,7 +176,7 @@ fn windows_off_the_truth_are_found() {
         &["bracket fixed-0", "bracket fixed-1ms", "bias fixed-0", "bias fixed-1ms", "bias fixed-20ms"],
     );
     // The first fresh answers are lost: windows hold the truth, and are wider than planned.
-    check(
+    faults.check(
         |evidence| {
             let lost = some(evidence, |evidence, request| {
                 is_treated(evidence, request)
@@ -156,11 +188,13 @@ fn windows_off_the_truth_are_found() {
         },
         &["width", "requests and decisions"],
     );
+    faults.found
 }
 
-#[test]
-fn answers_lost_doubled_or_misplaced_are_found() {
-    check(
+/// Answers lost, doubled or misplaced.
+fn answers() -> Vec<&'static str> {
+    let mut faults = Faults::default();
+    faults.check(
         |evidence| {
             let stale = some(evidence, |evidence, request| {
                 request.purpose == Purpose::Background && is_stale(evidence, request)
@@ -169,7 +203,33 @@ fn answers_lost_doubled_or_misplaced_are_found() {
         },
         &["requests and decisions"],
     );
-    check(
+    // Of either role one old answer that the driver does not know of: a decision without a partner.
+    for (role, expected) in
+        [(SubjectRole::Unprobed, "exposure without probes"), (SubjectRole::Treated, "exposure beside probes")]
+    {
+        faults.check(
+            |evidence| {
+                let exposed = some(evidence, |evidence, request| {
+                    request.purpose == Purpose::Background
+                        && evidence.history.subjects[request.subject as usize].role == role
+                        && request.session == carrying(case_of(evidence, request).orientation)
+                        && is_stale(evidence, request)
+                });
+                remove(evidence, &exposed[..1]);
+            },
+            &["requests and decisions", expected],
+        );
+    }
+    // The intended instants of a late driver in the place of the actual ones, for the sends alone.
+    faults.check(
+        |evidence| {
+            for request in &mut evidence.history.requests {
+                request.sent_ns -= 30 * NS_PER_MS;
+            }
+        },
+        &["exposure without probes"],
+    );
+    faults.check(
         |evidence| {
             let stale = some(evidence, |evidence, request| {
                 request.purpose == Purpose::Background
@@ -183,7 +243,7 @@ fn answers_lost_doubled_or_misplaced_are_found() {
         },
         &["requests and decisions", "exposure without probes", "exposure beside probes"],
     );
-    check(
+    faults.check(
         |evidence| {
             for request in &mut evidence.history.requests {
                 request.instance = 1 - request.instance;
@@ -192,7 +252,7 @@ fn answers_lost_doubled_or_misplaced_are_found() {
         &["requests and decisions", "late instance", "bracket one-late", "bracket uniform-2s"],
     );
     // Of a subject's two sessions the wrong one.
-    check(
+    faults.check(
         |evidence| {
             for request in &mut evidence.history.requests {
                 request.session = match request.session {
@@ -204,7 +264,7 @@ fn answers_lost_doubled_or_misplaced_are_found() {
         &["requests and decisions", "width"],
     );
     // Probes taken for the scenario's own traffic.
-    check(
+    faults.check(
         |evidence| {
             for request in &mut evidence.history.requests {
                 request.purpose = Purpose::Background;
@@ -212,15 +272,17 @@ fn answers_lost_doubled_or_misplaced_are_found() {
         },
         &["two channels"],
     );
+    faults.found
 }
 
-#[test]
-fn wrong_decisions_are_found() {
+/// Wrong decisions.
+fn decisions() -> Vec<&'static str> {
+    let mut faults = Faults::default();
     let flip = |decision: &mut DecisionClass| {
         *decision =
             if *decision == DecisionClass::Allow { DecisionClass::Deny } else { DecisionClass::Allow };
     };
-    check(
+    faults.check(
         |evidence| {
             let controls = some(evidence, |evidence, request| {
                 evidence.history.subjects[request.subject as usize].role == SubjectRole::ControlAllowed
@@ -229,7 +291,7 @@ fn wrong_decisions_are_found() {
         },
         &["controls", "requests and decisions"],
     );
-    check(
+    faults.check(
         |evidence| {
             let before = some(evidence, |evidence, request| {
                 let change = change_of(evidence, request);
@@ -240,7 +302,7 @@ fn wrong_decisions_are_found() {
         },
         &["premature"],
     );
-    check(
+    faults.check(
         |evidence| {
             let flapped = some(evidence, |evidence, request| {
                 case_of(evidence, request).law == Law::Flapping && is_stale(evidence, request)
@@ -249,7 +311,7 @@ fn wrong_decisions_are_found() {
         },
         &["regressions"],
     );
-    check(
+    faults.check(
         |evidence| {
             let never = some(evidence, |evidence, request| {
                 let name = evidence.history.subjects[request.subject as usize].id.as_str();
@@ -262,7 +324,7 @@ fn wrong_decisions_are_found() {
         &["requests and decisions"],
     );
     // Everything that never ends is lost from the log's point of view.
-    check(
+    faults.check(
         |evidence| {
             for change in
                 evidence.log.changes.iter_mut().filter(|change| change.turns_ns.iter().any(Vec::is_empty))
@@ -272,20 +334,23 @@ fn wrong_decisions_are_found() {
         },
         &["never converged", "bracket never-in-50"],
     );
+    faults.found
 }
 
-#[test]
-fn changes_that_are_missing_are_missed() {
-    check(|evidence| evidence.history.changes.truncate(619), &["changes acknowledged"]);
-    check(
+/// Changes and requests that are missing.
+fn missing() -> Vec<&'static str> {
+    let mut faults = Faults::default();
+    faults.check(|evidence| evidence.history.changes.truncate(619), &["changes acknowledged"]);
+    faults.check(
         |evidence| {
             let first = evidence.history.changes.iter_mut().find(|change| change.subject == 0);
             first.expect("a change").outcome = ChangeOutcome::Info;
         },
         &["changes acknowledged", "changes observed", "bracket fixed-0"],
     );
-    check(
+    faults.check(
         |evidence| evidence.history.requests.clear(),
         &["controls", "two channels", "width", "regressions"],
     );
+    faults.found
 }

@@ -1,5 +1,7 @@
 //! Latency truths measured rightly, and a fault for each of their checks.
 
+use std::collections::BTreeSet;
+
 use revbench_model::DecisionClass;
 use revbench_model::calibration::{Log, LoggedDecision, Service};
 use revbench_model::event::{Load, Slice, SliceKind};
@@ -51,18 +53,28 @@ fn measured(case: &LatencyCase) -> (Load, Log) {
     (load, log)
 }
 
-#[test]
-fn latency_truths_are_met_and_missed() {
-    let check = |service: Service, fault: &dyn Fn(&mut Load, &mut Log), expected: &[&str]| {
+/// The names of the checks of a right instrument, all of which pass.
+pub(super) fn names() -> BTreeSet<String> {
+    let right = latency_cases().map(|case| {
+        let (load, log) = measured(&case);
+        latency::latency(&case, &[load], &log)
+    });
+    let checks = right.concat();
+    assert_eq!(failed(&checks), [""; 0], "{}", show(&checks));
+    checks.into_iter().map(|check| check.name).collect()
+}
+
+/// The names of the checks that fail below, each on its fault.
+pub(super) fn found() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut check = |service: Service, fault: &dyn Fn(&mut Load, &mut Log), expected: &[&str]| {
         let case = latency_cases().into_iter().find(|case| case.service == service).unwrap();
         let (mut load, mut log) = measured(&case);
         fault(&mut load, &mut log);
         let checks = latency::latency(&case, &[load], &log);
         assert_eq!(failed(&checks), expected, "{}", show(&checks));
+        found.extend(failed(&checks));
     };
-    for service in Service::ALL {
-        check(service, &|_, _| (), &[]);
-    }
     // A closed loop, or latency from the actual send: what waits behind the freeze is not seen.
     let service_time = |load: &mut Load, _: &mut Log| {
         load.latency_ns.clear();
@@ -79,6 +91,10 @@ fn latency_truths_are_met_and_missed() {
     check(Service::Fixed5Ms, &lost, &["service-5ms gates"]);
     let late = |load: &mut Load, _: &mut Log| load.send_lag_ns.record_n(9_000_000, 100).unwrap();
     check(Service::Fixed5Ms, &late, &["service-5ms gates"]);
+    check(Service::Frozen, &lost, &["service-frozen gates"]);
+    // A freeze makes p99 long, of which the lag may be a twentieth.
+    let very_late = |load: &mut Load, _: &mut Log| load.send_lag_ns.record_n(90_000_000, 100).unwrap();
+    check(Service::Frozen, &very_late, &["service-frozen gates"]);
     let one_more = |_: &mut Load, log: &mut Log| log.decisions[0].due_ns += 100 * NS_PER_MS;
     check(Service::OneIn100At100Ms, &one_more, &["service-1-in-100 slow answers"]);
     let mean = |load: &mut Load, _: &mut Log| {
@@ -96,6 +112,7 @@ fn latency_truths_are_met_and_missed() {
         &slow_tail,
         &["service-1-in-100 p98.5", "service-1-in-100 slow answers", "service-1-in-100 gates"],
     );
+    found
 }
 
 #[test]

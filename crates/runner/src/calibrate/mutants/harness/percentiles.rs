@@ -48,15 +48,21 @@ fn by_the_second(slice: Slice) -> Vec<Slice> {
 
 fn judged(rules: Rules, loads: &[Load]) -> Notice {
     let known_ms = frozen_ms(QUANTILE, CASE.rate_per_s);
-    let seen_ms = rules.latency(loads).map_or(f64::NAN, |latency| latency.p90 / 1e3);
-    // Nothing measured is not within anything.
+    let Some(latency) = rules.latency(loads) else { return Notice::nothing("no latency was measured") };
+    let seen_ms = latency.p90 / 1e3;
     let within = (seen_ms - known_ms).abs() <= ALLOWED_SHARE * known_ms;
-    Notice { noticed: !within, words: format!("p90 {seen_ms:.0} ms for {known_ms:.0} ms") }
+    Notice { noticed: Some(!within), words: format!("p90 {seen_ms:.0} ms for {known_ms:.0} ms") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_measured_is_no_proof() {
+        assert_eq!(judged(Rules::default(), &[]).noticed, None);
+        assert_eq!(judged(Rules::AveragedPercentiles, &[]).noticed, None);
+    }
 
     #[test]
     fn seconds_adjoin_and_make_up_the_slice() {

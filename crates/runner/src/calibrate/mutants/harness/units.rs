@@ -45,7 +45,10 @@ fn judged(unit: Unit, seed: u64) -> Notice {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let alarms = (0..REPLICATIONS).filter(|_| differs(unit, &mut random)).count() as u64;
     let noticed = alarms > allowed();
-    Notice { noticed, words: format!("{alarms} of {REPLICATIONS}, at most {} allowed", allowed()) }
+    Notice {
+        noticed: Some(noticed),
+        words: format!("{alarms} of {REPLICATIONS}, at most {} allowed", allowed()),
+    }
 }
 
 /// The most that chance explains.

@@ -14,12 +14,14 @@ const SETTING: Setting =
 
 pub(super) fn hunt(context: &mut Context<'_>) -> Result<Vec<Kill>, CalibrateError> {
     let mut resurrected = |behaviour| {
-        let windows = SETTING.seen(context, behaviour)?.windows(Orientation::Revoke).windows;
-        let count = windows.iter().filter(|window| window.late_regressions > 0).count() as u64;
-        Ok::<_, CalibrateError>(Showing { count, of: windows.len() as u64 })
+        let seen = SETTING.seen(context, behaviour)?;
+        Ok::<_, CalibrateError>(seen.showing(Orientation::Revoke, |windows| {
+            let late = windows.windows.iter().filter(|window| window.late_regressions > 0);
+            Showing::seen(late.count() as u64, windows.windows.len() as u64)
+        }))
     };
     let honest = resurrected("deny-list")?;
     let mutated = resurrected("deny-list!entry-expires-early")?;
     let mutant = "M13 a deny entry expires before its token";
-    Ok(vec![Kill::by_changes(mutant, "audit sweep: late regressions", mutated, honest)])
+    Ok(vec![Kill::by_changes(mutant, "audit sweep: late regressions", &mutated, &honest)])
 }

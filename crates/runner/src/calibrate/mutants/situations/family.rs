@@ -5,7 +5,7 @@ use revbench_model::calibration::PREFIX;
 use revbench_model::event::{Purpose, SessionRole, SubjectRole};
 use revbench_oracle::windows;
 
-use super::super::{Kill, NOTHING, Showing, never_converged};
+use super::super::{Kill, Showing, never_converged};
 use super::stage::{Stage, watch};
 use crate::calibrate::{CalibrateError, Context};
 
@@ -15,7 +15,7 @@ pub(super) fn hunt(context: &mut Context<'_>) -> Result<Vec<Kill>, CalibrateErro
     let honest = survivors(context, "deny-list")?;
     let mutated = survivors(context, "deny-list!family-survives")?;
     let mutant = "M11 only the token is denied, its family lives";
-    Ok(vec![Kill::by_changes(mutant, "the thief's renewed token is allowed", mutated, honest)])
+    Ok(vec![Kill::by_changes(mutant, "the thief's renewed token is allowed", &mutated, &honest)])
 }
 
 /// Families whose thief went on after the revocation. The token that was given back is the pinned session's; what
@@ -37,6 +37,7 @@ fn survivors(context: &mut Context<'_>, behaviour: &str) -> Result<Showing, Cali
     // The token itself must be dead in both, else the family proves nothing.
     let tokens = windows(&stage.history, &watch(0, SessionRole::Pinned));
     let families = windows(&stage.history, &watch(0, SessionRole::Honest));
-    let is_sound = tokens.never_converged() == 0 && stage.history.clock_violations == 0;
-    Ok(if is_sound { never_converged(&families) } else { NOTHING })
+    let survives = (tokens.never_converged() > 0).then(|| "the token itself was not denied".to_owned());
+    let doubt = stage.doubt(0, &tokens).or_else(|| stage.doubt(0, &families)).or(survives);
+    Ok(never_converged(&families).of_planned(FAMILIES).unless(doubt))
 }

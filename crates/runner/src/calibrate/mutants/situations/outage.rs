@@ -1,8 +1,8 @@
 //! M7: the store falls silent while revocations are in force. A strategy that fails open forgets them all.
 
-use revbench_model::DecisionClass;
 use revbench_model::event::{ChangeOutcome, ChangeRecord, History, Purpose, RequestRecord, SubjectRole};
 use revbench_model::time::NS_PER_MS;
+use revbench_model::{DecisionClass, Orientation};
 use revbench_oracle::evidence::{Standing, standing};
 
 use super::super::setting::Setting;
@@ -47,8 +47,8 @@ pub(super) fn hunt(context: &mut Context<'_>) -> Result<Vec<Kill>, CalibrateErro
     Ok(vec![Kill::by_changes(
         "M7 fails open on a store error",
         "stale answers while the store is out of reach",
-        mutated.wrongly_allowed,
-        alarms,
+        &mutated.wrongly_allowed,
+        &alarms,
     )])
 }
 
@@ -65,7 +65,9 @@ fn fared(context: &mut Context<'_>, behaviour: &str) -> Result<Fared, CalibrateE
         }
         Ok(())
     })?;
-    Ok(judge(&seen.history, outage))
+    let fared = judge(&seen.history, outage);
+    let wrongly_allowed = fared.wrongly_allowed.of_planned(SETTING.changes);
+    Ok(Fared { wrongly_allowed: wrongly_allowed.unless(seen.doubt(0, Orientation::Revoke)), ..fared })
 }
 
 /// What the answers that lie within the outage show of the changes that were acknowledged before them.
@@ -74,7 +76,7 @@ fn judge(history: &History, outage: Outage) -> Fared {
         change.outcome == ChangeOutcome::Ok
             && history.subjects[change.subject as usize].role == SubjectRole::Treated
     };
-    let mut fared = Fared { wrongly_allowed: Showing { count: 0, of: 0 }, unavailable: 0 };
+    let mut fared = Fared { wrongly_allowed: Showing::seen(0, 0), unavailable: 0 };
     for change in history.changes.iter().filter(treated) {
         let asked = || {
             history.requests.iter().filter(|request| {
@@ -96,7 +98,6 @@ fn judge(history: &History, outage: Outage) -> Fared {
 
 #[cfg(test)]
 mod tests {
-    use revbench_model::Orientation;
     use revbench_model::event::{SessionRole, SubjectRecord};
 
     use super::*;

@@ -7,7 +7,7 @@ use revbench_model::event::{Purpose, SessionRole, SubjectRole};
 use revbench_model::time::NS_PER_MS;
 use revbench_oracle::windows;
 
-use super::super::{Kill, NOTHING, Showing, never_converged};
+use super::super::{Kill, Showing, never_converged};
 use super::stage::{Login, Party, Stage, watch};
 use crate::calibrate::{CalibrateError, Context};
 use crate::clock;
@@ -27,7 +27,7 @@ pub(super) fn hunt(context: &mut Context<'_>) -> Result<Vec<Kill>, CalibrateErro
     let honest = unsettled(context, "revoked-before-out-of-order")?;
     let mutated = unsettled(context, "revoked-before-out-of-order!older-overwrites-newer")?;
     let mutant = "M15 an older revocation overwrites a newer one";
-    Ok(vec![Kill::by_changes(mutant, "the settled answer is not the last change's", mutated, honest)])
+    Ok(vec![Kill::by_changes(mutant, "the settled answer is not the last change's", &mutated, &honest)])
 }
 
 /// Last changes that did not stand in the end.
@@ -52,8 +52,9 @@ fn unsettled(context: &mut Context<'_>, behaviour: &str) -> Result<Showing, Cali
     // Whoever logged in before both is dead either way, else this is another fault.
     let first = windows(&stage.history, &watch(BEFORE, SessionRole::Pinned));
     let last = windows(&stage.history, &watch(BETWEEN, SessionRole::Pinned));
-    let is_sound = first.never_converged() == 0 && stage.history.clock_violations == 0;
-    Ok(if is_sound { never_converged(&last) } else { NOTHING })
+    let survives = (first.never_converged() > 0).then(|| "the first logins live on".to_owned());
+    let doubt = stage.doubt(BEFORE, &first).or_else(|| stage.doubt(BETWEEN, &last)).or(survives);
+    Ok(never_converged(&last).of_planned(SUBJECTS).unless(doubt))
 }
 
 /// A login, and right after it the revocation of everything that the subject is signed in with.

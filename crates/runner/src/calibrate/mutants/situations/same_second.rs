@@ -6,7 +6,7 @@ use revbench_model::event::{Purpose, SessionRole, SubjectRole};
 use revbench_model::time::{NS_PER_MS, NS_PER_S};
 use revbench_oracle::windows;
 
-use super::super::{Kill, NOTHING, Showing, never_converged, refused};
+use super::super::{Kill, Showing, never_converged, refused};
 use super::stage::{Login, Party, Stage, watch};
 use crate::calibrate::{CalibrateError, Context};
 use crate::clock;
@@ -30,8 +30,8 @@ pub(super) fn hunt(context: &mut Context<'_>) -> Result<Vec<Kill>, CalibrateErro
     let refused = seen(context, "revoked-before!same-second-refused")?;
     let (old, new) = ("M14 a token of the same second survives", "M14 a login of the same second is refused");
     Ok(vec![
-        Kill::by_changes(old, "never converged", survived.survivors, honest.survivors),
-        Kill::by_changes(new, "control: the next login", refused.refused, honest.refused),
+        Kill::by_changes(old, "never converged", &survived.survivors, &honest.survivors),
+        Kill::by_changes(new, "control: the next login", &refused.refused, &honest.refused),
     ])
 }
 
@@ -60,14 +60,12 @@ fn seen(context: &mut Context<'_>, behaviour: &str) -> Result<Seen, CalibrateErr
         stage.ask(*old, Purpose::Audit, old_login)?;
         stage.ask(*new, Purpose::Audit, new_login)?;
     }
-    let history = &stage.history;
-    if history.clock_violations > 0 {
-        return Ok(Seen { survivors: NOTHING, refused: NOTHING });
-    }
     let second_logins = FIRST_LOGINS + 1..FIRST_LOGINS + 1 + logins.len() as u16;
-    let refused = refused(history, second_logins);
-    let survivors = never_converged(&windows(history, &watch(FIRST_LOGINS, SessionRole::Pinned)));
-    Ok(Seen { survivors, refused })
+    let first = windows(&stage.history, &watch(FIRST_LOGINS, SessionRole::Pinned));
+    let doubt = stage.doubt(FIRST_LOGINS, &first);
+    let all = |showing: Showing| showing.of_planned(u32::from(SUBJECTS)).unless(doubt.clone());
+    let refused = all(refused(&stage.history, second_logins));
+    Ok(Seen { survivors: all(never_converged(&first)), refused })
 }
 
 /// The first login and the second, each with whose it is.

@@ -11,11 +11,12 @@ use revbench_model::event::{
 use revbench_model::target::{Answers, Target};
 use revbench_model::time::NS_PER_S;
 use revbench_model::{Change, DecisionClass, Orientation, Permission, Scope};
-use revbench_oracle::Watch;
+use revbench_oracle::validity::staleness_doubts;
+use revbench_oracle::{Doubt, Watch, Windows};
 use serde::Deserialize;
 use ureq::http::Response;
 
-use super::super::setting;
+use super::super::{in_words, setting};
 use crate::calibrate::plan::{Place, held};
 use crate::calibrate::server::Server;
 use crate::calibrate::{CalibrateError, Context, INSTANCES};
@@ -194,6 +195,14 @@ impl Stage {
             ChangeRecord { subject, orientation, intended_ns, submitted_ns, acknowledged_ns, outcome };
         self.history.changes.push(change);
         Ok(())
+    }
+
+    /// Why the windows of a scenario cannot be believed, where that is so: the gates that every measurement passes,
+    /// but for controls, which most situations do without.
+    pub(super) fn doubt(&self, scenario: u16, windows: &Windows) -> Option<String> {
+        let mut doubts = staleness_doubts(&self.history, scenario, Orientation::Revoke, windows);
+        doubts.retain(|doubt| *doubt != Doubt::ControlsMissing);
+        in_words(&doubts)
     }
 
     /// Lets time pass; an interrupt or the death of the server ends it.

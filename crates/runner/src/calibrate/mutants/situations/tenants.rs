@@ -6,7 +6,7 @@ use revbench_model::Orientation;
 use revbench_model::calibration::number;
 use revbench_model::event::SubjectRole;
 
-use super::super::setting::Setting;
+use super::super::setting::{Seen, Setting};
 use super::super::{Kill, refused};
 use crate::calibrate::{CalibrateError, Context};
 
@@ -24,17 +24,17 @@ const SETTING: Setting = Setting {
 
 pub(super) fn hunt(context: &mut Context<'_>) -> Result<Vec<Kill>, CalibrateError> {
     // Each pair is a scenario of its own, so that its control is judged alone.
-    let mut struck = |behaviour| {
-        let history = SETTING.seen(context, behaviour)?.history;
-        Ok::<_, CalibrateError>(refused(&history, 0..PAIRS as u16))
-    };
-    let honest = struck("cache")?;
-    let mutated = struck("cache!key-without-tenant")?;
+    let pairs = 0..PAIRS as u16;
+    let struck = |seen: &Seen| refused(&seen.history, pairs.clone()).of_planned(PAIRS);
+    let twin = SETTING.seen(context, "cache")?;
+    let doubt = pairs.clone().find_map(|scenario| twin.doubt(scenario, Orientation::Revoke));
+    let honest = struck(&twin).unless(doubt);
+    let mutated = struck(&SETTING.seen(context, "cache!key-without-tenant")?);
     Ok(vec![Kill::by_changes(
         "M16 a cache key without the tenant",
         "control of the other tenant",
-        mutated,
-        honest,
+        &mutated,
+        &honest,
     )])
 }
 
