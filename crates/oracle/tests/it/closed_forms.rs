@@ -6,6 +6,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use revbench_model::Distribution;
 use revbench_oracle::binomial::band_half_width;
 use revbench_oracle::closed_form::{FleetLaw, cost};
+use revbench_oracle::windows::Observed;
 
 use crate::thorough;
 
@@ -207,6 +208,43 @@ fn push_and_replicas_are_what_such_fleets_do() {
         let law = Distribution::ReplicaLag { lag_ms: 50.0, batch_ms };
         check(law, instances, |world| last_of(instances, || 50.0 + world.uniform(batch_ms)));
     }
+}
+
+/// 400 changes as probes bracket them on a grid of 10 %: the law is in their band, every time, and the same law with
+/// its times half as long again is not, any time.
+#[track_caller]
+fn check_band(law: Distribution, slower: Distribution, mut window_ms: impl FnMut(&mut World) -> f64) {
+    for seed in 0..20 {
+        let mut world = World(Xoshiro256PlusPlus::seed_from_u64(seed));
+        let observed: Vec<Observed> = (0..400)
+            .map(|_| {
+                let (window, phase) = (window_ms(&mut world) * 1e6, world.uniform(0.1));
+                let (lower_ns, upper_ns) = (window * (1.0 - phase), window * (1.1 - phase) + 1e6);
+                Observed { lower_ns: lower_ns as u64, upper_ns: Some(upper_ns as u64) }
+            })
+            .collect();
+        let is_inside = |law| FleetLaw::new(law, 2).inside_band(&observed);
+        assert_eq!((is_inside(law), is_inside(slower)), (Some(true), Some(false)), "{law:?}, seed {seed}");
+    }
+}
+
+#[test]
+fn four_hundred_changes_tell_a_law_from_a_slower_one() {
+    let polling =
+        |period_ms| Distribution::Polling { period_ms, cdn_ttl_ms: 200.0, batch_ms: 0.0, fetch_ms: 0.0 };
+    check_band(polling(1_000.0), polling(1_500.0), |world| {
+        let copy_at = world.uniform(200.0);
+        last_of(2, || world.polled(1_000.0, copy_at, 0.0))
+    });
+    let layers = |ms| Distribution::TwoLayers { near_ms: ms, far_ms: ms, far_shared: false };
+    check_band(layers(1_000.0), layers(1_500.0), |world| {
+        last_of(2, || {
+            let far = world.uniform(1_000.0);
+            world.two_layers(1_000.0, far)
+        })
+    });
+    let push = |resync_ms| Distribution::Push { delay_ms: 10.0, loss: 0.6, resync_ms };
+    check_band(push(1_000.0), push(1_500.0), |world| last_of(2, || world.pushed(10.0, 0.6, 1_000.0)));
 }
 
 #[test]

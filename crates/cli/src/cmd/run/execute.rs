@@ -42,7 +42,8 @@ pub(crate) fn execute(request: RunRequest, console: &Console) -> anyhow::Result<
     };
     let complete = resumed.is_some() && fleets.is_empty();
     if resumed.is_some() && !complete && plan.options.version != VERSION {
-        let message = format!("this run was begun by revbench {}, and this is {VERSION}", plan.options.version);
+        let message =
+            format!("this run was begun by revbench {}, and this is {VERSION}", plan.options.version);
         return Err(Failure::new(ExitCode::Usage, CONFLICT, message)
             .help("figures of two versions are not one run; start a new one")
             .into());
