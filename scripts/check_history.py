@@ -7,6 +7,9 @@ The raw history is in `history/STRATEGY/`, or in `history/block-NN/STRATEGY/` wh
 over all of them. Where a block's folder is missing that is a disagreement, unless --partial-history says that some were left
 out on purpose: then `not checked:` lines name them, and only the windows of the blocks that are there are compared.
 
+It does not recompute of a cell: `one_shot`; of exposure `writes_after_ack`, `forced_logouts`, the implied mean window and
+`two_channel`; predictions and bands; reasons of validity other than controls and premature answers; latency, rates, cost.
+
 One line per cell; each disagreement is a line with cell, subject, instance and both values. Exit codes: 0 all that was
 compared agrees, 1 something disagrees, 2 the folder is not a run directory, nothing was left to compare, or the capture cannot
 be read.
@@ -41,11 +44,18 @@ def details(run, summary):
             yield cell, document(run / "cells" / f"{cell['scenario']}.{cell['strategy']}.json")
 
 
-def scopes_of(manifest):
-    """What each scenario's change is scoped to, from the scenario files that the manifest keeps."""
-    texts = {scenario["file"].removesuffix(".toml"): scenario["text"] for scenario in manifest["options"]["scenarios"]}
-    named = ((re.search(r'^name *= *"([^"]+)"', text, re.M), re.search(r'^scope *= *"(\w+)"', text, re.M), file) for file, text in texts.items())
-    return {name[1] if name else file: scope[1] for name, scope, file in named if scope}
+def meant_by(manifest):
+    """What each scenario's change is scoped to and whether the honest session survives it, from the scenario files that the
+    manifest keeps."""
+    found = {}
+    for scenario in manifest["options"]["scenarios"]:
+        text = scenario["text"]
+        name = re.search(r'^name *= *"([^"]+)"', text, re.M)
+        scope = re.search(r'^scope *= *"(\w+)"', text, re.M)
+        survives = re.search(r"^honest_survives *= *(true|false)", text, re.M)
+        key = name[1] if name else scenario["file"].removesuffix(".toml")
+        found[key] = {"scope": scope and scope[1], "survives": not survives or survives[1] == "true"}
+    return found
 
 
 def blocks_of(summary):
@@ -63,11 +73,11 @@ def by_strategy(found):
     return groups
 
 
-def recomputed(run, blocks, own, scopes):
+def recomputed(run, blocks, own, meant):
     """What the raw histories of one strategy say about each of its cells (detail, Cell), and what is wrong with folders.
     One block is read after the other, so that one is held at a time."""
     cells = [
-        (detail, recompute.Cell(cell["scenario"], cell["orientation"], cell["instances"], compare.horizon_ns(detail), scopes.get(cell["scenario"])))
+        (detail, recompute.Cell(cell["scenario"], cell["orientation"], cell["instances"], compare.horizon_ns(detail), **meant.get(cell["scenario"], {})))
         for cell, detail in own
     ]
     strategy, problems = own[0][0]["strategy"], []
@@ -98,7 +108,7 @@ def missing_said(name, missing, partial_history):
 def check_run(run, partial_history=False):
     """Compares every cell; returns the problems."""
     summary = document(run / "summary.json")
-    scopes = scopes_of(document(run / "manifest.json"))
+    meant = meant_by(document(run / "manifest.json"))
     if not str(summary.get("schema", "")).startswith("revbench.run/"):
         raise tables.NotARun(f"{run / 'summary.json'} is not the summary of a run")
     try:
@@ -112,7 +122,7 @@ def check_run(run, partial_history=False):
     problems = [f"history/{name} belongs to no block of the run" for name in tables.strays(run, blocks)] if groups else []
     seen = 0
     for own in groups.values():
-        cells, found_wrong = recomputed(run, blocks, own, scopes)
+        cells, found_wrong = recomputed(run, blocks, own, meant)
         problems += found_wrong
         for (cell, _), (detail, found) in zip(own, cells):
             name = name_of(cell)

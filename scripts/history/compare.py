@@ -204,6 +204,11 @@ def compare_figures(at, cell, found, resolutions):
     for key, p in (("p50", 0.5), ("p99", 0.99)):
         latency = estimators.nearest_rank(found.change_latency, p) / NS_PER_MS if found.change_latency else 0.0
         at.check(f"change_latency_ms.{key}", written["change_latency_ms"][key], latency)
+    compare_session(at, "client_visible", written["client_visible"], found.client_visible)
+    if compare_session(at, "other_session", written["other_session"], found.other_session):
+        at.check("other_session, seen_by", written["other_session"]["seen_by"], "pinned")
+        censored = sum(window.censored for window in found.other_session)
+        at.check("other_session, never_converged", written["other_session"]["never_converged"], censored)
     each = {one["instance"]: one for one in written["per_instance"]}
     for position, instance in enumerate(found.instances if found.judged else []):
         windows = [window for window in found.at(position) if window]
@@ -216,6 +221,17 @@ def compare_figures(at, cell, found, resolutions):
         at.check_interval(f"instance {instance}, max_ms", own["max_ms"], recompute.worst_ms(windows))
 
 
+def compare_session(at, what, written, windows):
+    """What one session saw; null where it showed nothing. Are there figures on both sides?"""
+    if written is None or not windows:
+        at.check(f"{what}, changes", written and written["changes"], len(windows) or None)
+        return False
+    at.check(f"{what}, changes", written["changes"], len(windows))
+    at.check_interval(f"{what}, p50_ms", written["p50_ms"], recompute.quantile_ms(windows, 0.5))
+    at.check_interval(f"{what}, max_ms", written["max_ms"], recompute.worst_ms(windows))
+    return True
+
+
 def compare_claim(at, cell, found, resolutions):
     """The verdict and its evidence; a void cell has no verdict."""
     written = cell["claim"]
@@ -225,13 +241,15 @@ def compare_claim(at, cell, found, resolutions):
         return
     bound = written["bound_ms"] * NS_PER_MS
     evidence = written["evidence"]
-    hits = sum(window.lower > bound for window in found.fleet)
+    # What an acknowledged change certainly showed counts against the claim, though it has no window.
+    late = sum(lower > bound for lower in found.unobserved)
+    hits, changes = sum(window.lower > bound for window in found.fleet) + late, len(found.fleet) + late
     invalid = cell["validity"]["staleness"] == "invalid"
-    expected = None if invalid else estimators.verdict(found.fleet, [resolution * NS_PER_MS for resolution in resolutions], bound)
+    expected = None if invalid else estimators.verdict(found.fleet, [resolution * NS_PER_MS for resolution in resolutions], bound, found.unobserved)
     at.check("claim.verdict", written["verdict"], expected)
-    at.check("claim.evidence.changes", evidence["changes"], len(found.fleet))
+    at.check("claim.evidence.changes", evidence["changes"], changes)
     at.check("claim.evidence.violating", evidence["violating"], hits)
-    limit = estimators.clopper_pearson_upper(hits, len(found.fleet))
+    limit = estimators.clopper_pearson_upper(hits, changes)
     at.check("claim.evidence.violating_share_upper95", evidence["violating_share_upper95"], limit, 1e-9)
 
 

@@ -58,12 +58,12 @@ def clopper_pearson_upper(hits, n, alpha=0.05):
     return (low + high) / 2
 
 
-def verdict(windows, resolutions, bound):
-    """Broken where some lower end exceeds the bound; holds where every upper end is within bound + resolution of its
-    change; else undecided. None where there is nothing to judge."""
+def verdict(windows, resolutions, bound, unobserved=()):
+    """Broken where some lower end exceeds the bound, that of a change without a window (`unobserved`) included; holds where
+    every upper end is within bound + resolution of its change; else undecided. None where there is nothing to judge."""
+    if any(lower > bound for lower in (*(window.lower for window in windows), *unobserved)):
+        return "broken"
     if not windows:
         return None
-    if any(window.lower > bound for window in windows):
-        return "broken"
     within = all(window.upper <= bound + resolution for window, resolution in zip(windows, resolutions))
     return "holds" if within else "undecided"

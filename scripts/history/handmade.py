@@ -1,8 +1,8 @@
 """A run of several blocks made by hand, its windows and figures known without computing any: for the checker's tests.
 
 Two subjects of the same names in each block lose a right, submitted at 90 ms and acknowledged at 100 ms of their fleet. Their
-windows are [10, 15], [20, 25] … ms in order of blocks, each from one stale and one fresh answer. Block 1 has a stale
-background answer for each, block 2 a change whose outcome is unknown, and every block a subject in a role that counts for
+windows are [10, 15], [20, 25] … ms in order of blocks, each from one stale and one fresh answer; the honest session's are
+2 ms later. Block 1 has a stale background answer for each, block 2 a change whose outcome is unknown, and every block a subject in a role that counts for
 nothing, a control, and the control strategy's twin, which is no cell.
 """
 
@@ -15,6 +15,8 @@ STRATEGY, SCENARIO = "lookup", "demoted"
 SUBMITTED, ACKNOWLEDGED, MS = 90, 100, 1_000_000
 BOUND_MS, RESOLUTION_MS = 100.0, 3.0
 SUBJECTS = ["a", "b"]
+# How much later than the kept token's an honest client's window begins and ends.
+HONEST_LATER_MS = 2
 
 
 def table(path, fields, rows):
@@ -43,6 +45,8 @@ def write_history(folder, block):
     asked = [(3, "pinned", "probe", 900, "allow"), (3, "pinned", "background", 910, "allow"), (4, "honest", "background", 50, "allow")]
     for subject, lower in enumerate(lowers(block)):
         asked += [(subject, "pinned", "probe", lower, "allow"), (subject, "pinned", "probe", lower + 4, "deny")]
+        own = lower + HONEST_LATER_MS
+        asked += [(subject, "honest", "probe", own, "allow"), (subject, "honest", "probe", own + 4, "deny")]
         asked.append((subject, "pinned", "background", 200, "deny"))
         if block == 1:
             asked.append((subject, "pinned", "background", 2, "allow"))
@@ -57,6 +61,10 @@ def interval(lower, upper):
     return {"lower": float(lower), "upper": float(upper)}
 
 
+def later(found):
+    return found and {end: value + HONEST_LATER_MS for end, value in found.items()}
+
+
 def cell(measured):
     """What a run says of the cell when it has measured these blocks."""
     known = sorted(lower for block in measured for lower in lowers(block))
@@ -65,6 +73,7 @@ def cell(measured):
     worst = interval(known[-1], known[-1] + 5)
     # Six windows: every quantile but the median needs more, and the median's interval is all of them.
     p50 = whole if count == 6 else None
+    visible = {"changes": count, "p50_ms": later(p50), "max_ms": later(worst)}
     stale = 2 * (1 in measured)
     figures = {"changes": count, "changes_unknown": unknown, "never_converged": 0, "regressions": 0, "late_regressions": 0}
     # Of equally spaced values d apart the variance is d² n (n + 1) / 12.
@@ -73,6 +82,7 @@ def cell(measured):
         "seen_by": "pinned", "p50_ms": p50, "p90_ms": None, "p95_ms": None, "p99_ms": None, "max_ms": worst,
         "mean_ms": (known[0] + known[-1] + 5) / 2, "mean_se_ms": error, "width_p50_ms": 5.0, "resolution_ms": RESOLUTION_MS,
         "change_latency_ms": {"p50": 10.0, "p99": 10.0}, "per_instance": [{"instance": 0, "never_converged": 0, "p50_ms": p50, "max_ms": worst}],
+        "client_visible": visible, "other_session": None,
     }
     evidence = {"changes": count, "violating": 0, "violating_share_upper95": 1 - 0.05 ** (1 / count)}
     return {

@@ -10,6 +10,8 @@ NS_PER_MS = 1e6
 CONTROL_LIMIT = 0.001
 # Whose answers carry the figures: the kept token of a revocation, the honest client of a grant.
 SEEN_BY = {"revoke": "pinned", "grant": "honest"}
+# Changes of these mean one session, which is the kept token's: an honest client beside it may go on.
+ONE_SESSION = ("token", "session")
 
 
 class Judged(NamedTuple):
@@ -23,16 +25,19 @@ class Judged(NamedTuple):
 
 
 class Index:
-    """The requests of a block's history by subject, session and instance; renewals decide nothing."""
+    """The requests of a block's history by subject, session and instance. Renewals decide nothing, but that a refused one
+    tells a client whose session was to end."""
 
     def __init__(self, history, instances, block=1):
         self.history = history
         self.block = block
         self.instances = range(instances)
-        self.by_key = collections.defaultdict(list)
+        self.by_key, self.refused = collections.defaultdict(list), collections.defaultdict(list)
         for request in history.requests:
             if request.purpose != "refresh":
                 self.by_key[request.subject, request.session, request.instance].append(request)
+            elif request.decision == "reauthenticate":
+                self.refused[request.subject, request.session].append(request)
         # When the same subject is changed again; and the changes that were its first.
         self.next_submitted, first = {}, {}
         for change in sorted(history.changes, key=lambda change: -change.submitted):
@@ -40,10 +45,14 @@ class Index:
             first[change.subject] = change
         self.first = set(first.values())
 
-    def requests(self, change, session, instance):
-        """What was asked before the subject was changed again."""
+    def requests(self, change, session, instance, ends=False):
+        """What was asked before the subject was changed again. Where the change `ends` the session, a renewal that was sent
+        after the submission and refused is the new answer at every instance."""
         until = self.next_submitted[change]
         asked = self.by_key[change.subject, session, instance]
+        if ends:
+            refused = [request for request in self.refused[change.subject, session] if request.sent >= change.submitted]
+            asked = asked + [request._replace(instance=instance, decision=windows.NEW[change.orientation]) for request in refused]
         return asked if math.isinf(until) else [request for request in asked if request.received < until]
 
     def changes(self, scenario, orientation, roles=("treated",)):
@@ -55,33 +64,49 @@ class Index:
             if change.orientation == orientation and subjects[change.subject].scenario == scenario and subjects[change.subject].role in roles
         ]
 
-    def judge(self, change, session, horizon=math.inf):
+    def judge(self, change, session, horizon=math.inf, ends=False):
         """The windows of a change at each instance and of the fleet."""
-        each = [windows.instance_window(change, self.requests(change, session, instance), horizon) for instance in self.instances]
+        each = [windows.instance_window(change, self.requests(change, session, instance, ends), horizon) for instance in self.instances]
         name = self.history.subjects[change.subject].name
         return Judged(self.block, name, change, each, windows.fleet_window(each))
+
+    def certain_lower(self, change, session):
+        """How long some instance was certainly stale, be the window of the change unknown or not."""
+        return max((windows.certain_lower(change, self.requests(change, session, instance)) for instance in self.instances), default=0)
 
 
 class Cell:
     """What the raw histories say about one scenario, strategy and orientation, pooled over the blocks that were added."""
 
-    def __init__(self, scenario, orientation, instances, horizon=math.inf, scope="subject"):
+    def __init__(self, scenario, orientation, instances, horizon=math.inf, scope="subject", survives=True):
         self.scenario, self.orientation, self.horizon, self.scope = scenario, orientation, horizon, scope
+        # Does the change end the honest session, too?
+        self.ends = orientation == "revoke" and scope not in ONE_SESSION and not survives
         self.instances = range(instances)
         self.blocks, self.judged = [], []
+        # The fleet's windows through the session that carries no claim, and for how long (ns) some instance was certainly
+        # stale in acknowledged changes without a window.
+        self.beside, self.unobserved = [], []
         self.unknown = self.premature = self.exposed = self.traffic = self.wrong_controls = self.controls = 0
 
     def add(self, index):
         """Takes in one block."""
-        sent = [change for change in index.changes(self.scenario, self.orientation) if change.outcome != "fail"]
+        # One that was refused, or of which nobody knows, has no window, but is counted.
+        changes = index.changes(self.scenario, self.orientation)
+        acknowledged = [change for change in changes if change.outcome == "ok"]
         session = SEEN_BY[self.orientation]
-        judged = [index.judge(change, session, self.horizon) for change in sent if change.outcome == "ok"]
+        judged = [index.judge(change, session, self.horizon) for change in acknowledged]
+        self.unobserved += [index.certain_lower(one.change, session) for one in judged if not one.fleet]
         judged = [one for one in judged if one.fleet]
         self.blocks.append(index.block)
         self.judged += judged
-        self.unknown += len(sent) - len(judged)
+        self.unknown += len(changes) - len(judged)
+        if self.looks_beside:
+            other = "honest" if session == "pinned" else "pinned"
+            beside = [index.judge(change, other, self.horizon, self.ends).fleet for change in acknowledged]
+            self.beside += [window for window in beside if window]
         # After an earlier change of the same subject the new answer may be an older one, and is not impossible.
-        firsts = [change for change in sent if change in index.first]
+        firsts = [change for change in acknowledged if change in index.first]
         self.premature += sum(windows.premature(change, index.requests(change, session, instance)) for change in firsts for instance in index.instances)
         exposed, traffic = exposure(index, self.scenario, self.orientation, self.scope)
         wrong, asked = controls(index.history, self.scenario)
@@ -91,6 +116,21 @@ class Cell:
     @property
     def fleet(self):
         return [one.fleet for one in self.judged]
+
+    @property
+    def looks_beside(self):
+        """Has the other session anything to show? Not where a revocation means the kept token's session alone."""
+        return self.orientation == "grant" or self.scope not in ONE_SESSION
+
+    @property
+    def client_visible(self):
+        """The fleet's windows as the honest client saw them."""
+        return self.fleet if SEEN_BY[self.orientation] == "honest" else self.beside
+
+    @property
+    def other_session(self):
+        """The fleet's windows through the kept token of a grant."""
+        return self.beside if self.orientation == "grant" else []
 
     @property
     def never_converged(self):
@@ -130,7 +170,7 @@ def exposure(index, scenario, orientation, scope):
     because a token kept from before says what its holder could do then.
     """
     sessions = ["pinned"] if orientation == "revoke" else ["honest"]
-    if orientation == "revoke" and scope not in ("token", "session"):
+    if orientation == "revoke" and scope not in ONE_SESSION:
         sessions.append("honest")
     exposed = traffic = 0
     for change in index.changes(scenario, orientation, ("treated", "unprobed")):

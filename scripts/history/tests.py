@@ -267,6 +267,124 @@ class Roles(unittest.TestCase):
                 self.assertEqual(found.controls, 0)
 
 
+class OtherRules(unittest.TestCase):
+    """Pooled counts, verdicts and the session beside, of one or two subjects at two instances; submitted at 90 ms."""
+
+    def cell(self, changes, asked, **options):
+        """A cell of subjects 0, 1 … with a change each; requests are (subject, request)."""
+        subjects = [tables.Subject(f"s{at}", "x", "treated") for at in range(len(changes))]
+        found = recompute.Cell("x", changes[0].orientation, 2, **options)
+        changes = [one._replace(subject=at) for at, one in enumerate(changes)]
+        requests = [request._replace(subject=at) for at, request in asked]
+        found.add(recompute.Index(tables.History(subjects, changes, requests), 2))
+        return found
+
+    def fresh(self, subject=0, **options):
+        """A window of [0, 3] ms at both instances."""
+        return [(subject, ask(101, 103, "deny", instance, **options)) for instance in (0, 1)]
+
+    def problems(self, found, bound_ms, verdict, changes, violating):
+        """What the checker says of a claim that is written so."""
+        share = estimators.clopper_pearson_upper(violating, changes)
+        evidence = {"changes": changes, "violating": violating, "violating_share_upper95": share}
+        cell = {"claim": {"bound_ms": bound_ms, "verdict": verdict, "evidence": evidence}, "validity": {"staleness": "valid"}}
+        at = compare.Comparison("x")
+        compare.compare_claim(at, cell, found, [3.0] * len(found.judged))
+        return at.problems
+
+    def test_what_a_change_without_a_window_certainly_showed_counts_against_the_claim(self):
+        # The second change: instance 0 is stale until 50 ms after the acknowledgement, instance 1 fails for good.
+        unseen = [(1, ask(150, 151, "allow", 0)), (1, ask(160, 161, "deny", 0)), *((1, ask(110 + at, 111 + at, "error", 1)) for at in range(5))]
+        found = self.cell([change(), change()], self.fresh() + unseen)
+        self.assertEqual((len(found.judged), found.unknown, found.unobserved), (1, 1, [50 * MS]))
+        self.assertEqual(self.problems(found, 49, "broken", 2, 1), [])
+        self.assertEqual(self.problems(found, 50, "holds", 1, 0), [])
+        self.assertEqual(len(self.problems(found, 49, "holds", 1, 0)), 4)
+        self.assertEqual(len(self.problems(found, 50, "broken", 2, 1)), 4)
+        # Mostly errors at the very instance that was stale; no change has a window.
+        noisy = [(0, ask(150, 151, "allow", 0)), *((0, ask(160 + at, 161 + at, "error", 0)) for at in range(5)), (0, ask(170, 171, "deny", 0))]
+        alone = self.cell([change()], noisy + self.fresh()[1:])
+        self.assertEqual((alone.judged, self.problems(alone, 49, "broken", 1, 1)), ([], []))
+        # Of a change that nobody acknowledged nothing is certain.
+        unknown = self.cell([change(), change(outcome="info")], self.fresh() + unseen)
+        self.assertEqual((unknown.unknown, unknown.unobserved, self.problems(unknown, 49, "holds", 1, 0)), (1, [], []))
+
+    def test_a_refused_change_is_unknown(self):
+        for outcome in ("fail", "info"):
+            with self.subTest(outcome=outcome):
+                answers = [(1, ask(50, 51, "deny")), *self.fresh(1)]
+                found = self.cell([change(), change(outcome=outcome)], self.fresh() + answers)
+                self.assertEqual((len(found.judged), found.unknown, found.unobserved, found.premature), (1, 1, [], 0))
+
+    def beside(self, found):
+        def ends(windows):
+            return [(window.lower / MS, window.upper / MS) for window in windows]
+
+        return ends(found.client_visible), ends(found.other_session)
+
+    def test_the_honest_client_beside_a_revocation(self):
+        honest = [(0, ask(110, 112, "allow", instance, session="honest")) for instance in (0, 1)]
+        honest += [(0, ask(120 + 10 * instance, 122 + 10 * instance, "deny", instance, session="honest")) for instance in (0, 1)]
+        for scope, expected in (("subject", [(10, 32)]), ("session", []), ("token", [])):
+            with self.subTest(scope=scope):
+                self.assertEqual(self.beside(self.cell([change()], self.fresh() + honest, scope=scope)), (expected, []))
+        # Nobody asked with the honest session at one instance.
+        self.assertEqual(self.beside(self.cell([change()], self.fresh() + honest[::2])), ([], []))
+
+    def test_a_refused_renewal_closes_what_the_change_ends(self):
+        def honest(sent, said="reauthenticate"):
+            stale = [(0, ask(110, 112, "allow", instance, session="honest")) for instance in (0, 1)]
+            return self.fresh() + stale + [(0, ask(sent, sent + 2, said, 0, session="honest", purpose="refresh"))]
+
+        for expected, survives, asked in (
+            ((10, 42), False, honest(140)),
+            ((10, math.inf), True, honest(140)),
+            ((10, math.inf), False, honest(140, "allow")),
+            ((10, math.inf), False, honest(140, "error")),
+            ((10, math.inf), False, honest(80)),
+        ):
+            with self.subTest(survives=survives, last=asked[-1]):
+                self.assertEqual(self.beside(self.cell([change()], asked, survives=survives)), ([expected], []))
+        # One that was sent before the submission was refused for another reason.
+        early = [(0, ask(85, 103, "reauthenticate", session="honest", purpose="refresh"))]
+        denied = [(0, ask(130, 132, "deny", instance, session="honest")) for instance in (0, 1)]
+        self.assertEqual(self.beside(self.cell([change()], self.fresh() + early + denied, survives=False)), ([(0, 32)], []))
+        # The kept token learns nothing from a renewal.
+        kept = [(0, ask(110, 112, "allow", instance)) for instance in (0, 1)] + [(0, ask(140, 142, "reauthenticate", purpose="refresh"))]
+        self.assertEqual(self.cell([change()], kept, survives=False).never_converged, 1)
+
+    def test_the_kept_token_beside_a_grant(self):
+        honest = [(0, ask(101, 103, "allow", instance, session="honest")) for instance in (0, 1)]
+        pinned = [(0, ask(190, 191, "deny", instance)) for instance in (0, 1)]
+        self.assertEqual(self.beside(self.cell([change("grant")], honest + pinned)), ([(0, 3)], [(90, math.inf)]))
+        self.assertEqual(self.beside(self.cell([change("grant")], honest)), ([(0, 3)], []))
+
+    def test_figures_of_a_session_are_compared(self):
+        found = [windows.Window(lower * MS, (lower + 5) * MS, 0, 0, 0) for lower in range(6)]
+        right = {"changes": 6, "p50_ms": handmade.interval(0, 10), "max_ms": handmade.interval(5, 10)}
+        for problems, written, those in (
+            (0, right, found),
+            (0, None, []),
+            (1, None, found),
+            (1, right, []),
+            (1, right | {"changes": 5}, found),
+            (1, right | {"p50_ms": None}, found),
+            (1, right | {"max_ms": handmade.interval(5, 11)}, found),
+        ):
+            with self.subTest(written=written, those=len(those)):
+                at = compare.Comparison("x")
+                compare.compare_session(at, "client_visible", written, those)
+                self.assertEqual(len(at.problems), problems, at.problems)
+
+
+class Meant(unittest.TestCase):
+    def test_what_the_scenario_s_file_says_of_its_change(self):
+        text = 'name = "gone"\n[change]\nscope = "subject"\nhonest_survives = false\n'
+        files = [{"file": "a.toml", "text": text}, {"file": "kept.toml", "text": 'scope = "token"\nhonest_survives = true\n'}]
+        found = check_history.meant_by({"options": {"scenarios": files}})
+        self.assertEqual(found, {"gone": {"scope": "subject", "survives": False}, "kept": {"scope": "token", "survives": True}})
+
+
 class Blocks(unittest.TestCase):
     """A run of three blocks made by hand, in which every figure is known; then with one thing changed."""
 
@@ -356,6 +474,10 @@ class Blocks(unittest.TestCase):
             (("staleness", "changes_unknown"), 0),
             (("staleness", "p50_ms", "upper"), 55.0),
             (("staleness", "max_ms", "lower"), 50.0),
+            (("staleness", "client_visible", "changes"), 2),
+            (("staleness", "client_visible", "max_ms", "upper"), 60.0),
+            (("staleness", "client_visible"), None),
+            (("staleness", "other_session"), {"seen_by": "pinned", "changes": 6}),
             (("claim", "evidence", "changes"), 2),
             (("exposure", "stale_allowed"), 1),
             (("exposure", "per_million"), 5e5),

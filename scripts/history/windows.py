@@ -45,6 +45,13 @@ def evidence(request, change):
     return "new" if kept and request.sent >= change.submitted else None
 
 
+def certain_lower(change, requests):
+    """How long the old answer was certainly given after the acknowledgement, whatever else these requests failed to show:
+    the last stale answer's send, 0 without one."""
+    stale = [request.sent for request in requests if evidence(request, change) == "old" and request.sent > change.acknowledged]
+    return max(stale) - change.acknowledged if stale else 0
+
+
 def instance_window(change, requests, horizon=math.inf):
     """The window at one instance from its (Request)s of one session; None where they show nothing after the
     submission, or where most of what lies in the bracket are errors."""
