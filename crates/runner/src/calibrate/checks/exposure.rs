@@ -121,8 +121,7 @@ fn without_probes(truth: &Truth<'_>, judgements: &[Judgement], counted: &Counted
     let logged = counted.sum(in_role(truth, role), |own| own.logged);
     let under_way = counted.sum(in_role(truth, role), |own| own.under_way);
     let demand = format!(
-        "the {logged} old decisions that the server logged after the acknowledgement, less at most the {under_way} \
-         requests under way at it (no more than 1 %)"
+        "{logged} that the server logged after acknowledgements, less at most {under_way} under way (≤ 1 %)"
     );
     let few = under_way * UNDER_WAY_ONE_IN <= logged;
     let passed = few && logged > 0 && (logged.saturating_sub(under_way)..=logged).contains(&seen);
@@ -133,9 +132,8 @@ fn beside_probes(truth: &Truth<'_>, judgements: &[Judgement], counted: &Counted)
     let role = SubjectRole::Treated;
     let seen = seen(role, truth, judgements);
     let known = counted.beside_probes(in_role(truth, role));
-    let demand = format!(
-        "the {known} old decisions after the acknowledgement that answer no probe and nothing under way"
-    );
+    let demand =
+        format!("{known} that the server logged after acknowledgements, but for probes and those under way");
     Check::new("exposure beside probes", demand, seen.to_string(), known == seen && known > 0)
 }
 
