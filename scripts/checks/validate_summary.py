@@ -9,7 +9,8 @@ import sys
 
 import jsonschema
 
-STRATEGIES = {"floor", "none", "short-ttl", "deny-list", "token-version", "lookup", "cached-lookup"}
+STRATEGIES = {"floor", "none", "short-ttl", "deny-list", "token-version", "lookup", "cached-lookup",
+              "deny-and-refresh", "allow-list", "valid-after", "push"}
 
 
 def fail(why):

@@ -38,6 +38,12 @@ impl Claims {
         (self.exp * 1_000.0).round() as u64
     }
 
+    /// Instant of issue in milliseconds since the epoch.
+    #[inline]
+    pub fn iat_ms(&self) -> u64 {
+        (self.iat * 1_000.0).round() as u64
+    }
+
     /// Does the token itself say that its holder may do this?
     #[inline]
     pub fn grants(&self, wanted: &Permission) -> bool {

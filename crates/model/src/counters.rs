@@ -10,7 +10,7 @@ pub mod name {
     pub const STORE_OPS: &str = "revbench_store_operations_total";
     /// Times that something waited for the store; a pipeline or transaction is one.
     pub const STORE_ROUND_TRIPS: &str = "revbench_store_round_trips_total";
-    /// Times that a decision waited for the store.
+    /// Times that a decision waited for the store, or for the issuer and the issuer's store: two in a row.
     pub const PATH_ROUND_TRIPS: &str = "revbench_path_round_trips_total";
     /// Store commands sent on behalf of decisions.
     pub const PATH_STORE_OPS: &str = "revbench_path_store_operations_total";

@@ -39,13 +39,15 @@ pub enum Reason {
     Revoked,
     /// The token carries an older version of the subject's authority.
     OutdatedVersion,
+    /// The token's claims are out of date and its session goes on: refresh and come back.
+    RefreshNeeded,
     /// The store did not answer in time and the policy is to refuse.
     StoreUnavailable,
 }
 
 impl Reason {
     /// Every reason, in the order of the metrics page.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::Allowed,
         Reason::Unchecked,
         Reason::MissingPermission,
@@ -55,6 +57,7 @@ impl Reason {
         Reason::Expired,
         Reason::Revoked,
         Reason::OutdatedVersion,
+        Reason::RefreshNeeded,
         Reason::StoreUnavailable,
     ];
 
@@ -70,6 +73,7 @@ impl Reason {
             Reason::Expired => "expired",
             Reason::Revoked => "revoked",
             Reason::OutdatedVersion => "outdated-version",
+            Reason::RefreshNeeded => "refresh-needed",
             Reason::StoreUnavailable => "store-unavailable",
         }
     }
@@ -88,7 +92,8 @@ impl Reason {
             | Reason::InvalidToken
             | Reason::Expired
             | Reason::Revoked
-            | Reason::OutdatedVersion => DecisionClass::Reauthenticate,
+            | Reason::OutdatedVersion
+            | Reason::RefreshNeeded => DecisionClass::Reauthenticate,
             Reason::StoreUnavailable => DecisionClass::Error,
         }
     }

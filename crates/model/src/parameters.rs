@@ -32,13 +32,22 @@ const fn row(
 pub const PARAMETERS: &[Parameter] = &[
     row("token_ttl", DURATION, "3s", "life of an access token of short-ttl; other tokens outlive the run"),
     row("leeway", DURATION, "1s", "how long after its expiry a token is still accepted"),
-    row("cache_ttl", DURATION, "2s", "age at which a cached permission is read again (cached-lookup)"),
+    row("cache_ttl", DURATION, "2s", "age at which a cached permission or answer is read again"),
+    row("backstop", DURATION, "30s", "age at which permissions are read again without a message (push)"),
+    row("heartbeat", DURATION, "1s", "silence after which a subscriber asks for a sign of life (push)"),
     row("store_timeout", DURATION, "250ms", "how long a resource server waits for the store"),
     row(
         "on_store_down",
         "'refuse' or 'allow-from-token'",
         "allow-from-token",
-        "what a resource server does when the store does not answer in time",
+        "what a resource server does when the store or the issuer does not answer in time",
+    ),
+    row("issuer_timeout", DURATION, "250ms", "how long a resource server waits for the issuer"),
+    row(
+        "cache_inactive",
+        "'yes' or 'no'",
+        "yes",
+        "whether the answer that a token is not active is kept like any other (cached-introspection)",
     ),
     row(
         "refresh_at",
@@ -51,6 +60,12 @@ pub const PARAMETERS: &[Parameter] = &[
     row("algorithm", "one of RS256, ES256, EdDSA, HS256", "ES256", "how access tokens are signed"),
     row("extra_permissions", COUNT, "50", "permissions of each subject beside the scenario's: longer tokens"),
     row("deny_preload", COUNT, "10000", "entries of unrelated tokens on the deny list before the run"),
+    row(
+        "cutoff_rule",
+        "one of millisecond, second, second-lenient",
+        "second",
+        "ticks of valid-after's cut-offs, and whether a token of the cut-off's own tick passes (lenient)",
+    ),
 ];
 
 impl Parameter {
@@ -65,19 +80,28 @@ impl Parameter {
             "token_ttl" => whole_ms(settings.token_ttl_ms),
             "leeway" => whole_ms(settings.leeway_ms),
             "cache_ttl" => whole_ms(settings.cache_ttl_ms),
+            "backstop" => whole_ms(settings.backstop_ms),
+            "heartbeat" => whole_ms(settings.heartbeat_ms),
             "store_timeout" => whole_ms(settings.store_timeout_ms),
+            "issuer_timeout" => whole_ms(settings.issuer_timeout_ms),
+            "cache_inactive" => yes_or_no(settings.cache_inactive).to_owned(),
             "refresh_jitter" => whole_ms(settings.refresh_jitter_ms),
             "refresh_timeout" => whole_ms(settings.refresh_timeout_ms),
             "refresh_at" => settings.refresh_at.to_string(),
             "algorithm" => settings.algorithm.name().to_owned(),
             "extra_permissions" => settings.extra_permissions.to_string(),
             "deny_preload" => settings.deny_preload.to_string(),
+            "cutoff_rule" => settings.cutoff_rule.name().to_owned(),
             _ => match settings.on_store_down {
                 OnStoreDown::Refuse => "refuse".to_owned(),
                 OnStoreDown::AllowFromToken => "allow-from-token".to_owned(),
             },
         }
     }
+}
+
+fn yes_or_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }
 
 /// In the largest unit that leaves a whole number.

@@ -45,6 +45,33 @@ pub enum OnStoreDown {
     AllowFromToken,
 }
 
+/// What `valid-after` compares, and what becomes of tokens issued in the tick of the cut-off itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutoffRule {
+    /// Milliseconds; a token of the cut-off's own millisecond is refused.
+    #[default]
+    Millisecond,
+    /// Whole seconds; a token of the cut-off's own second is refused.
+    Second,
+    /// Whole seconds; a token of the cut-off's own second passes, also one from before it: what many products do.
+    SecondLenient,
+}
+
+impl CutoffRule {
+    /// All of them, the default first.
+    pub const ALL: [CutoffRule; 3] = [CutoffRule::Millisecond, CutoffRule::Second, CutoffRule::SecondLenient];
+
+    /// The word on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            CutoffRule::Millisecond => "millisecond",
+            CutoffRule::Second => "second",
+            CutoffRule::SecondLenient => "second-lenient",
+        }
+    }
+}
+
 /// Everything that can be set with `--param`; the names there are these without the unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -53,12 +80,20 @@ pub struct Settings {
     pub token_ttl_ms: u64,
     /// How long after `exp` a resource server still accepts.
     pub leeway_ms: u64,
-    /// Age at which a cached permission is read again (`cached-lookup`).
+    /// Age at which a cached permission or answer is read again (`cached-lookup`, `cached-introspection`).
     pub cache_ttl_ms: u64,
+    /// Age at which a cached permission is read again although no message came (`push`).
+    pub backstop_ms: u64,
+    /// Silence after which a subscriber asks the store for a sign of life (`push`).
+    pub heartbeat_ms: u64,
     /// How long a resource server waits for the store.
     pub store_timeout_ms: u64,
     /// What happens then.
     pub on_store_down: OnStoreDown,
+    /// How long a resource server waits for the issuer; what happens then is `on_store_down` as well.
+    pub issuer_timeout_ms: u64,
+    /// Is the answer that a token is not active kept like any other (`cached-introspection`)?
+    pub cache_inactive: bool,
     /// Fraction of a token's life at which a client renews it, 0 < φ ≤ 1.
     pub refresh_at: f64,
     /// Longest seeded pause of a client between a 401 and its refresh.
@@ -71,6 +106,8 @@ pub struct Settings {
     pub extra_permissions: u32,
     /// Deny-list entries of unrelated tokens loaded before the run.
     pub deny_preload: u32,
+    /// How finely cut-offs are kept, and which way their own tick falls (`valid-after`).
+    pub cutoff_rule: CutoffRule,
 }
 
 impl Default for Settings {
@@ -79,14 +116,19 @@ impl Default for Settings {
             token_ttl_ms: 900_000,
             leeway_ms: 0,
             cache_ttl_ms: 1_000,
+            backstop_ms: 2_000,
+            heartbeat_ms: 500,
             store_timeout_ms: 500,
             on_store_down: OnStoreDown::Refuse,
+            issuer_timeout_ms: 500,
+            cache_inactive: false,
             refresh_at: 0.8,
             refresh_jitter_ms: 20,
             refresh_timeout_ms: 1_000,
             algorithm: Algorithm::RS256,
             extra_permissions: 5,
             deny_preload: 0,
+            cutoff_rule: CutoffRule::Millisecond,
         }
     }
 }
@@ -132,14 +174,19 @@ impl Settings {
         "token_ttl",
         "leeway",
         "cache_ttl",
+        "backstop",
+        "heartbeat",
         "store_timeout",
         "on_store_down",
+        "issuer_timeout",
+        "cache_inactive",
         "refresh_at",
         "refresh_jitter",
         "refresh_timeout",
         "algorithm",
         "extra_permissions",
         "deny_preload",
+        "cutoff_rule",
     ];
 
     /// Sets one by its name without unit: `set("cache_ttl", "2s")`.
@@ -156,7 +203,17 @@ impl Settings {
             "token_ttl" => self.token_ttl_ms = whole_ms()?.max(1),
             "leeway" => self.leeway_ms = whole_ms()?,
             "cache_ttl" => self.cache_ttl_ms = whole_ms()?.max(1),
+            "backstop" => self.backstop_ms = whole_ms()?.max(1),
+            "heartbeat" => self.heartbeat_ms = whole_ms()?.max(1),
             "store_timeout" => self.store_timeout_ms = whole_ms()?.max(1),
+            "issuer_timeout" => self.issuer_timeout_ms = whole_ms()?.max(1),
+            "cache_inactive" => {
+                self.cache_inactive = match value {
+                    "yes" => true,
+                    "no" => false,
+                    _ => return Err(fail("'yes' or 'no'")),
+                }
+            }
             "refresh_jitter" => self.refresh_jitter_ms = whole_ms()?,
             "refresh_timeout" => self.refresh_timeout_ms = whole_ms()?.max(1),
             "extra_permissions" => self.extra_permissions = count()?,
@@ -172,6 +229,11 @@ impl Settings {
             "algorithm" => {
                 let found = Algorithm::ALL.into_iter().find(|a| a.name().eq_ignore_ascii_case(value));
                 self.algorithm = found.ok_or_else(|| fail("one of RS256, ES256, EdDSA, HS256"))?;
+            }
+            "cutoff_rule" => {
+                let found = CutoffRule::ALL.into_iter().find(|rule| rule.name() == value);
+                let accepted = "one of millisecond, second, second-lenient";
+                self.cutoff_rule = found.ok_or_else(|| fail(accepted))?;
             }
             "on_store_down" => {
                 self.on_store_down = match value {
@@ -195,7 +257,9 @@ mod tests {
         let value = |name: &str| match name {
             "algorithm" => "es256",
             "on_store_down" => "refuse",
+            "cache_inactive" => "yes",
             "refresh_at" => "0.5",
+            "cutoff_rule" => "second",
             "extra_permissions" | "deny_preload" => "50",
             _ => "2s",
         };

@@ -467,7 +467,7 @@ pub struct Rate {
 pub struct Cost {
     /// Store commands of the resource servers per 1 000 requests.
     pub store_ops_per_1k: f64,
-    /// Times that a decision waited for the store, per request.
+    /// Times that a decision waited for the store, per request; a wait for the issuer is two.
     pub round_trips_on_path: f64,
     /// Bytes of an access token.
     pub token_bytes: f64,
@@ -548,7 +548,7 @@ pub struct BlockLatency {
 pub struct BlockCost {
     /// Store commands of the resource servers per 1 000 requests.
     pub store_ops_per_1k: f64,
-    /// Times that a decision waited for the store, per request.
+    /// Times that a decision waited for the store, per request; a wait for the issuer is two.
     pub round_trips_on_path: f64,
     /// Access tokens signed per 1 000 requests.
     pub tokens_issued_per_1k: f64,

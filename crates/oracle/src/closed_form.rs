@@ -115,6 +115,9 @@ impl FleetLaw {
                 Some(period_ms + cdn_ttl_ms + batch_ms + fetch_ms)
             }
             Distribution::ReplicaLag { lag_ms, batch_ms } => Some(lag_ms + batch_ms),
+            Distribution::Push { delay_ms, loss, resync_ms } if delay_ms <= 0.0 => {
+                Some(if loss > 0.0 { resync_ms } else { 0.0 })
+            }
             Distribution::Push { .. } | Distribution::ExpireAfterAccess { .. } => None,
         }
     }
@@ -444,6 +447,21 @@ mod tests {
     fn windows_that_never_closed_refute_a_bounded_law() {
         let open = Observed { lower_ns: ms_to_ns(5_000.0), upper_ns: None };
         assert_eq!(FleetLaw::new(cache(1_000.0, 6.0), 1).inside_band(&[open; 40]), Some(false));
+    }
+
+    #[test]
+    fn a_message_that_comes_at_once_leaves_no_window_and_a_lost_one_its_resynchronisation() {
+        let law = |loss| FleetLaw::new(Distribution::Push { delay_ms: 0.0, loss, resync_ms: 2_000.0 }, 2);
+        assert_eq!((law(0.0).max(), law(0.0).quantile(0.999), law(0.0).mean()), (Some(0.0), 0.0, 0.0));
+        assert_eq!(law(0.1).max(), Some(2_000.0));
+        assert!((law(0.1).cdf(0.0) - 0.81).abs() < 1e-9 && law(0.1).cdf(2_000.0) >= 1.0);
+        // A stale answer right after the acknowledgement does not refute it, many do.
+        let late = |count: usize| {
+            let window =
+                |number| Observed { lower_ns: u64::from(number < count) * 50_000, upper_ns: Some(300_000) };
+            law(0.0).inside_band(&(0..80).map(window).collect::<Vec<_>>())
+        };
+        assert_eq!((late(1), late(40)), (Some(true), Some(false)));
     }
 
     #[test]

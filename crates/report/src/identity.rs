@@ -71,11 +71,13 @@ pub(crate) struct Identity {
 const DASHES: [&str; 5] = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
 
 /// The looks that are part of the project's language: they must not change from report to report.
-const KNOWN: [(&str, Family, Shape, bool, usize); 12] = [
+const KNOWN: [(&str, Family, Shape, bool, usize); 14] = [
     ("short-ttl", Family::TimeBound, Shape::Circle, true, 0),
     ("refresh-on-change", Family::TimeBound, Shape::Circle, false, 1),
     ("deny-list", Family::StateCheck, Shape::Square, true, 0),
+    ("deny-and-refresh", Family::StateCheck, Shape::Triangle, true, 4),
     ("allow-list", Family::StateCheck, Shape::Square, false, 3),
+    ("valid-after", Family::StateCheck, Shape::Circle, false, 1),
     ("token-version", Family::StateCheck, Shape::Diamond, true, 1),
     ("lookup", Family::StateCheck, Shape::Diamond, false, 2),
     ("cached-lookup", Family::Cache, Shape::Triangle, true, 0),

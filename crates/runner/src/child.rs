@@ -39,6 +39,8 @@ pub enum ChildConfig {
         store: Option<StoreAddress>,
         /// The bearer token that administrators send.
         admin_token: String,
+        /// The bearer token that resource servers send.
+        resource_token: String,
         /// The shared secret where tokens are signed with HS256.
         hmac_secret: Option<String>,
         /// Worker threads.
@@ -54,8 +56,11 @@ pub enum ChildConfig {
         store: Option<StoreAddress>,
         /// The name that it gives itself in every answer.
         instance: String,
-        /// Where it gets the keys that tokens are verified with.
+        /// Where it gets the keys that tokens are verified with, and asks about tokens if its strategy does: the
+        /// authority, or the link in front of it.
         authority: SocketAddr,
+        /// The bearer token that it sends there.
+        resource_token: String,
         /// The shared secret where tokens are signed with HS256.
         hmac_secret: Option<String>,
         /// A fault built in, to show that it is noticed.

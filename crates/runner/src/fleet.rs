@@ -17,7 +17,7 @@ use crate::machine::Placement;
 use crate::options::Options;
 use crate::plan::FleetPlan;
 use crate::readings::{Process, Role, control_agent};
-use crate::store_setup::{LinkCalibration, RunningStore, StoreSetupError};
+use crate::store_setup::{LinkCalibration, RunningStore, StoreSetupError, start_link};
 use crate::subjects::{Addresses, Seed};
 
 /// Generating an RSA key takes seconds in an unoptimised build.
@@ -59,13 +59,16 @@ pub(crate) enum FleetError {
 pub(crate) struct Fleet {
     store: RunningStore,
     authority: Child,
+    /// In front of the authority, for resource servers only.
+    issuer_link: Option<Child>,
     resources: Vec<Child>,
     addresses: Addresses,
     admin_token: String,
 }
 
 impl Fleet {
-    /// Starts store, link, authority and resource servers, in that order, on the servers' cores.
+    /// Starts store, link, authority and resource servers, in that order, on the servers' cores. Where resource servers
+    /// ask the authority while they decide, their way there is as far as the store; the driver's is not.
     ///
     /// # Errors
     /// The first of them that does not come up; those before it are gone when this returns.
@@ -81,13 +84,16 @@ impl Fleet {
         let spawner =
             Spawner { fleet, options, program, cores, store: store.address(), secrets: Secrets::new()? };
         let authority = spawner.authority()?;
-        let resources = (0..options.instances).map(|number| spawner.resource(number, authority.address));
+        let rtt_us = if fleet.strategy.asks_issuer() { options.store_rtt_us } else { 0.0 };
+        let issuer_link = start_link(authority.address, rtt_us, cores, program, calibration)?;
+        let issuer = issuer_link.as_ref().map_or(authority.address, |link| link.address);
+        let resources = (0..options.instances).map(|number| spawner.resource(number, issuer));
         let resources = resources.collect::<Result<Vec<Child>, FleetError>>()?;
         let names = (0..options.instances).map(instance_name);
         let instances = resources.iter().map(|child| child.address).zip(names).collect();
         let addresses = Addresses { authority: authority.address, instances };
         let admin_token = spawner.secrets.admin_token;
-        let mut started = Fleet { store, authority, resources, addresses, admin_token };
+        let mut started = Fleet { store, authority, issuer_link, resources, addresses, admin_token };
         started.wait_until_ready()?;
         Ok(started)
     }
@@ -129,6 +135,7 @@ impl Fleet {
         processes.extend(self.resources.iter().map(|child| served(Role::Resource, child)));
         let silent = |(role, pid)| Process { role, pid, metrics: None };
         processes.extend(self.store.processes().into_iter().map(silent));
+        processes.extend(self.issuer_link.iter().map(|link| silent((Role::Link, link.pid))));
         processes
     }
 
@@ -158,6 +165,7 @@ impl Fleet {
             child.exited().map(|how| format!("the {} died: {how}", role.name()))
         };
         gone(Role::Authority, &mut self.authority)
+            .or_else(|| gone(Role::Link, self.issuer_link.as_mut()?))
             .or_else(|| self.resources.iter_mut().find_map(|child| gone(Role::Resource, child)))
     }
 }
@@ -165,6 +173,7 @@ impl Fleet {
 /// What the fleet's processes share and nobody else may know; not part of the seeded randomness.
 struct Secrets {
     admin_token: String,
+    resource_token: String,
     hmac_secret: String,
 }
 
@@ -172,7 +181,8 @@ impl Secrets {
     fn new() -> Result<Secrets, FleetError> {
         let random = || random_password().map_err(FleetError::Random);
         // RFC 7518 §3.2 asks for at least 256 bits under HS256; one password has 192.
-        Ok(Secrets { admin_token: random()?, hmac_secret: random()? + &random()? })
+        let hmac_secret = random()? + &random()?;
+        Ok(Secrets { admin_token: random()?, resource_token: random()?, hmac_secret })
     }
 }
 
@@ -193,6 +203,7 @@ impl Spawner<'_> {
             settings: self.fleet.settings.clone(),
             store: Some(self.store.clone()),
             admin_token: self.secrets.admin_token.clone(),
+            resource_token: self.secrets.resource_token.clone(),
             hmac_secret: self.hmac_secret(),
             threads: 1,
         };
@@ -206,6 +217,7 @@ impl Spawner<'_> {
             store: Some(self.store.clone()),
             instance: instance_name(number),
             authority,
+            resource_token: self.secrets.resource_token.clone(),
             hmac_secret: self.hmac_secret(),
             mutant: self.options.mutant.clone().filter(|mutant| concerns(mutant, self.fleet.strategy)),
             threads: 1,

@@ -141,7 +141,6 @@ impl RunPlan {
         let sizes = self.sizes();
         let time_scale_ms = time_scale_ms(strategy, &settings);
         let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
-        let lambda_t = time_scale_ms.map(|t_ms| rate_per_s * t_ms / 1_000.0);
         let mut fleet = FleetPlan {
             block: 1,
             strategy,
@@ -149,10 +148,12 @@ impl RunPlan {
             settings,
             sizes,
             rate_per_s,
-            lambda_t,
+            lambda_t: None,
             cells: Vec::new(),
             dense_s: 0.0,
         };
+        fleet.rate_per_s = rate_per_s.min(self.highest_rate_per_s(&fleet));
+        fleet.lambda_t = time_scale_ms.map(|t_ms| fleet.rate_per_s * t_ms / 1_000.0);
         for (index, scenario) in self.scenarios.iter().enumerate() {
             match fleet.cell(index, scenario, self.options.changes) {
                 Ok(cell) => fleet.cells.push(cell),
@@ -163,6 +164,14 @@ impl RunPlan {
             fleet.dense_s = fleet.dense_s(&self.scenarios, self.options.instances);
             self.fleets.push(fleet);
         }
+    }
+
+    /// The rate at which the usual number of changed subjects of all scenarios stays under the profile's limit: all
+    /// have traffic from warm-up on, so a fleet that is asked every scenario would else be tried for its strength.
+    fn highest_rate_per_s(&self, fleet: &FleetPlan) -> f64 {
+        let usual = self.scenarios.iter().map(|scenario| fleet.usual_changes(scenario)).sum::<u32>();
+        let asking = usual.div_ceil(self.blocks) * u32::from(self.options.instances);
+        fleet.sizes.treated_rate_per_s / f64::from(asking.max(1))
     }
 
     fn sizes(&self) -> Sizes {
@@ -374,7 +383,10 @@ impl FleetPlan {
     pub fn stands_for(&self) -> BTreeMap<String, serde_json::Value> {
         let production = |name: &str, ms: u64| BTreeMap::from([(name.to_owned(), ms.into())]);
         match self.strategy {
-            StrategyKind::CachedLookup => production("cache_ttl_ms", self.settings.cache_ttl_ms * 60),
+            StrategyKind::CachedLookup | StrategyKind::CachedIntrospection => {
+                production("cache_ttl_ms", self.settings.cache_ttl_ms * 60)
+            }
+            StrategyKind::Push => production("backstop_ms", self.settings.backstop_ms * 60),
             StrategyKind::ShortTtl => production("token_ttl_ms", self.settings.token_ttl_ms * 100),
             _ => BTreeMap::new(),
         }

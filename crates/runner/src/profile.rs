@@ -43,6 +43,9 @@ pub struct Sizes {
     pub grid_ratio: f64,
     /// Requests of a treated subject per instance in one lifetime of the fact.
     pub lambda_t: f64,
+    /// Most requests per second that changed subjects send, those of all scenarios together: where so many scenarios
+    /// are asked that it would be more, each subject asks less often, and λT is below `lambda_t`.
+    pub treated_rate_per_s: f64,
     /// Crowd subjects.
     pub crowd: u32,
     /// Background requests per second.
@@ -93,7 +96,7 @@ impl Profile {
                 "p50, p90, p95 and the worst",
             ],
             Profile::Full => [
-                "every scenario in ten blocks, 400 changes of a role and 80 of all else; about 40 minutes",
+                "the six main scenarios in ten blocks, 400 changes of a role and 80 of all else; about 40 minutes",
                 "p99 of staleness; intervals on latency and cost over blocks, and what the control differs from itself",
             ],
         }
@@ -112,6 +115,7 @@ impl Profile {
             probes_per_s: 2_500.0,
             grid_ratio: 0.1,
             lambda_t: 6.0,
+            treated_rate_per_s: f64::INFINITY,
             crowd: 200,
             rate_per_s: 2_000.0,
             warm_up_s: 4.0,
@@ -128,6 +132,7 @@ impl Profile {
             Profile::Smoke => Sizes {
                 revoke_changes: 20,
                 grant_changes: 20,
+                treated_rate_per_s: 4_000.0,
                 crowd: 50,
                 rate_per_s: 500.0,
                 warm_up_s: 1.0,
@@ -158,7 +163,9 @@ impl Profile {
             StrategyKind::ShortTtl => sizes.short_ttl_ms,
             _ => LONG_TTL_MS,
         };
-        Settings { cache_ttl_ms: sizes.cache_ttl_ms, token_ttl_ms, ..Settings::default() }
+        // Who is told of changes can afford to keep twice as long.
+        let backstop_ms = 2 * sizes.cache_ttl_ms;
+        Settings { cache_ttl_ms: sizes.cache_ttl_ms, token_ttl_ms, backstop_ms, ..Settings::default() }
     }
 }
 

@@ -58,6 +58,26 @@ pub(crate) struct LinkCalibration {
     overhead_ns: Option<u64>,
 }
 
+impl LinkCalibration {
+    /// By the excess of a first link over the round trip that it was asked for.
+    fn measure(
+        &mut self,
+        store: &StoreAddress,
+        rtt_us: f64,
+        cores: &[usize],
+        program: &Path,
+    ) -> Result<(), StoreSetupError> {
+        let direct = ping(store, SAMPLES)?;
+        let uncompensated = LinkCalibration::default();
+        let Some(link) = start_link(resolve(store)?, rtt_us, cores, program, &uncompensated)? else {
+            return Ok(());
+        };
+        let linked = ping(&behind(&link, store), SAMPLES)?;
+        self.overhead_ns = Some(overhead_from(rtt_us, &direct, &linked));
+        Ok(())
+    }
+}
+
 /// A store that runs for one fleet, with the link in front of it.
 pub(crate) struct RunningStore {
     server: Server,
@@ -88,10 +108,10 @@ impl RunningStore {
     ) -> Result<RunningStore, StoreSetupError> {
         let (server, mut described) = start_server(choice, cores, program)?;
         let direct = server.address();
-        let link = match rtt_us {
-            0.0 => None,
-            rtt_us => Some(start_link(direct, rtt_us, cores, program, calibration)?),
-        };
+        if rtt_us > 0.0 && calibration.overhead_ns.is_none() {
+            calibration.measure(direct, rtt_us, cores, program)?;
+        }
+        let link = start_link(resolve(direct)?, rtt_us, cores, program, calibration)?;
         let address = match &link {
             Some(link) => behind(link, direct),
             None => direct.clone(),
@@ -205,27 +225,24 @@ fn use_elsewhere(address: StoreAddress) -> Result<(Server, Store), StoreSetupErr
     Ok((Server::Elsewhere(address), described))
 }
 
-/// A link that gives the asked round trip: the first one of a run is calibrated by its own excess.
-fn start_link(
-    store: &StoreAddress,
+/// A link that gives the asked round trip in front of whatever listens at `upstream`; none where 0 is asked.
+///
+/// # Errors
+/// It does not come up.
+pub(crate) fn start_link(
+    upstream: SocketAddr,
     rtt_us: f64,
     cores: &[usize],
     program: &Path,
-    calibration: &mut LinkCalibration,
-) -> Result<Child, StoreSetupError> {
-    let upstream = resolve(store)?;
-    let link = |overhead_ns| {
-        let one_way_delay_ns = (rtt_us * 1_000.0 / 2.0) as u64;
-        let config = ChildConfig::Link { upstream, one_way_delay_ns, overhead_ns, spin_ns: LINK_SPIN_NS };
-        spawn(Role::Link.name(), &config, cores, program)
-    };
-    if calibration.overhead_ns.is_none() {
-        let direct = ping(store, SAMPLES)?;
-        let uncompensated = link(0)?;
-        let linked = ping(&behind(&uncompensated, store), SAMPLES)?;
-        calibration.overhead_ns = Some(overhead_from(rtt_us, &direct, &linked));
+    calibration: &LinkCalibration,
+) -> Result<Option<Child>, StoreSetupError> {
+    if rtt_us == 0.0 {
+        return Ok(None);
     }
-    link(calibration.overhead_ns.unwrap_or(0))
+    let one_way_delay_ns = (rtt_us * 1_000.0 / 2.0) as u64;
+    let overhead_ns = calibration.overhead_ns.unwrap_or(0);
+    let config = ChildConfig::Link { upstream, one_way_delay_ns, overhead_ns, spin_ns: LINK_SPIN_NS };
+    spawn(Role::Link.name(), &config, cores, program).map(Some)
 }
 
 fn spawn(

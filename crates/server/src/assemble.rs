@@ -2,16 +2,19 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderValue;
 use revbench_model::settings::Algorithm;
 use revbench_store::{Client, Limits, StoreAddress};
+use revbench_strategies::cached_introspection::AnswerCache;
 use revbench_strategies::cached_lookup::FactCache;
+use revbench_strategies::introspection::Itself;
 use revbench_strategies::{
-    CachedLookup, DenyAllAfterChange, DenyList, Floor, Lookup, NoCheck, ShortTtl, Strategy, StrategyKind,
-    TokenVersion,
+    AllowList, CachedIntrospection, CachedLookup, DenyAllAfterChange, DenyAndRefresh, DenyList, Floor,
+    Introspection, Lookup, NoCheck, Push, ShortTtl, Strategy, StrategyKind, TokenVersion, ValidAfter,
 };
 use tokio::sync::OnceCell;
 
@@ -21,6 +24,7 @@ use crate::config::{
     AUDIENCE, AuthorityConfig, ISSUER, KeySource, Mutant, ResourceConfig, ServerError, authority_limits,
     issuer, reads_store, resource_limits,
 };
+use crate::issuer::IssuerClient;
 use crate::keys::{KeySet, SigningKey};
 use crate::process::Process;
 use crate::resource::{self, Resource};
@@ -96,13 +100,15 @@ pub async fn authority_app(config: AuthorityConfig) -> Result<Router, ServerErro
     Ok(AuthorityPlan::new(config)?.worker().await?.router)
 }
 
-/// The routes of a resource server without a socket, on the present runtime. A key set is not fetched over
-/// the network here: give it as text.
+/// The routes of a resource server without a socket, on the present runtime, which also runs what its strategy
+/// does beside requests. A key set is not fetched over the network here: give it as text.
 ///
 /// # Errors
 /// The configuration, the store or the keys do not do.
 pub async fn resource_app(config: ResourceConfig) -> Result<Router, ServerError> {
-    Ok(ResourcePlan::new(config)?.worker().await?.router)
+    let Worker { router, background } = ResourcePlan::new(config)?.worker().await?;
+    tokio::spawn(background);
+    Ok(router)
 }
 
 fn name_value(name: &str) -> Result<HeaderValue, ServerError> {
@@ -126,7 +132,15 @@ struct AuthorityPlan {
 
 impl AuthorityPlan {
     fn new(config: AuthorityConfig) -> Result<Self, ServerError> {
-        let AuthorityConfig { strategy: kind, settings, store, admin_token, name, hs256_secret } = config;
+        let AuthorityConfig {
+            strategy: kind,
+            settings,
+            store,
+            admin_token,
+            resource_token,
+            name,
+            hs256_secret,
+        } = config;
         let store = store.ok_or(ServerError::StoreNeeded { who: "the authority", strategy: kind })?;
         if settings.algorithm == Algorithm::HS256 && hs256_secret.is_none() {
             return Err(ServerError::SecretNeeded);
@@ -134,7 +148,8 @@ impl AuthorityPlan {
         let key = SigningKey::generate(settings.algorithm, hs256_secret.as_deref())?;
         let verifier = Verifier::new(key.key_set()?, ISSUER, AUDIENCE, settings.leeway_ms);
         let name = name_value(&name)?;
-        let shared = Arc::new(authority::Shared::new(settings, admin_token, name, key, verifier));
+        let shared = authority::Shared::new(settings, admin_token, resource_token, name, key, verifier);
+        let shared = Arc::new(shared);
         Ok(AuthorityPlan { kind, store, shared, prepared: OnceCell::new() })
     }
 
@@ -149,6 +164,10 @@ impl AuthorityPlan {
                 let strategy = DenyList::new(client.clone(), meters, settings, issuer());
                 self.with(client, strategy).await
             }
+            StrategyKind::DenyAndRefresh => {
+                let strategy = DenyAndRefresh::new(client.clone(), meters, settings, issuer());
+                self.with(client, strategy).await
+            }
             StrategyKind::TokenVersion => {
                 let strategy = TokenVersion::new(client.clone(), meters, settings);
                 self.with(client, strategy).await
@@ -161,6 +180,22 @@ impl AuthorityPlan {
                 let cache = Arc::new(FactCache::new(settings.cache_ttl_ms));
                 let strategy = CachedLookup::new(client.clone(), meters, settings, cache);
                 self.with(client, strategy).await
+            }
+            StrategyKind::Push => {
+                let cache = Arc::new(FactCache::new(settings.backstop_ms));
+                let strategy = Push::new(client.clone(), meters, settings, cache);
+                self.with(client, strategy).await
+            }
+            StrategyKind::AllowList => {
+                let strategy = AllowList::new(client.clone(), meters, settings, issuer());
+                self.with(client, strategy).await
+            }
+            StrategyKind::ValidAfter => {
+                let strategy = ValidAfter::new(client.clone(), meters, settings);
+                self.with(client, strategy).await
+            }
+            StrategyKind::Introspection | StrategyKind::CachedIntrospection => {
+                self.with(client, Introspection::new(Itself, meters, settings)).await
             }
         }
     }
@@ -183,6 +218,9 @@ struct ResourcePlan {
     config: ResourceConfig,
     process: Arc<Process>,
     cache: Arc<FactCache>,
+    answers: Arc<AnswerCache>,
+    /// Does a thread listen for messages already?
+    listens: AtomicBool,
     verifier: Option<Arc<Verifier>>,
     instance: HeaderValue,
 }
@@ -198,6 +236,7 @@ impl ResourcePlan {
                 return Err(ServerError::MutantOfAnother { mutant, strategy: kind });
             }
             Some(Mutant::CacheAgeDoubled) => 2 * config.settings.cache_ttl_ms,
+            _ if kind == StrategyKind::Push => config.settings.backstop_ms,
             _ => config.settings.cache_ttl_ms,
         };
         let verifier = match kind {
@@ -206,7 +245,16 @@ impl ResourcePlan {
         };
         let instance = name_value(&config.instance)?;
         let cache = Arc::new(FactCache::new(cache_ttl_ms));
-        Ok(ResourcePlan { config, process: Arc::default(), cache, verifier, instance })
+        let answers = Arc::new(AnswerCache::new(cache_ttl_ms));
+        Ok(ResourcePlan {
+            config,
+            process: Arc::default(),
+            cache,
+            answers,
+            listens: AtomicBool::new(false),
+            verifier,
+            instance,
+        })
     }
 
     /// The thread's own store connection, where the strategy reads the store.
@@ -218,6 +266,13 @@ impl ResourcePlan {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The thread's own way to the issuer.
+    fn issuer(&self) -> Result<IssuerClient, ServerError> {
+        let ResourceConfig { strategy, settings, issuer, .. } = &self.config;
+        let access = issuer.as_ref().ok_or(ServerError::IssuerNeeded { strategy: *strategy })?;
+        IssuerClient::new(access, settings.issuer_timeout_ms)
     }
 
     async fn worker(&self) -> Result<Worker, ServerError> {
@@ -232,6 +287,10 @@ impl ResourcePlan {
                 let strategy = DenyList::new(store(), meters, settings, issuer());
                 self.with(client, strategy)
             }
+            StrategyKind::DenyAndRefresh => {
+                let strategy = DenyAndRefresh::new(store(), meters, settings, issuer());
+                self.with(client, strategy)
+            }
             StrategyKind::TokenVersion => {
                 let strategy = TokenVersion::new(store(), meters, settings);
                 self.with(client, strategy)
@@ -242,6 +301,30 @@ impl ResourcePlan {
             }
             StrategyKind::CachedLookup => {
                 let strategy = CachedLookup::new(store(), meters, settings, self.cache.clone());
+                self.with(client, strategy)
+            }
+            StrategyKind::Push => {
+                let strategy = Push::new(store(), meters, settings, self.cache.clone());
+                // One thread listens for all; the first, before any connection is accepted.
+                let strategy =
+                    if self.listens.swap(true, Relaxed) { strategy } else { strategy.listening().await? };
+                self.with(client, strategy)
+            }
+            StrategyKind::AllowList => {
+                let strategy = AllowList::new(store(), meters, settings, issuer());
+                self.with(client, strategy)
+            }
+            StrategyKind::ValidAfter => {
+                let strategy = ValidAfter::new(store(), meters, settings);
+                self.with(client, strategy)
+            }
+            StrategyKind::Introspection => {
+                let strategy = Introspection::new(self.issuer()?, meters, settings);
+                self.with(client, strategy)
+            }
+            StrategyKind::CachedIntrospection => {
+                let answers = self.answers.clone();
+                let strategy = CachedIntrospection::new(self.issuer()?, meters, settings, answers);
                 self.with(client, strategy)
             }
         }

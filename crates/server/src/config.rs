@@ -1,5 +1,7 @@
 //! What a server is started with.
 
+use std::net::SocketAddr;
+
 use revbench_model::settings::Algorithm;
 use revbench_model::{Issuer, Settings};
 use revbench_store::{Limits, StoreAddress};
@@ -29,6 +31,9 @@ pub struct AuthorityConfig {
     pub store: Option<StoreAddress>,
     /// Bearer token of `/admin/…` and `/introspect`.
     pub admin_token: String,
+    /// Bearer token of resource servers, for `/introspect` and nothing else.
+    #[serde(default)]
+    pub resource_token: Option<String>,
     /// Its name in `x-instance`.
     pub name: String,
     /// The key of HS256, base64url, at least 256 bits; shared with the resource servers by hand.
@@ -52,6 +57,18 @@ pub struct ResourceConfig {
     pub mutant: Option<Mutant>,
     /// Where verification keys come from.
     pub keys: KeySource,
+    /// Where tokens are shown to the issuer, by strategies that do.
+    #[serde(default)]
+    pub issuer: Option<IssuerAccess>,
+}
+
+/// The issuer as a resource server reaches it: directly, or through the link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerAccess {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The bearer token that it knows resource servers by.
+    pub bearer: String,
 }
 
 /// Where verification keys come from, read once at the start.
@@ -112,11 +129,19 @@ pub(crate) fn resource_limits(settings: &Settings) -> Limits {
 /// Does its half on a resource server read the store?
 pub(crate) fn reads_store(kind: StrategyKind) -> bool {
     match kind {
-        StrategyKind::Floor | StrategyKind::None | StrategyKind::ShortTtl => false,
+        StrategyKind::Floor
+        | StrategyKind::None
+        | StrategyKind::ShortTtl
+        | StrategyKind::Introspection
+        | StrategyKind::CachedIntrospection => false,
         StrategyKind::DenyList
+        | StrategyKind::AllowList
+        | StrategyKind::ValidAfter
+        | StrategyKind::DenyAndRefresh
         | StrategyKind::TokenVersion
         | StrategyKind::Lookup
-        | StrategyKind::CachedLookup => true,
+        | StrategyKind::CachedLookup
+        | StrategyKind::Push => true,
     }
 }
 
@@ -128,6 +153,12 @@ pub enum ServerError {
     StoreNeeded {
         /// Authority or resource server.
         who: &'static str,
+        /// The strategy.
+        strategy: StrategyKind,
+    },
+    /// The issuer is asked and none is named.
+    #[error("a resource server of strategy '{}' asks the issuer and was told of none", .strategy.name())]
+    IssuerNeeded {
         /// The strategy.
         strategy: StrategyKind,
     },
@@ -205,10 +236,11 @@ mod tests {
             instance: "r0".into(),
             mutant: Some(Mutant::CacheAgeDoubled),
             keys: KeySource::JwksUrl("http://127.0.0.1:1/.well-known/jwks.json".into()),
+            issuer: Some(IssuerAccess { address: ([127, 0, 0, 1], 1).into(), bearer: "b".into() }),
         };
         let text = serde_json::to_string(&config).unwrap();
         let read: ResourceConfig = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
-        assert_eq!(read.store, config.store);
+        assert_eq!((read.store, read.issuer), (config.store, config.issuer));
     }
 }

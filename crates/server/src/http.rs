@@ -32,6 +32,9 @@ pub(crate) fn carries_secret(headers: &HeaderMap, secret: &str) -> bool {
 pub(crate) fn challenge(reason: Reason) -> Option<HeaderValue> {
     let text = match (reason, reason.status()) {
         (Reason::MissingToken, _) => "Bearer",
+        (Reason::RefreshNeeded, _) => {
+            r#"Bearer error="invalid_token", error_description="refresh and come back""#
+        }
         (_, 401) => r#"Bearer error="invalid_token""#,
         (_, 403) => r#"Bearer error="insufficient_scope""#,
         _ => return None,

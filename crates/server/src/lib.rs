@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 mod form;
 mod http;
+mod issuer;
 pub mod keys;
 mod process;
 mod resource;
@@ -21,6 +22,6 @@ pub mod verify;
 pub use assemble::{
     authority_app, resource_app, run_authority, run_authority_until, run_resource, run_resource_until,
 };
-pub use config::{AuthorityConfig, KeySource, Mutant, ResourceConfig, ServerError};
+pub use config::{AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, ServerError};
 pub use serve::bind;
 pub use stop::{Stop, StopHandle};

@@ -38,7 +38,7 @@ impl Process {
             operations += client.operations();
             round_trips += client.round_trips();
         }
-        let Totals { decisions, spent } = self.meters.totals();
+        let Totals { decisions, spent, messages } = self.meters.totals();
         let mut page = String::new();
         let mut sample = |name: &str, kind: &str, value: u64| {
             writeln!(page, "# TYPE {name} {kind}\n{name} {value}").expect("writing to a text cannot fail");
@@ -49,7 +49,7 @@ impl Process {
         sample(name::PATH_STORE_OPS, "counter", spent.path_operations);
         sample(name::CACHE_HITS, "counter", spent.cache_hits);
         sample(name::CACHE_MISSES, "counter", spent.cache_misses);
-        sample(name::MESSAGES, "counter", 0);
+        sample(name::MESSAGES, "counter", messages);
         sample(name::STATE_BYTES, "gauge", state_bytes);
         sample(name::TOKENS_ISSUED, "counter", self.tokens_issued.load(Relaxed));
         sample(name::CHANGES, "counter", self.changes.load(Relaxed));

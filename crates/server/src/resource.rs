@@ -108,7 +108,9 @@ impl<S: Strategy> Resource<S> {
         let verified = self.verified(request, now);
         async move {
             match verified {
-                Ok(Some(claims)) => self.strategy.decide(&claims, wanted, now).await.into(),
+                Ok(Some((token, claims))) => {
+                    self.strategy.decide_by(token, &claims, wanted, now).await.into()
+                }
                 Ok(None) => Reason::Unchecked.into(),
                 Err(reason) => reason.into(),
             }
@@ -119,16 +121,21 @@ impl<S: Strategy> Resource<S> {
         let now = clock::now();
         let verified = self.verified(request, now);
         async move {
-            let Some(claims) = verified? else { return Ok(Vec::new()) };
-            let held = self.strategy.held(&claims, now).await?;
+            let Some((token, claims)) = verified? else { return Ok(Vec::new()) };
+            let held = self.strategy.held_by(token, &claims, now).await?;
             Ok(held.permissions(&claims).to_vec())
         }
     }
 
-    /// The claims of the request's token; `None` where nothing is verified.
-    fn verified(&self, request: &Request, now: revbench_model::Now) -> Result<Option<Claims>, Reason> {
+    /// The request's token and its claims; `None` where nothing is verified.
+    fn verified<'a>(
+        &self,
+        request: &'a Request,
+        now: revbench_model::Now,
+    ) -> Result<Option<(&'a str, Claims)>, Reason> {
         let Some(verifier) = &self.verifier else { return Ok(None) };
-        verifier.verify(bearer(request.headers())?, now).map(Some)
+        let token = bearer(request.headers())?;
+        verifier.verify(token, now).map(|claims| Some((token, claims)))
     }
 
     fn answer(&self, outcome: Outcome, spent: Spent) -> Response<Body> {

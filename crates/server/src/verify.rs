@@ -141,7 +141,8 @@ impl Verifier {
     fn sensible(&self, wire: Wire, now: Now) -> Option<Claims> {
         let latest_ms = (now.wall_ms + self.leeway_ms) as f64;
         let is_ours = wire.iss == self.issuer && wire.aud.includes(&self.audience);
-        let is_named = !wire.sub.is_empty() && !wire.sid.is_empty() && !wire.jti.is_empty();
+        let names = [&wire.sub, &wire.sid, &wire.jti, &wire.client_id];
+        let is_named = names.iter().all(|name| !name.is_empty());
         let is_begun = wire.nbf.is_none_or(|nbf| is_date(nbf) && nbf * 1_000.0 <= latest_ms);
         let is_issued = is_date(wire.iat) && wire.iat * 1_000.0 <= latest_ms + ISSUED_AHEAD_MS;
         if !(is_ours && is_named && is_begun && is_issued && is_date(wire.exp)) {
@@ -162,9 +163,11 @@ impl Verifier {
     }
 }
 
-/// A JSON object; the parser alone would also take the members as a list.
+/// A JSON object in UTF-8; the parser alone would also take the members as a list, and other bytes in members that it
+/// passes over.
 fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
-    bytes.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(bytes).ok())?
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
 }
 
 /// RFC 9068 §4; media types are compared without regard to case and may carry their `application/`.

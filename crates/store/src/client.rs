@@ -20,7 +20,7 @@ use crate::error::StoreError;
 
 /// Pause before every attempt to reach a store that was lost: one that accepts and hangs up must not be
 /// hammered.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Requests that may wait for the socket before a further one waits for them; the library's default of 50
 /// would be felt at the rates of a load test.
@@ -143,6 +143,20 @@ impl Client {
         self.shared.unavailable.load(Relaxed)
     }
 
+    pub(crate) fn address(&self) -> &StoreAddress {
+        &self.shared.address
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.shared.limits
+    }
+
+    /// Counts a request of `operations` commands.
+    pub(crate) fn count(&self, operations: u64) {
+        self.shared.operations.fetch_add(operations, Relaxed);
+        self.shared.round_trips.fetch_add(1, Relaxed);
+    }
+
     async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
         let ask = |mut connection: MultiplexedConnection| async move {
             connection.send_packed_command(command).await?.extract_error()
@@ -164,8 +178,7 @@ impl Client {
             shared.unavailable.fetch_add(1, Relaxed);
             return Err(StoreError::unavailable(&shared.address, "connection lost"));
         };
-        shared.operations.fetch_add(operations, Relaxed);
-        shared.round_trips.fetch_add(1, Relaxed);
+        self.count(operations);
         let answer = ask(connection)
             .await
             .map_err(|error| StoreError::sorted(&error, &shared.address, shared.limits.response_timeout_ms))

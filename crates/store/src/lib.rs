@@ -14,6 +14,7 @@ pub mod link;
 mod poller;
 pub mod private;
 pub mod round_trip;
+pub mod subscription;
 
 pub use address::StoreAddress;
 pub use client::{Client, Limits};
@@ -23,3 +24,4 @@ pub use error::StoreError;
 pub use link::{LinkConfig, run_link, serve_link};
 pub use private::{PrivateServer, PrivateServerError, ServerDescription, ServerKind};
 pub use round_trip::{RoundTripStats, measure_round_trip, overhead_from};
+pub use subscription::Subscription;

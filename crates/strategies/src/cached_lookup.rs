@@ -70,6 +70,16 @@ impl FactCache {
     pub fn new(ttl_ms: u64) -> Self {
         FactCache(TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY))
     }
+
+    /// What is true of a subject has changed: what is kept of it, or being read, is not believed any more.
+    pub(crate) fn forget(&self, subject: &str) {
+        self.0.forget(subject);
+    }
+
+    /// Anything may have changed.
+    pub(crate) fn forget_all(&self) {
+        self.0.forget_all();
+    }
 }
 
 /// Reads the subject's record when what it has is too old.
@@ -98,7 +108,10 @@ impl CachedLookup {
                 }
                 Found::Fill(filling) => {
                     self.count_miss(&mut counted);
-                    return self.fill(filling, subject).await;
+                    // Nothing: the subject was changed while their record was read, so ask again.
+                    if let Some(fact) = self.fill(filling, subject).await {
+                        return fact;
+                    }
                 }
                 Found::Underway(mut receiver) => {
                     self.count_miss(&mut counted);
@@ -112,17 +125,16 @@ impl CachedLookup {
         }
     }
 
-    async fn fill(&self, filling: Filling<'_, Fact>, subject: &SubjectId) -> Fact {
+    async fn fill(&self, filling: Filling<'_, Fact>, subject: &SubjectId) -> Option<Fact> {
         self.meters.asked_store();
         match read_subject(&self.client, subject).await {
             Ok(record) => {
                 let fact = Fact::Read(record.map(Arc::new));
-                filling.store(fact.clone());
-                fact
+                filling.store(fact.clone()).then_some(fact)
             }
             Err(_) => {
                 filling.announce_only(Fact::Unavailable);
-                Fact::Unavailable
+                Some(Fact::Unavailable)
             }
         }
     }

@@ -40,7 +40,7 @@ pub const CARD: Card = Card {
 };
 
 /// How much longer than its token an entry lives, beside the leeway: clocks are read and rounded twice.
-const MARGIN_MS: u64 = 1_000;
+pub(crate) const MARGIN_MS: u64 = 1_000;
 
 /// Entries written per transaction when the list is loaded before a run.
 const PRELOAD_BATCH: u32 = 1_000;
@@ -51,6 +51,29 @@ pub(crate) fn claim(question: &Question) -> Claimed {
         Orientation::Grant => {
             Claimed::cannot("a deny list takes tokens away; it has no entry that gives a permission")
         }
+    }
+}
+
+/// What an entry says to the holder of its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// The token is over, and so is the session that it could be renewed from.
+    Revoked,
+    /// The token's claims are out of date; its session goes on.
+    OutOfDate,
+}
+
+impl Entry {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Entry::Revoked => b"1",
+            Entry::OutOfDate => b"r",
+        }
+    }
+
+    /// Whatever else lies there is an entry too, and invites nobody back.
+    fn from_bytes(bytes: &[u8]) -> Entry {
+        if bytes == Entry::OutOfDate.bytes() { Entry::OutOfDate } else { Entry::Revoked }
     }
 }
 
@@ -85,10 +108,40 @@ impl DenyList {
         (exp_ms + self.leeway_ms + MARGIN_MS).checked_sub(now.wall_ms).filter(|&ms| ms > 0)
     }
 
-    fn deny(&self, jti: &str, exp_ms: u64, now: Now) -> Option<Command> {
+    fn deny(&self, jti: &str, exp_ms: u64, entry: Entry, now: Now) -> Option<Command> {
         let life_ms = self.life_ms(exp_ms, now)?;
         let key = deny_key(self.issuer.as_str(), jti);
-        Some(Command::Set { key, value: b"1".to_vec(), expire_ms: Some(life_ms) })
+        Some(Command::Set { key, value: entry.bytes().to_vec(), expire_ms: Some(life_ms) })
+    }
+
+    /// What the list says of a token: one operation. `None`: it is not listed.
+    pub(crate) async fn entry(&self, claims: &Claims) -> Result<Option<Entry>, Unavailable> {
+        self.meters.asked_store();
+        let key = deny_key(claims.iss.as_str(), claims.jti.as_str());
+        Ok(self.client.get(&key).await?.as_deref().map(Entry::from_bytes))
+    }
+
+    /// Commands that deny every live token that a change is about; `says` decides what the tokens of a session are
+    /// told. A token that was named is given back for good.
+    pub(crate) async fn denials(
+        &self,
+        applied: &AppliedChange,
+        now: Now,
+        says: fn(&AppliedChange, &str) -> Entry,
+    ) -> Result<Vec<Command>, Unavailable> {
+        let index = live_key(&applied.subject);
+        let members = self.client.members_scored_above(&index, self.dead_below_ms(now)).await?;
+        let concerned = |sid: &str| applied.session.as_ref().is_none_or(|ended| ended.as_str() == sid);
+        let live = members
+            .iter()
+            .filter_map(|member| parse_live(member))
+            .filter(|&(sid, ..)| concerned(sid))
+            .filter_map(|(sid, jti, exp_ms)| self.deny(jti, exp_ms, says(applied, sid), now));
+        let named = applied
+            .token
+            .iter()
+            .filter_map(|token| self.deny(token.jti.as_str(), token.exp_ms, Entry::Revoked, now));
+        Ok(live.chain(named).collect())
     }
 
     /// Scores below this belong to tokens that no verifier accepts any more.
@@ -103,16 +156,16 @@ fn deny_key(issuer: &str, jti: &str) -> String {
 }
 
 /// Where a subject's live tokens are indexed, by expiry.
-fn live_key(subject: &SubjectId) -> String {
+pub(crate) fn live_key(subject: &SubjectId) -> String {
     format!("live:{subject}")
 }
 
 /// A member of the index of live tokens. Identifiers are base64url, so the bar separates.
-fn live_member(claims: &Claims) -> String {
+pub(crate) fn live_member(claims: &Claims) -> String {
     format!("{}|{}|{}", claims.sid, claims.jti, claims.exp_ms())
 }
 
-fn parse_live(member: &str) -> Option<(&str, &str, u64)> {
+pub(crate) fn parse_live(member: &str) -> Option<(&str, &str, u64)> {
     let mut parts = member.rsplitn(3, '|');
     let exp_ms = parts.next()?.parse().ok()?;
     let jti = parts.next()?;
@@ -122,8 +175,9 @@ fn parse_live(member: &str) -> Option<(&str, &str, u64)> {
 impl Strategy for DenyList {
     async fn prepare(&self, now: Now) -> Result<(), Unavailable> {
         let exp_ms = now.wall_ms + self.token_ttl_ms;
-        let entries: Vec<Command> =
-            (0..self.preload).filter_map(|n| self.deny(&format!("unrelated-{n}"), exp_ms, now)).collect();
+        let entries: Vec<Command> = (0..self.preload)
+            .filter_map(|n| self.deny(&format!("unrelated-{n}"), exp_ms, Entry::Revoked, now))
+            .collect();
         for batch in entries.chunks(PRELOAD_BATCH as usize) {
             self.client.transaction(batch.to_vec()).await?;
         }
@@ -165,16 +219,7 @@ impl Strategy for DenyList {
         if applied.change.orientation == Orientation::Grant {
             return Ok(Vec::new());
         }
-        let index = live_key(&applied.subject);
-        let members = self.client.members_scored_above(&index, self.dead_below_ms(now)).await?;
-        let concerned = |sid: &str| applied.session.as_ref().is_none_or(|ended| ended.as_str() == sid);
-        let live = members
-            .iter()
-            .filter_map(|member| parse_live(member))
-            .filter(|&(sid, ..)| concerned(sid))
-            .filter_map(|(_, jti, exp_ms)| self.deny(jti, exp_ms, now));
-        let named = applied.token.iter().filter_map(|token| self.deny(token.jti.as_str(), token.exp_ms, now));
-        Ok(live.chain(named).collect())
+        self.denials(applied, now, |_, _| Entry::Revoked).await
     }
 }
 
@@ -189,6 +234,16 @@ mod tests {
         assert_eq!(parse_live(&live_member(&claims)), Some(("s1", "j1", 1_700_000_010_000)));
         for broken in ["", "s|j", "s|j|x", "s|j|-1"] {
             assert_eq!(parse_live(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn entries_read_back_and_garbage_invites_nobody() {
+        for entry in [Entry::Revoked, Entry::OutOfDate] {
+            assert_eq!(Entry::from_bytes(entry.bytes()), entry);
+        }
+        for garbage in [&b""[..], b"0", b"refresh", b"\xff"] {
+            assert_eq!(Entry::from_bytes(garbage), Entry::Revoked, "{garbage:?}");
         }
     }
 

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use revbench_model::{Distribution, Orientation, ScopeKind, Settings};
 use serde::{Deserialize, Serialize};
 
-use crate::{cached_lookup, deny_list, floor, lookup, none, short_ttl, token_version};
+use crate::{
+    allow_list, cached_introspection, cached_lookup, deny_and_refresh, deny_list, floor, introspection,
+    lookup, none, push, short_ttl, token_version, valid_after,
+};
 
 /// Every strategy there is, in the order of the tables: floor and control first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,11 +31,40 @@ pub enum StrategyKind {
     Lookup,
     /// The same, cached for a while.
     CachedLookup,
+    /// A deny list whose refusal invites the client to renew.
+    DenyAndRefresh,
+    /// A list of the tokens that are honoured, in a shared store.
+    AllowList,
+    /// A cut-off instant per subject, compared with each token's instant of issue.
+    ValidAfter,
+    /// The issuer is asked about the token on each request.
+    Introspection,
+    /// The same, its answer kept for a while.
+    CachedIntrospection,
+    /// Looked-up permissions, cached until a message says that their subject has changed.
+    Push,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order of the tables.
-    pub const ALL: [StrategyKind; 7] = [
+    pub const ALL: [StrategyKind; 13] = [
+        StrategyKind::Floor,
+        StrategyKind::None,
+        StrategyKind::ShortTtl,
+        StrategyKind::DenyList,
+        StrategyKind::TokenVersion,
+        StrategyKind::Lookup,
+        StrategyKind::CachedLookup,
+        StrategyKind::DenyAndRefresh,
+        StrategyKind::AllowList,
+        StrategyKind::ValidAfter,
+        StrategyKind::Introspection,
+        StrategyKind::CachedIntrospection,
+        StrategyKind::Push,
+    ];
+
+    /// Those that a quick comparison is made of: floor, control and the five that most systems choose from.
+    pub const CARD: [StrategyKind; 7] = [
         StrategyKind::Floor,
         StrategyKind::None,
         StrategyKind::ShortTtl,
@@ -52,6 +84,12 @@ impl StrategyKind {
             StrategyKind::TokenVersion => "token-version",
             StrategyKind::Lookup => "lookup",
             StrategyKind::CachedLookup => "cached-lookup",
+            StrategyKind::DenyAndRefresh => "deny-and-refresh",
+            StrategyKind::AllowList => "allow-list",
+            StrategyKind::ValidAfter => "valid-after",
+            StrategyKind::Introspection => "introspection",
+            StrategyKind::CachedIntrospection => "cached-introspection",
+            StrategyKind::Push => "push",
         }
     }
 
@@ -70,7 +108,18 @@ impl StrategyKind {
             StrategyKind::TokenVersion => &token_version::CARD,
             StrategyKind::Lookup => &lookup::CARD,
             StrategyKind::CachedLookup => &cached_lookup::CARD,
+            StrategyKind::DenyAndRefresh => &deny_and_refresh::CARD,
+            StrategyKind::AllowList => &allow_list::CARD,
+            StrategyKind::ValidAfter => &valid_after::CARD,
+            StrategyKind::Introspection => &introspection::CARD,
+            StrategyKind::CachedIntrospection => &cached_introspection::CARD,
+            StrategyKind::Push => &push::CARD,
         }
+    }
+
+    /// Do its resource servers ask the authority while they decide? Then the way there has a distance too.
+    pub fn asks_issuer(self) -> bool {
+        matches!(self, StrategyKind::Introspection | StrategyKind::CachedIntrospection)
     }
 }
 
@@ -157,6 +206,15 @@ impl Claimed {
         Claimed::Bound { formula: "0".to_owned(), bound_ms: 0.0, predicted: Some(Distribution::Zero) }
     }
 
+    /// Effective once a client that was refused has renewed.
+    pub(crate) fn with_renewal(settings: &Settings) -> Claimed {
+        Claimed::Bound {
+            formula: "refresh_jitter + refresh_timeout".to_owned(),
+            bound_ms: (settings.refresh_jitter_ms + settings.refresh_timeout_ms) as f64,
+            predicted: None,
+        }
+    }
+
     /// A change that the strategy has no words for.
     pub(crate) fn cannot(why: &str) -> Claimed {
         Claimed::Cannot { why: why.to_owned() }
@@ -175,6 +233,12 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
         StrategyKind::TokenVersion => token_version::claim(settings, question),
         StrategyKind::Lookup => lookup::claim(),
         StrategyKind::CachedLookup => cached_lookup::claim(settings, question),
+        StrategyKind::DenyAndRefresh => deny_and_refresh::claim(settings, question),
+        StrategyKind::AllowList => allow_list::claim(question),
+        StrategyKind::ValidAfter => valid_after::claim(settings, question),
+        StrategyKind::Introspection => introspection::claim(),
+        StrategyKind::CachedIntrospection => cached_introspection::claim(settings, question),
+        StrategyKind::Push => push::claim(settings),
     }
 }
 
@@ -193,7 +257,8 @@ fn meaningless(question: &Question) -> Option<&'static str> {
 pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
     match kind {
         StrategyKind::ShortTtl => Some(settings.token_ttl_ms as f64),
-        StrategyKind::CachedLookup => Some(settings.cache_ttl_ms as f64),
+        StrategyKind::CachedLookup | StrategyKind::CachedIntrospection => Some(settings.cache_ttl_ms as f64),
+        StrategyKind::Push => Some(settings.backstop_ms as f64),
         _ => None,
     }
 }
@@ -282,6 +347,18 @@ mod tests {
         check(StrategyKind::Lookup, &grant, Some(0.0));
         check(StrategyKind::CachedLookup, &revoke, Some(1_500.0));
         check(StrategyKind::CachedLookup, &grant, Some(1_500.0));
+        check(StrategyKind::Push, &revoke, Some(2_500.0));
+        check(StrategyKind::Push, &grant, Some(2_500.0));
+        check(StrategyKind::Introspection, &revoke, Some(0.0));
+        check(StrategyKind::Introspection, &grant, Some(0.0));
+        check(StrategyKind::CachedIntrospection, &revoke, Some(1_500.0));
+        check(StrategyKind::CachedIntrospection, &grant, Some(1_500.0));
+        check(StrategyKind::DenyAndRefresh, &revoke, Some(0.0));
+        check(StrategyKind::DenyAndRefresh, &grant, Some(1_020.0));
+        check(StrategyKind::AllowList, &revoke, Some(0.0));
+        check(StrategyKind::AllowList, &grant, None);
+        check(StrategyKind::ValidAfter, &revoke, Some(0.0));
+        check(StrategyKind::ValidAfter, &grant, Some(1_020.0));
     }
 
     #[test]

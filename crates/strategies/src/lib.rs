@@ -4,29 +4,41 @@
 //! What it promises is a pure function of its settings ([`claim`]). There is no HTTP here and no clock: `now` is
 //! an argument.
 
+pub mod allow_list;
+pub mod cached_introspection;
 pub mod cached_lookup;
+pub mod deny_and_refresh;
 pub mod deny_list;
 pub mod floor;
+pub mod introspection;
 pub mod kind;
 pub mod lookup;
 pub mod meters;
 pub mod mutant;
 pub mod none;
+pub mod push;
 pub mod short_ttl;
 pub mod strategy;
 pub mod token_version;
 pub mod truth;
 pub mod ttl_cache;
+pub mod valid_after;
 
+pub use allow_list::AllowList;
+pub use cached_introspection::CachedIntrospection;
 pub use cached_lookup::CachedLookup;
+pub use deny_and_refresh::DenyAndRefresh;
 pub use deny_list::DenyList;
 pub use floor::Floor;
+pub use introspection::{AskIssuer, Introspected, Introspection};
 pub use kind::{Card, Claimed, Family, Question, StrategyKind, claim, params, time_scale_ms};
 pub use lookup::Lookup;
 pub use meters::{Meters, Spent, Totals};
 pub use mutant::DenyAllAfterChange;
 pub use none::NoCheck;
+pub use push::Push;
 pub use short_ttl::ShortTtl;
 pub use strategy::{AppliedChange, Decision, Held, Strategy, TokenRef, Unavailable};
 pub use token_version::TokenVersion;
 pub use truth::{Status, SubjectRecord};
+pub use valid_after::ValidAfter;

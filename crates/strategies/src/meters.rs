@@ -20,7 +20,7 @@ tokio::task_local! {
 pub struct Spent {
     /// Store commands sent on behalf of decisions.
     pub path_operations: u64,
-    /// Times that a decision waited for the store.
+    /// Times that a decision waited for the store: its own server's, or the issuer's, which waits itself.
     pub path_round_trips: u64,
     /// Decisions answered from a cache.
     pub cache_hits: u64,
@@ -46,6 +46,8 @@ pub struct Totals {
     pub decisions: [u64; Reason::ALL.len()],
     /// What they spent.
     pub spent: Spent,
+    /// Messages published or received, on behalf of no decision.
+    pub messages: u64,
 }
 
 /// Counters of one server process, shared by its threads.
@@ -66,6 +68,11 @@ impl Meters {
         totals.spent = totals.spent.and(spent);
     }
 
+    /// A message is published or was received.
+    pub(crate) fn message(&self) {
+        self.lock().messages += 1;
+    }
+
     /// Everything counted so far, of one instant.
     pub fn totals(&self) -> Totals {
         *self.lock()
@@ -79,6 +86,12 @@ impl Meters {
     /// A decision waits for a command that another decision sent.
     pub(crate) fn waited_along(&self) {
         self.note(Spent { path_round_trips: 1, ..Spent::default() });
+    }
+
+    /// A decision waits for the issuer, whose answer waits for the issuer's store: one after the other. What is sent
+    /// to that store is the issuer's to count.
+    pub(crate) fn waited_for_issuer(&self) {
+        self.note(Spent { path_round_trips: 2, ..Spent::default() });
     }
 
     /// A decision is answered from the cache.

@@ -18,21 +18,42 @@ impl<S> DenyAllAfterChange<S> {
     pub fn new(inner: S, client: Client) -> Self {
         DenyAllAfterChange { inner, client }
     }
-}
 
-impl<S: Strategy> Strategy for DenyAllAfterChange<S> {
-    async fn held(&self, claims: &Claims, now: Now) -> Result<Held, Decision> {
+    async fn unchanged(&self) -> Result<(), Decision> {
         match self.client.get(CHANGE_COUNT_KEY).await {
-            Ok(None) => self.inner.held(claims, now).await,
+            Ok(None) => Ok(()),
             Ok(Some(_)) => Err(Decision::Deny(Reason::MissingPermission)),
             Err(_) => Err(Decision::Unavailable),
         }
     }
+}
+
+impl<S: Strategy> Strategy for DenyAllAfterChange<S> {
+    async fn held(&self, claims: &Claims, now: Now) -> Result<Held, Decision> {
+        self.unchanged().await?;
+        self.inner.held(claims, now).await
+    }
 
     async fn decide(&self, claims: &Claims, wanted: &Permission, now: Now) -> Decision {
-        match self.held(claims, now).await {
-            Ok(_) => self.inner.decide(claims, wanted, now).await,
+        match self.unchanged().await {
+            Ok(()) => self.inner.decide(claims, wanted, now).await,
             Err(decision) => decision,
         }
+    }
+
+    async fn held_by(&self, token: &str, claims: &Claims, now: Now) -> Result<Held, Decision> {
+        self.unchanged().await?;
+        self.inner.held_by(token, claims, now).await
+    }
+
+    async fn decide_by(&self, token: &str, claims: &Claims, wanted: &Permission, now: Now) -> Decision {
+        match self.unchanged().await {
+            Ok(()) => self.inner.decide_by(token, claims, wanted, now).await,
+            Err(decision) => decision,
+        }
+    }
+
+    async fn background(&self) {
+        self.inner.background().await;
     }
 }

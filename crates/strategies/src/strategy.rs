@@ -13,10 +13,10 @@ use thiserror::Error;
 
 use crate::truth::SubjectRecord;
 
-/// The store did not answer in time, or not with anything that can be read. A value, so that what follows is
+/// The store or the issuer did not answer in time, or not with anything that can be read. A value, so that what follows is
 /// a configured policy (`on_store_down`) and never a default that hides in an error path.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("no usable answer from the store: {reason}")]
+#[error("no usable answer: {reason}")]
 pub struct Unavailable {
     /// What went wrong.
     pub reason: String,
@@ -57,6 +57,8 @@ pub enum Held {
     InToken,
     /// Those of the source of truth, as last read.
     Record(Arc<SubjectRecord>),
+    /// Those that somebody who knows has named.
+    Told(Arc<[Permission]>),
 }
 
 impl Held {
@@ -65,6 +67,7 @@ impl Held {
         match self {
             Held::InToken => &claims.permissions,
             Held::Record(record) => &record.permissions,
+            Held::Told(permissions) => permissions,
         }
     }
 
@@ -147,6 +150,30 @@ pub trait Strategy: Send + Sync + 'static {
                 Err(decision) => decision,
             }
         }
+    }
+
+    /// The same as [`Strategy::held`] with the token's text at hand, for those who show it to somebody. This is what
+    /// a resource server asks.
+    fn held_by(
+        &self,
+        token: &str,
+        claims: &Claims,
+        now: Now,
+    ) -> impl Future<Output = Result<Held, Decision>> + Send {
+        let _ = token;
+        self.held(claims, now)
+    }
+
+    /// The same as [`Strategy::decide`] with the token's text at hand. This is what a resource server asks.
+    fn decide_by(
+        &self,
+        token: &str,
+        claims: &Claims,
+        wanted: &Permission,
+        now: Now,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = token;
+        self.decide(claims, wanted, now)
     }
 
     /// What a change must write beside the truth, in the same transaction. Run by the authority, alone with

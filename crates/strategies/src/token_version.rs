@@ -40,11 +40,7 @@ pub const CARD: Card = Card {
 pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     match question.orientation {
         Orientation::Revoke => Claimed::at_once(),
-        Orientation::Grant => Claimed::Bound {
-            formula: "refresh_jitter + refresh_timeout".to_owned(),
-            bound_ms: (settings.refresh_jitter_ms + settings.refresh_timeout_ms) as f64,
-            predicted: None,
-        },
+        Orientation::Grant => Claimed::with_renewal(settings),
     }
 }
 

@@ -4,6 +4,9 @@
 //! clock that stamps decisions ages entries, and an entry's age counts from before its value was read, so
 //! that no entry is older than it claims. Reads do not renew (expire after write). Bounded: the oldest entry
 //! makes room.
+//!
+//! Whoever learns that a fact has changed forgets it: what is kept goes, and what is being read is not kept
+//! either, because it may have been read before the change (the lease of Facebook's memcache, NSDI 2013).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,8 +27,15 @@ pub enum Found<'a, V> {
 pub struct Filling<'a, V> {
     cache: &'a TtlCache<V>,
     key: Arc<str>,
+    number: u64,
     started_ns: u64,
     announce: watch::Sender<Option<V>>,
+}
+
+/// A filling as those see it who wait for it.
+struct Underway<V> {
+    number: u64,
+    receiver: watch::Receiver<Option<V>>,
 }
 
 struct Entry<V> {
@@ -37,7 +47,9 @@ struct Inner<V> {
     entries: HashMap<Arc<str>, Entry<V>>,
     /// Keys in the order of their writing, so of their age; a rewritten key is here more than once.
     written: VecDeque<(Arc<str>, u64)>,
-    underway: HashMap<Arc<str>, watch::Receiver<Option<V>>>,
+    underway: HashMap<Arc<str>, Underway<V>>,
+    /// Fillings begun so far: the number of the next.
+    begun: u64,
 }
 
 /// A bounded map of values with an age.
@@ -50,7 +62,8 @@ pub struct TtlCache<V> {
 impl<V: Clone> TtlCache<V> {
     /// With a time to live and room for so many entries.
     pub fn new(ttl_ns: u64, capacity: usize) -> Self {
-        let inner = Inner { entries: HashMap::new(), written: VecDeque::new(), underway: HashMap::new() };
+        let inner =
+            Inner { entries: HashMap::new(), written: VecDeque::new(), underway: HashMap::new(), begun: 0 };
         TtlCache { ttl_ns, capacity: capacity.max(1), inner: Mutex::new(inner) }
     }
 
@@ -62,13 +75,30 @@ impl<V: Clone> TtlCache<V> {
         {
             return Found::Fresh(entry.value.clone());
         }
-        if let Some(receiver) = inner.underway.get(key) {
-            return Found::Underway(receiver.clone());
+        if let Some(underway) = inner.underway.get(key) {
+            return Found::Underway(underway.receiver.clone());
         }
         let key: Arc<str> = key.into();
         let (announce, receiver) = watch::channel(None);
-        inner.underway.insert(key.clone(), receiver);
-        Found::Fill(Filling { cache: self, key, started_ns: now_ns, announce })
+        let number = inner.begun;
+        inner.begun += 1;
+        inner.underway.insert(key.clone(), Underway { number, receiver });
+        Found::Fill(Filling { cache: self, key, number, started_ns: now_ns, announce })
+    }
+
+    /// What lies behind a key has changed: its entry goes, and a filling under way will not be stored.
+    pub fn forget(&self, key: &str) {
+        let mut inner = self.lock();
+        inner.entries.remove(key);
+        inner.underway.remove(key);
+    }
+
+    /// Anything may have changed.
+    pub fn forget_all(&self) {
+        let mut inner = self.lock();
+        inner.entries.clear();
+        inner.written.clear();
+        inner.underway.clear();
     }
 
     /// Entries held, old ones included.
@@ -90,15 +120,21 @@ impl<V> TtlCache<V> {
 }
 
 impl<V: Clone> Filling<'_, V> {
-    /// Stores the value, aged from when the filling began, and tells those who wait.
-    pub fn store(self, value: V) {
+    /// Stores the value, aged from when the filling began, and tells those who wait. `false`: the key was forgotten
+    /// meanwhile, so that the value may be from before the change. Nothing is stored and nobody told: whoever waits
+    /// asks again, and so must the caller.
+    pub fn store(self, value: V) -> bool {
         let mut inner = self.cache.lock();
+        if !inner.is_underway(&self.key, self.number) {
+            return false;
+        }
         inner.make_room(&self.key, self.started_ns, self.cache.ttl_ns, self.cache.capacity);
         inner.written.push_back((self.key.clone(), self.started_ns));
         let entry = Entry { value: value.clone(), started_ns: self.started_ns };
         inner.entries.insert(self.key.clone(), entry);
         drop(inner);
         self.announce.send_replace(Some(value));
+        true
     }
 
     /// Tells those who wait without storing: an error is not a fact.
@@ -109,11 +145,19 @@ impl<V: Clone> Filling<'_, V> {
 
 impl<V> Drop for Filling<'_, V> {
     fn drop(&mut self) {
-        self.cache.lock().underway.remove(&self.key);
+        let mut inner = self.cache.lock();
+        if inner.is_underway(&self.key, self.number) {
+            inner.underway.remove(&self.key);
+        }
     }
 }
 
 impl<V> Inner<V> {
+    /// Is this filling still the one that others wait for?
+    fn is_underway(&self, key: &str, number: u64) -> bool {
+        self.underway.get(key).is_some_and(|underway| underway.number == number)
+    }
+
     /// Drops what is old or replaced from the front of the queue and, where the cache is full, the oldest
     /// entry too. Each key is written at most once per life, so the queue stays as short as the map.
     fn make_room(&mut self, incoming: &str, now_ns: u64, ttl_ns: u64, capacity: usize) {
@@ -196,6 +240,42 @@ mod tests {
         assert_eq!(*waiting.borrow(), Some(0));
         assert!(cache.is_empty());
         assert!(matches!(cache.find("a", 2), Found::Fill(_)));
+    }
+
+    #[test]
+    fn what_was_forgotten_while_it_was_read_is_not_kept() {
+        let check = |forget: fn(&TtlCache<u64>)| {
+            let cache = TtlCache::new(100, 10);
+            fill(&cache, "kept", 0, 1);
+            let Found::Fill(early) = cache.find("a", 0) else { panic!("empty") };
+            let Found::Underway(waiting) = cache.find("a", 1) else { panic!("filled twice") };
+            forget(&cache);
+            let Found::Fill(late) = cache.find("a", 2) else { panic!("waits for what is too old") };
+            assert!(!early.store(7), "read before it was forgotten");
+            assert!(waiting.has_changed().is_err() && waiting.borrow().is_none(), "told what is too old");
+            // The end of the early one leaves the late one to whoever waits for it.
+            let Found::Underway(waiting) = cache.find("a", 3) else { panic!("filled twice") };
+            assert!(late.store(8));
+            assert_eq!(*waiting.borrow(), Some(8));
+            assert!(matches!(cache.find("a", 4), Found::Fresh(8)));
+            matches!(cache.find("kept", 4), Found::Fresh(1))
+        };
+        assert!(check(|cache| cache.forget("a")), "another key was forgotten");
+        assert!(!check(TtlCache::forget_all));
+    }
+
+    #[test]
+    fn what_is_kept_goes_when_it_is_forgotten() {
+        let cache = TtlCache::new(100, 2);
+        for round in 0..100 {
+            assert_eq!(fill(&cache, "a", round, round), None);
+            cache.forget("a");
+            assert!(cache.is_empty());
+        }
+        cache.forget("unknown");
+        fill(&cache, "b", 100, 1);
+        fill(&cache, "c", 100, 2);
+        assert_eq!((fill(&cache, "b", 101, 0), fill(&cache, "c", 101, 0)), (Some(1), Some(2)));
     }
 
     #[test]

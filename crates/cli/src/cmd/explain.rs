@@ -181,6 +181,18 @@ fn strategy_text(kind: StrategyKind, at: &Circumstances) -> String {
     text
 }
 
+/// What a strategy claims about a scenario at the default settings.
+pub(crate) fn claim_about(scenario: &Scenario, kind: StrategyKind) -> Claimed {
+    let at = Circumstances::default();
+    claim(kind, &at.settings, &question_of(scenario, kind, &at))
+}
+
+/// What a strategy claims about one permission of a subject at the default settings.
+pub(crate) fn usual_claim(kind: StrategyKind, orientation: Orientation) -> Claimed {
+    let at = Circumstances::default();
+    claim(kind, &at.settings, &Question { orientation, ..at.question(kind) })
+}
+
 fn question_of(scenario: &Scenario, kind: StrategyKind, at: &Circumstances) -> Question {
     Question {
         orientation: scenario.orientation,
@@ -214,7 +226,7 @@ fn scenario_text(scenario: &Scenario, at: &Circumstances) -> String {
     for kind in StrategyKind::ALL {
         let json = claim_json(kind, at, &question_of(scenario, kind, at));
         let claim = claim_text(&ClaimJson { window: None, ..json });
-        let _ = writeln!(text, "  {:<14} {claim}", kind.name());
+        let _ = writeln!(text, "  {:<18} {claim}", kind.name());
     }
     text
 }

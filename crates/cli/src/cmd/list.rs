@@ -1,22 +1,30 @@
 //! `revbench list`: what there is to choose from.
 
+mod matrix;
+
+use std::collections::BTreeMap;
+
 use clap::{Args, ValueEnum};
-use revbench_model::Settings;
 use revbench_model::parameters::{PARAMETERS, Parameter};
-use revbench_strategies::StrategyKind;
+use revbench_model::scenario::MAIN;
+use revbench_model::{ChangeActor, Orientation, Permission, Scenario, ScopeKind, Settings};
+use revbench_strategies::{Card, Claimed, StrategyKind};
 use serde::Serialize;
 
+use crate::cmd::explain;
 use crate::console::Console;
 use crate::exit::ExitCode;
-use crate::select;
+
+use matrix::Matrix;
 
 const EXAMPLES: &str = "\
 Examples:
   revbench list strategies
   revbench list scenarios --json
+  revbench list matrix
   revbench list params";
 
-/// List strategies, scenarios or parameters
+/// List strategies, scenarios and parameters, and who can express what
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ListArgs {
@@ -33,55 +41,122 @@ enum What {
     Scenarios,
     /// Settings that --param takes, with their defaults
     Params,
+    /// Which strategy can express which scenario, and why it cannot
+    Matrix,
 }
 
-/// A row of the list.
+/// A strategy, with what it promises at the default settings.
 #[derive(Serialize)]
-struct Row {
+struct StrategyRow {
+    name: &'static str,
+    #[serde(flatten)]
+    card: &'static Card,
+    /// For one permission of a subject.
+    claims: Vec<ClaimRow>,
+    /// Scenarios for which it promises a bound.
+    expresses: Vec<String>,
+    /// Scenarios that it has no words for, and why.
+    cannot: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct ClaimRow {
+    orientation: Orientation,
+    #[serde(flatten)]
+    claim: Claimed,
+}
+
+/// A scenario, with the strategies that have an answer to it.
+#[derive(Serialize)]
+struct ScenarioRow {
     name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    family: Option<serde_json::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    orientation: Option<&'static str>,
     summary: String,
+    /// Is it one of those that `--profile full` measures?
+    main: bool,
+    orientation: Orientation,
+    scope: ScopeKind,
+    actor: ChangeActor,
+    changed: Option<Permission>,
+    asked: Permission,
+    write: bool,
+    honest_survives: bool,
+    /// Strategies that promise a bound for it.
+    expressed_by: Vec<&'static str>,
+    /// Strategies that have no words for it, and why.
+    cannot: BTreeMap<&'static str, String>,
 }
 
 /// Prints names with one line about each.
 pub(crate) fn execute(args: &ListArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let rows = match args.what {
-        What::Strategies => strategies()?,
-        What::Scenarios => scenarios(),
-        What::Params => return params(console),
-    };
-    if console.json {
-        console.json_data(&rows)?;
-    } else {
-        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        let lines = rows.iter().map(|row| format!("{:width$}  {}\n", row.name, row.summary));
-        console.data(&lines.collect::<String>())?;
+    match args.what {
+        What::Strategies => {
+            print(&strategies(&Matrix::new()), |row| (row.name, row.card.summary), console)?;
+        }
+        What::Scenarios => print(&scenarios(&Matrix::new()), |row| (&row.name, &row.summary), console)?,
+        What::Params => params(console)?,
+        What::Matrix if console.json => console.json_data(&Matrix::new().pairs())?,
+        What::Matrix => console.data(&Matrix::new().text())?,
     }
     Ok(ExitCode::Done)
 }
 
-fn strategies() -> anyhow::Result<Vec<Row>> {
+fn print<'r, T: Serialize>(
+    rows: &'r [T],
+    name_and_summary: impl Fn(&'r T) -> (&'r str, &'r str),
+    console: &Console,
+) -> anyhow::Result<()> {
+    if console.json {
+        return console.json_data(&rows);
+    }
+    let lines: Vec<(&str, &str)> = rows.iter().map(name_and_summary).collect();
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = lines.iter().map(|(name, summary)| format!("{name:width$}  {summary}\n"));
+    Ok(console.data(&lines.collect::<String>())?)
+}
+
+fn strategies(matrix: &Matrix) -> Vec<StrategyRow> {
     let row = |kind: StrategyKind| {
-        let card = kind.card();
-        let family = Some(serde_json::to_value(card.family)?);
-        let (name, summary) = (kind.name().to_owned(), card.summary.to_owned());
-        Ok(Row { name, family, orientation: None, summary })
+        let claim = |orientation| ClaimRow { orientation, claim: explain::usual_claim(kind, orientation) };
+        let (mut expresses, mut cannot) = (Vec::new(), BTreeMap::new());
+        for (scenario, claim) in matrix.of_strategy(kind) {
+            match claim {
+                Claimed::Bound { .. } => expresses.push(scenario.name.clone()),
+                Claimed::Cannot { why } => drop(cannot.insert(scenario.name.clone(), why.clone())),
+                Claimed::NoClaim => {}
+            }
+        }
+        let claims = [Orientation::Revoke, Orientation::Grant].map(claim).into();
+        StrategyRow { name: kind.name(), card: kind.card(), claims, expresses, cannot }
     };
     StrategyKind::ALL.into_iter().map(row).collect()
 }
 
-fn scenarios() -> Vec<Row> {
-    let known = select::scenario_names().into_iter().filter_map(|name| select::scenario(name).ok());
-    let row = |scenario: revbench_model::Scenario| Row {
-        name: scenario.name,
-        family: None,
-        orientation: Some(scenario.orientation.name()),
-        summary: scenario.question,
+fn scenarios(matrix: &Matrix) -> Vec<ScenarioRow> {
+    let row = |(scenario, claims): &(Scenario, Vec<(StrategyKind, Claimed)>)| {
+        let (mut expressed_by, mut cannot) = (Vec::new(), BTreeMap::new());
+        for (kind, claim) in claims {
+            match claim {
+                Claimed::Bound { .. } => expressed_by.push(kind.name()),
+                Claimed::Cannot { why } => drop(cannot.insert(kind.name(), why.clone())),
+                Claimed::NoClaim => {}
+            }
+        }
+        ScenarioRow {
+            name: scenario.name.clone(),
+            summary: scenario.question.clone(),
+            main: MAIN.contains(&scenario.name.as_str()),
+            orientation: scenario.orientation,
+            scope: scenario.scope,
+            actor: scenario.actor,
+            changed: scenario.changed.clone(),
+            asked: scenario.asked.clone(),
+            write: scenario.write,
+            honest_survives: scenario.honest_survives,
+            expressed_by,
+            cannot,
+        }
     };
-    known.map(|(_, scenario)| row(scenario)).collect()
+    matrix.rows.iter().map(row).collect()
 }
 
 /// A setting that `--param` takes.
@@ -93,7 +168,7 @@ struct Param {
     accepted: &'static str,
 }
 
-fn params(console: &Console) -> anyhow::Result<ExitCode> {
+fn params(console: &Console) -> anyhow::Result<()> {
     let settings = Settings::default();
     let row = |parameter: &Parameter| {
         let Parameter { name, what, accepted, .. } = *parameter;
@@ -101,8 +176,7 @@ fn params(console: &Console) -> anyhow::Result<ExitCode> {
     };
     let rows: Vec<Param> = PARAMETERS.iter().map(row).collect();
     if console.json {
-        console.json_data(&rows)?;
-        return Ok(ExitCode::Done);
+        return console.json_data(&rows);
     }
     let width = rows.iter().map(|row| row.name.len() + row.default.len() + 1).max().unwrap_or(0);
     let line = |Param { name, default, what, accepted }: &Param| {
@@ -112,5 +186,5 @@ fn params(console: &Console) -> anyhow::Result<ExitCode> {
     console.say(
         "Profiles shorten token_ttl and cache_ttl: 'revbench run --dry-run --json' has what a run uses.",
     );
-    Ok(ExitCode::Done)
+    Ok(())
 }

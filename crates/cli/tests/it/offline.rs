@@ -1,6 +1,7 @@
 //! What is printed without starting anything.
 
 use revbench_model::summary::{Machine, SCHEMA, Store, Summary};
+use revbench_strategies::StrategyKind;
 use serde_json::Value;
 
 use crate::call;
@@ -22,12 +23,11 @@ fn names(list: &Value) -> Vec<&str> {
 #[test]
 fn lists_name_everything() {
     let strategies = json(&["list", "strategies"]);
-    assert_eq!(
-        names(&strategies),
-        ["floor", "none", "short-ttl", "deny-list", "token-version", "lookup", "cached-lookup"]
-    );
+    assert_eq!(names(&strategies), StrategyKind::ALL.map(StrategyKind::name));
     let scenarios = json(&["list", "scenarios"]);
-    assert_eq!(names(&scenarios), revbench_model::scenario::MAIN);
+    let files: Vec<String> =
+        names(&scenarios).into_iter().map(|name| format!("scenarios/{name}.toml")).collect();
+    assert!(files.iter().eq(revbench_model::scenario::built_in().iter().map(|(file, _)| file)));
     for (what, list) in [("strategies", &strategies), ("scenarios", &scenarios)] {
         let text = data(&["list", what]);
         assert_eq!(text.lines().count(), list.as_array().unwrap().len());
@@ -35,6 +35,42 @@ fn lists_name_everything() {
             assert!(line.starts_with(name) && line.len() > name.len() + 20, "{line}");
         }
     }
+}
+
+#[test]
+fn lists_say_who_can_express_what() {
+    let (strategies, scenarios) = (json(&["list", "strategies"]), json(&["list", "scenarios"]));
+    let pairs = json(&["list", "matrix"]);
+    let pairs = pairs.as_array().unwrap();
+    let row = |list: &Value, name: &Value| {
+        list.as_array().unwrap().iter().find(|row| row["name"] == *name).unwrap().clone()
+    };
+    assert_eq!(pairs.len(), names(&strategies).len() * names(&scenarios).len());
+    for pair in pairs {
+        let strategy = row(&strategies, &pair["strategy"]);
+        let scenario = row(&scenarios, &pair["scenario"]);
+        let holds = |list: &Value, name: &Value| list.as_array().unwrap().contains(name);
+        let is_bound = pair["kind"] == "bound";
+        assert_eq!(holds(&strategy["expresses"], &pair["scenario"]), is_bound, "{pair}");
+        assert_eq!(holds(&scenario["expressed_by"], &pair["strategy"]), is_bound, "{pair}");
+        assert_eq!(pair["formula"].is_string() && pair["bound_ms"].is_number(), is_bound, "{pair}");
+        let by_strategy = &scenario["cannot"][pair["strategy"].as_str().unwrap()];
+        let by_scenario = &strategy["cannot"][pair["scenario"].as_str().unwrap()];
+        assert_eq!((by_strategy, by_scenario), (&pair["why"], &pair["why"]), "{pair}");
+        assert_eq!(pair["why"].is_string(), pair["kind"] == "cannot", "{pair}");
+    }
+    let lookup = row(&strategies, &"lookup".into());
+    assert_eq!(lookup["expresses"].as_array().unwrap().len(), names(&scenarios).len());
+    for strategy in strategies.as_array().unwrap() {
+        assert!(strategy["source_urls"][0].as_str().unwrap().starts_with("https://"), "{strategy}");
+        let claims = strategy["claims"].as_array().unwrap();
+        assert!(claims.iter().map(|claim| &claim["orientation"]).eq([&"revoke", &"grant"]), "{strategy}");
+    }
+    let text = data(&["list", "matrix"]);
+    let line = text.lines().find(|line| line.starts_with("feature-given ")).unwrap();
+    assert!(line.contains('×') && line.contains('≤') && line.contains('0'), "{line}");
+    assert!(text.contains("deny-list: a deny list takes tokens away"), "{text}");
+    assert!(line.chars().count() <= 100, "{line}");
 }
 
 #[test]
@@ -106,12 +142,28 @@ fn a_card_predicts_window_and_cost_for_the_given_fleet_and_traffic() {
     near(&card["cost"]["tokens_issued_per_1k"], 1e3 / (720.0 * 0.2));
     assert_eq!(card["cost"]["p99_is_a_hit_from_lambda_t"], 99.0);
 
+    // Messages end windows; how often an entry is filled is a matter of its age, as with any cache.
+    let push = json(&["explain", "push", "--param", "backstop=60s", "--lambda-t", "3"]);
+    assert_eq!(push["claims"][0]["window"]["max_ms"], 0.0);
+    near(&push["cost"]["store_ops_per_1k"], 250.0);
+
     let store_ops = |strategy| json(&["explain", strategy])["cost"]["store_ops_per_1k"].as_f64().unwrap();
     assert_eq!(["floor", "none", "short-ttl"].map(store_ops), [0.0; 3]);
     assert_eq!(["deny-list", "token-version", "lookup"].map(store_ops), [1_000.0; 3]);
     let text = data(&["explain", "short-ttl", "--param", "token_ttl=100s,refresh_at=1,leeway=0"]);
     assert!(text.contains("predicted p50 50 s, p95 95 s, mean 50 s, longest 100 s"), "{text}");
     assert!(text.contains("0 store operations and 83.3 tokens per 1 000 requests"), "{text}");
+}
+
+#[test]
+fn a_card_tells_waits_for_the_issuer_from_operations_of_the_store() {
+    let cost = |strategy| {
+        let cost = &json(&["explain", strategy, "--lambda-t", "3"])["cost"];
+        (cost["store_ops_per_1k"].as_f64().unwrap(), cost["round_trips_on_path"].as_f64().unwrap())
+    };
+    assert_eq!(cost("lookup"), (1_000.0, 1.0));
+    assert_eq!(cost("introspection"), (0.0, 2.0));
+    assert_eq!(cost("cached-introspection"), (0.0, 0.5));
 }
 
 #[test]

@@ -172,6 +172,7 @@ fn a_child_that_cannot_start_says_why_to_its_parent() {
         store: None,
         instance: "r0".to_owned(),
         authority: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        resource_token: "t".to_owned(),
         hmac_secret: None,
         mutant: None,
         threads: 1,

@@ -4,7 +4,7 @@
 pub const MAIN: [&str; 6] =
     ["role-demoted", "role-promoted", "employee-departure", "logout", "compromised-token", "plan-upgraded"];
 
-/// Every built-in scenario: file name and text.
+/// Every built-in scenario: file name and text. The main ones first, the others by what they take away or give.
 pub fn built_in() -> Vec<(&'static str, &'static str)> {
     macro_rules! files {
         ($($name:literal),* $(,)?) => {
@@ -18,5 +18,14 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "logout.toml",
         "compromised-token.toml",
         "plan-upgraded.toml",
+        "account-deleted.toml",
+        "account-suspended.toml",
+        "password-changed.toml",
+        "session-timeout.toml",
+        "logout-everywhere.toml",
+        "suspicious-activity.toml",
+        "plan-downgraded.toml",
+        "feature-withdrawn.toml",
+        "feature-given.toml",
     ]
 }

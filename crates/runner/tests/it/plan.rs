@@ -14,7 +14,10 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
     Options {
         profile,
         scenarios: scenarios.iter().map(source).collect(),
-        strategies: StrategyKind::ALL.to_vec(),
+        strategies: match profile {
+            Profile::Quick => StrategyKind::CARD.to_vec(),
+            _ => StrategyKind::ALL.to_vec(),
+        },
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         store: StoreChoice::Embedded,
         store_rtt_us: 500.0,
@@ -38,8 +41,29 @@ const BOTH_ROLES: &[&str] = &["role-demoted", "role-promoted"];
 #[test]
 fn quick_fits_into_three_minutes_with_one_fleet_each() {
     let plan = plan(options(Profile::Quick, BOTH_ROLES, &[]));
-    assert_eq!(plan.fleets.len(), StrategyKind::ALL.len());
+    assert_eq!(plan.fleets.len(), StrategyKind::CARD.len());
     assert!(plan.expected_s() < 175.0, "expected {} s", plan.expected_s());
+}
+
+#[test]
+fn smoke_asks_a_strategy_every_scenario_in_under_a_minute() {
+    let files: Vec<&str> = built_in().into_iter().map(|(file, _)| file).collect();
+    let every = plan(options(Profile::Smoke, &files, &[]));
+    let one = plan(options(Profile::Smoke, &files[..1], &[]));
+    for fleet in &every.fleets {
+        assert!(fleet.expected_s() < 60.0, "{}: {} s", fleet.strategy.name(), fleet.expected_s());
+        let treated = fleet.cells.iter().map(|cell| f64::from(cell.changes)).sum::<f64>();
+        let sent_per_s = treated * fleet.rate_per_s * 2.0;
+        assert!(
+            sent_per_s <= fleet.sizes.treated_rate_per_s + 1e-6,
+            "{}: {sent_per_s}",
+            fleet.strategy.name()
+        );
+    }
+    for fleet in &one.fleets {
+        let as_asked = |lambda_t: f64| (lambda_t - fleet.sizes.lambda_t).abs() < 1e-9;
+        assert!(fleet.lambda_t.is_none_or(as_asked), "{}: {:?}", fleet.strategy.name(), fleet.lambda_t);
+    }
 }
 
 #[test]
@@ -134,7 +158,13 @@ fn full_has_ten_blocks_of_every_strategy_and_the_control_twice() {
     }
     assert!(blocks.windows(2).filter(|pair| pair[0] != pair[1]).count() > 7, "an order of its own in each");
     assert!(plan.fleets.is_sorted_by_key(|fleet| fleet.block), "one block after the other");
-    assert!(plan.expected_s() < 3_600.0, "expected {} s", plan.expected_s());
+    assert!(plan.expected_s() < 9_000.0, "expected {} s", plan.expected_s());
+    let card = RunPlan::new(Options {
+        strategies: StrategyKind::CARD.to_vec(),
+        ..options(Profile::Full, MAIN, &[])
+    });
+    let card_s = card.expect("the built-in scenarios are sound").expected_s();
+    assert!(card_s < 3_600.0, "expected {card_s} s for the default five");
 }
 
 #[test]

@@ -10,9 +10,9 @@ use revbench_strategies::truth::read_subject;
 use revbench_strategies::{Status, Strategy};
 use serde_json::json;
 
-use super::Authority;
 use super::changes::Target;
 use super::truth::RefreshToken;
+use super::{Authority, Shared};
 use crate::clock;
 use crate::form::Form;
 use crate::http::{self, Problem, carries_secret};
@@ -30,13 +30,16 @@ pub(super) async fn revoke<S: Strategy>(
     }
 }
 
-/// Is a token good by the truth, and what does it say?
+/// Is a token good by the truth, and what does it say? For resource servers and administrators (RFC 7662 §2.1: others
+/// could try tokens out).
 pub(super) async fn introspect<S: Strategy>(
     State(authority): State<Arc<Authority<S>>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    if !carries_secret(&headers, &authority.shared.admin_token) {
+    let Shared { admin_token, resource_token, .. } = &*authority.shared;
+    let mut known = [Some(admin_token), resource_token.as_ref()].into_iter().flatten();
+    if !known.any(|secret| carries_secret(&headers, secret)) {
         return Problem::unauthorized().into_response();
     }
     match authority.introspected(&body).await {
@@ -73,7 +76,11 @@ impl<S: Strategy> Authority<S> {
             permission: None,
             reason: REVOKED_BY_HOLDER.to_owned(),
         };
-        self.apply(change, target, None).await.map(drop)
+        match self.apply(change, target, None).await {
+            // Neither is one whose subject and session are not there, or not together.
+            Err(problem) if problem.status == StatusCode::NOT_FOUND => Ok(()),
+            applied => applied.map(drop),
+        }
     }
 
     /// The refresh token, if this text is one that was given out.

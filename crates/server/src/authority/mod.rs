@@ -27,13 +27,17 @@ use crate::process::Process;
 use crate::verify::Verifier;
 use truth::Locks;
 
-/// Subjects come in bulk.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
+/// Forms and changes: what anyone may make the server read.
+const LARGEST_BODY: usize = 64 * 1024;
+/// Subjects come in bulk, from the administrator only.
+const LARGEST_BULK: usize = 64 * 1024 * 1024;
 
 /// What the threads of an authority share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) admin_token: String,
+    /// By which resource servers are known.
+    pub(crate) resource_token: Option<String>,
     pub(crate) name: HeaderValue,
     pub(crate) key: SigningKey,
     pub(crate) verifier: Verifier,
@@ -45,12 +49,13 @@ impl Shared {
     pub(crate) fn new(
         settings: Settings,
         admin_token: String,
+        resource_token: Option<String>,
         name: HeaderValue,
         key: SigningKey,
         verifier: Verifier,
     ) -> Self {
         let (process, locks) = (Arc::default(), Locks::default());
-        Shared { settings, admin_token, name, key, verifier, process, locks }
+        Shared { settings, admin_token, resource_token, name, key, verifier, process, locks }
     }
 
     /// When the last token issued up to now is dead for every verifier.
@@ -75,7 +80,7 @@ pub(crate) fn routes<S: Strategy>(authority: Arc<Authority<S>>) -> Router {
         .route("/.well-known/jwks.json", get(jwks::<S>))
         .route("/admin/changes", post(changes::by_admin::<S>))
         .route("/me/changes", post(changes::by_subject::<S>))
-        .route("/admin/subjects", post(seed::subjects::<S>))
+        .route("/admin/subjects", post(seed::subjects::<S>).layer(DefaultBodyLimit::max(LARGEST_BULK)))
         .route("/healthz", get(health::<S>))
         .route("/metrics", get(metrics::<S>))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

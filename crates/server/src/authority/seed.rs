@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
 use revbench_model::{Permission, SubjectId};
 use revbench_store::Command;
 use revbench_strategies::{Strategy, SubjectRecord};
@@ -31,14 +32,29 @@ pub(crate) struct Seed {
     pub(crate) permissions: Vec<Permission>,
 }
 
+/// The caller is the administrator. Known before the body, which is large, is read: a stranger's is not.
+pub(super) struct Administrator;
+
+impl<S: Strategy> FromRequestParts<Arc<Authority<S>>> for Administrator {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        authority: &Arc<Authority<S>>,
+    ) -> Result<Self, Self::Rejection> {
+        if carries_secret(&parts.headers, &authority.shared.admin_token) {
+            Ok(Administrator)
+        } else {
+            Err(Problem::unauthorized().into_response())
+        }
+    }
+}
+
 pub(super) async fn subjects<S: Strategy>(
     State(authority): State<Arc<Authority<S>>>,
-    headers: HeaderMap,
+    _: Administrator,
     body: Bytes,
 ) -> Response<Body> {
-    if !carries_secret(&headers, &authority.shared.admin_token) {
-        return Problem::unauthorized().into_response();
-    }
     match authority.seed(&body).await {
         Ok(count) => json(StatusCode::OK, &serde_json::json!({ "subjects": count })),
         Err(problem) => problem.into_response(),

@@ -51,6 +51,11 @@ fn invalid_grant(description: &str) -> Problem {
 impl<S: Strategy> Authority<S> {
     async fn grant(&self, body: &[u8]) -> Result<Tokens, Problem> {
         let form = Form::parse(body)?;
+        // There is one client, a public one; it need not say who it is.
+        if form.optional("client_id").is_some_and(|client| client != CLIENT_ID) {
+            let words = "no such client";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_client", words));
+        }
         match form.required("grant_type")? {
             "password" => {
                 let (username, password) = (form.required("username")?, form.required("password")?);

@@ -39,20 +39,77 @@ impl VerifyKey {
         let public = match (algorithm, jwk.kty.as_str(), jwk.crv.as_deref()) {
             (Algorithm::RS256, "RSA", None) => {
                 let (n, e) = (decode(jwk.n.as_ref())?, decode(jwk.e.as_ref())?);
+                if !is_sound_modulus(&n) || !is_sound_exponent(&e) {
+                    return None;
+                }
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?
             }
             (Algorithm::ES256, "EC", Some("P-256")) => {
-                let (x, y) = (decode(jwk.x.as_ref())?, decode(jwk.y.as_ref())?);
+                let (x, y) = (coordinate(jwk.x.as_ref())?, coordinate(jwk.y.as_ref())?);
                 let point = [&[4][..], &x, &y].concat();
                 ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?
             }
             (Algorithm::EdDSA, "OKP", Some("Ed25519")) => {
-                ParsedPublicKey::new(&ED25519, decode(jwk.x.as_ref())?).ok()?
+                let point = coordinate(jwk.x.as_ref())?;
+                if has_small_order(&point) {
+                    return None;
+                }
+                ParsedPublicKey::new(&ED25519, point).ok()?
             }
             _ => return None,
         };
         Some(VerifyKey { kid: jwk.kid.clone(), algorithm, public: Public::Parsed(public) })
     }
+}
+
+/// 2048 to 8192 bits, without zeros before it. The library looks at an RSA key only when it verifies with it: a set that
+/// cannot serve is refused when it is read.
+fn is_sound_modulus(n: &[u8]) -> bool {
+    let least = if n.len() == 256 { 0x80 } else { 1 };
+    (256..=1024).contains(&n.len()) && n[0] >= least && n[n.len() - 1] % 2 == 1
+}
+
+/// Odd and above 2¹⁶ (FIPS 186-5 §5.1): under an exponent of one, everyone can sign.
+fn is_sound_exponent(e: &[u8]) -> bool {
+    let value = e.iter().fold(0_u64, |value, digit| (value << 8) | u64::from(*digit));
+    (3..=8).contains(&e.len()) && value > 1 << 16 && value % 2 == 1
+}
+
+/// 32 bytes (RFC 7518 §6.2.1.2, RFC 8037 §2). The library would also take other encodings of the same point.
+fn coordinate(text: Option<&String>) -> Option<[u8; 32]> {
+    decode(text)?.try_into().ok()
+}
+
+/// The points of Ed25519 whose order divides eight, canonical or not, the sign left out: under such a key anyone makes
+/// a signature that is good for every message, and the library does not look (RFC 8032 §5.1.7 does not ask it to).
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    [0; 32],
+    ends(0x01, 0x00, 0x00),
+    ends(0xec, 0xff, 0x7f),
+    ends(0xed, 0xff, 0x7f),
+    ends(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+/// 0, 1, and what lies around the field's prime: a first byte, a last one, and one between.
+const fn ends(first: u8, between: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [between; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
+fn has_small_order(point: &[u8; 32]) -> bool {
+    let mut point = *point;
+    point[31] &= 0x7f;
+    SMALL_ORDER.contains(&point)
 }
 
 /// The keys of a verifier, found by name.

@@ -169,17 +169,32 @@ async fn grants_take_effect_as_claimed() {
             match (kind, fleet.claim(Orientation::Grant, ScopeKind::Subject, false)) {
                 (StrategyKind::Floor, Claimed::NoClaim) => assert!(pinned),
                 (StrategyKind::None, Claimed::NoClaim) => assert!(!pinned),
+                (StrategyKind::AllowList, Claimed::Cannot { why }) => assert!(!pinned && !why.is_empty()),
+                (StrategyKind::ValidAfter, Claimed::Bound { .. }) => {
+                    let answer = fleet.call(&before.access, "orders:write").await;
+                    assert_eq!((answer.status, answer.reason()), (401, "revoked"));
+                }
                 (StrategyKind::DenyList, Claimed::Cannot { why }) => assert!(!pinned && !why.is_empty()),
                 (StrategyKind::ShortTtl, Claimed::Bound { .. }) => assert!(!pinned),
                 (StrategyKind::TokenVersion, Claimed::Bound { .. }) => {
                     let answer = fleet.call(&before.access, "orders:write").await;
                     assert_eq!((answer.status, answer.reason()), (401, "outdated-version"));
                 }
-                (StrategyKind::Lookup, Claimed::Bound { bound_ms, .. }) => {
+                (StrategyKind::DenyAndRefresh, Claimed::Bound { .. }) => {
+                    let answer = fleet.call(&before.access, "orders:write").await;
+                    assert_eq!((answer.status, answer.reason()), (401, "refresh-needed"));
+                    let challenge =
+                        r#"Bearer error="invalid_token", error_description="refresh and come back""#;
+                    assert_eq!(answer.headers["www-authenticate"], challenge);
+                }
+                (StrategyKind::Lookup | StrategyKind::Introspection, Claimed::Bound { bound_ms, .. }) => {
                     assert_eq!(bound_ms, 0.0);
                     assert!(pinned);
                 }
-                (StrategyKind::CachedLookup, Claimed::Bound { bound_ms, .. }) => {
+                (
+                    StrategyKind::CachedLookup | StrategyKind::Push | StrategyKind::CachedIntrospection,
+                    Claimed::Bound { bound_ms, .. },
+                ) => {
                     let window_ms = until(&fleet, &before.access, true, bound_ms + SLACK_MS).await;
                     assert!(window_ms.is_some(), "what is not held must not be cached for ever");
                 }
@@ -215,21 +230,68 @@ async fn a_cached_answer_is_kept_for_its_life_and_no_longer() {
 async fn a_denied_token_stays_denied_until_no_verifier_would_take_it() {
     let store = stores::embedded();
     let settings = Settings { token_ttl_ms: 200, leeway_ms: 400, ..quick() };
-    let fleet = Fleet::new(StrategyKind::DenyList, settings, &store.address).await;
-    fleet.seed("ann", &["orders:write"]).await;
-    let ann = fleet.sign_in("ann").await;
-    assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200);
-    fleet.revoke_token(&ann.access).await;
-    let mut reasons = Vec::new();
-    let start_ns = clock::mono_ns();
-    while ms_since(start_ns) < 1_000.0 {
-        let answer = fleet.call(&ann.access, "orders:write").await;
-        assert_eq!(answer.status, 401, "{}", answer.reason());
-        reasons.push(answer.reason().to_owned());
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    for kind in [
+        StrategyKind::DenyList,
+        StrategyKind::DenyAndRefresh,
+        StrategyKind::AllowList,
+        StrategyKind::ValidAfter,
+    ] {
+        let fleet = Fleet::new(kind, settings.clone(), &store.address).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200);
+        fleet.revoke_token(&ann.access).await;
+        let mut reasons = Vec::new();
+        let start_ns = clock::mono_ns();
+        while ms_since(start_ns) < 1_000.0 {
+            let answer = fleet.call(&ann.access, "orders:write").await;
+            assert_eq!(answer.status, 401, "{kind:?} {}", answer.reason());
+            reasons.push(answer.reason().to_owned());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        reasons.dedup();
+        assert_eq!(reasons, ["revoked", "expired"], "{kind:?}");
     }
-    reasons.dedup();
-    assert_eq!(reasons, ["revoked", "expired"]);
+}
+
+/// Whatever the order of changes: told to come back is who can.
+#[tokio::test]
+async fn a_refusal_invites_back_exactly_those_who_can_renew() {
+    for store in stores::all() {
+        let fleet = Fleet::new(StrategyKind::DenyAndRefresh, quick(), &store.address).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let (out, stays) = (fleet.sign_in("ann").await, fleet.sign_in("ann").await);
+        let check = async |tokens: &Tokens, reason: &str| {
+            let answer = fleet.call(&tokens.access, "orders:write").await;
+            assert_eq!((answer.status, answer.reason()), (401, reason));
+            let renewable = fleet.refresh(tokens).await.is_ok();
+            assert_eq!(renewable, reason == "refresh-needed", "the hint was a lie");
+        };
+        let subject = || json!({ "subject": "ann" });
+        // Signed out on one device, the other one undisturbed.
+        fleet.change(Orientation::Revoke, json!({ "session": out.session }), None).await;
+        check(&out, "revoked").await;
+        assert_eq!(fleet.call(&stays.access, "orders:write").await.status, 200);
+        // A promotion, which must not invite the device back that was signed out.
+        fleet.change(Orientation::Grant, subject(), Some("orders:approve")).await;
+        check(&out, "revoked").await;
+        check(&stays, "refresh-needed").await;
+        // A suspension refuses all, old and new; a demotion in the middle of it invites nobody.
+        let renewed = fleet.refresh(&stays).await.unwrap();
+        assert_eq!(fleet.call(&renewed.access, "orders:approve").await.status, 200);
+        fleet.change(Orientation::Revoke, subject(), None).await;
+        fleet.change(Orientation::Revoke, subject(), Some("orders:approve")).await;
+        for tokens in [&out, &stays, &renewed] {
+            check(tokens, "revoked").await;
+        }
+        // Reinstated: the login is as good as before, with the authority of now, and the other one is still out.
+        fleet.change(Orientation::Grant, subject(), None).await;
+        check(&out, "revoked").await;
+        check(&renewed, "refresh-needed").await;
+        let back = fleet.refresh(&renewed).await.unwrap();
+        assert_eq!(fleet.call(&back.access, "orders:write").await.status, 200);
+        assert_eq!(fleet.call(&back.access, "orders:approve").await.status, 403);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! What decisions cost, counted: the cards name these costs as exact.
 
+use revbench_model::Orientation;
 use revbench_model::counters::{Counters, name};
 use revbench_strategies::StrategyKind;
+use serde_json::json;
 
 use crate::fleet::{Fleet, quick, send};
 use crate::stores;
@@ -26,16 +28,31 @@ async fn each_request_costs_what_its_strategy_says() {
         let cost = cost_of(&fleet, &ann.access).await;
         let expected = match kind {
             StrategyKind::Floor | StrategyKind::None | StrategyKind::ShortTtl => 0.0,
-            StrategyKind::DenyList | StrategyKind::TokenVersion | StrategyKind::Lookup => REQUESTS.into(),
-            StrategyKind::CachedLookup => 1.0,
+            // The store operations are the authority's.
+            StrategyKind::Introspection | StrategyKind::CachedIntrospection => 0.0,
+            StrategyKind::DenyList
+            | StrategyKind::DenyAndRefresh
+            | StrategyKind::AllowList
+            | StrategyKind::ValidAfter
+            | StrategyKind::TokenVersion
+            | StrategyKind::Lookup => REQUESTS.into(),
+            StrategyKind::CachedLookup | StrategyKind::Push => 1.0,
         };
-        for counter in
-            [name::STORE_OPS, name::STORE_ROUND_TRIPS, name::PATH_STORE_OPS, name::PATH_ROUND_TRIPS]
-        {
+        for counter in [name::STORE_OPS, name::STORE_ROUND_TRIPS, name::PATH_STORE_OPS] {
             assert_eq!(cost.get(counter), expected, "{kind:?} {counter}");
         }
+        let round_trips = match kind {
+            // The issuer, and its store behind it.
+            StrategyKind::Introspection => 2.0 * f64::from(REQUESTS),
+            StrategyKind::CachedIntrospection => 2.0,
+            _ => expected,
+        };
+        assert_eq!(cost.get(name::PATH_ROUND_TRIPS), round_trips, "{kind:?}");
         let (hits, misses) = (cost.get(name::CACHE_HITS), cost.get(name::CACHE_MISSES));
-        let is_cached = kind == StrategyKind::CachedLookup;
+        let is_cached = matches!(
+            kind,
+            StrategyKind::CachedLookup | StrategyKind::Push | StrategyKind::CachedIntrospection
+        );
         assert_eq!((hits, misses), if is_cached { (f64::from(REQUESTS) - 1.0, 1.0) } else { (0.0, 0.0) });
         let reason = if kind == StrategyKind::Floor { "unchecked" } else { "allowed" };
         let decisions = cost.get(&format!("{}{{reason=\"{reason}\"}}", name::DECISIONS));
@@ -104,7 +121,14 @@ fn watch_counters(resource: &axum::Router, all: f64) -> u32 {
 #[tokio::test]
 async fn costs_per_decision_are_exact_whenever_they_are_read() {
     let store = stores::embedded();
-    for kind in [StrategyKind::DenyList, StrategyKind::TokenVersion, StrategyKind::Lookup] {
+    for kind in [
+        StrategyKind::DenyList,
+        StrategyKind::DenyAndRefresh,
+        StrategyKind::AllowList,
+        StrategyKind::ValidAfter,
+        StrategyKind::TokenVersion,
+        StrategyKind::Lookup,
+    ] {
         let fleet = Fleet::new(kind, quick(), &store.address).await;
         fleet.seed("ann", &["orders:write"]).await;
         let ann = fleet.sign_in("ann").await;
@@ -127,6 +151,66 @@ async fn costs_per_decision_are_exact_whenever_they_are_read() {
         assert!(watching.join().unwrap() > 0, "{kind:?}: never read while requests were under way");
         assert_eq!(fleet.counters().await.get(name::STORE_OPS), 500.0);
     }
+}
+
+async fn of_authority(authority: &axum::Router) -> Counters {
+    Counters::parse(&send(authority, "GET", "/metrics", &[], String::new()).await.body)
+}
+
+/// Commands that the authority sends to the store for one change.
+async fn change_costs(fleet: &Fleet, orientation: Orientation) -> f64 {
+    let before = of_authority(&fleet.authority).await;
+    fleet.change(orientation, json!({ "subject": "ann" }), Some("orders:approve")).await;
+    of_authority(&fleet.authority).await.since(&before).get(name::STORE_OPS)
+}
+
+#[tokio::test]
+async fn a_change_costs_an_entry_for_each_live_token() {
+    for sessions in [0, 1, 5] {
+        // Truth: read, written, counted. The list: the index read, and an entry for each token, either way.
+        let check = async |kind, orientation, expected: u32| {
+            let fleet = Fleet::new(kind, quick(), &stores::embedded().address).await;
+            fleet.seed("ann", &["orders:write"]).await;
+            for _ in 0..sessions {
+                fleet.sign_in("ann").await;
+            }
+            let cost = change_costs(&fleet, orientation).await;
+            assert_eq!(cost, f64::from(expected), "{kind:?} {orientation:?}, {sessions} sessions");
+        };
+        check(StrategyKind::DenyList, Orientation::Revoke, 4 + sessions).await;
+        check(StrategyKind::DenyList, Orientation::Grant, 3).await;
+        check(StrategyKind::DenyAndRefresh, Orientation::Revoke, 4 + sessions).await;
+        check(StrategyKind::DenyAndRefresh, Orientation::Grant, 4 + sessions).await;
+        // One command takes all entries away; a cut-off is read and written, however many tokens it is for.
+        check(StrategyKind::AllowList, Orientation::Revoke, 4 + sessions.min(1)).await;
+        check(StrategyKind::AllowList, Orientation::Grant, 3).await;
+        check(StrategyKind::ValidAfter, Orientation::Revoke, 5).await;
+        check(StrategyKind::ValidAfter, Orientation::Grant, 5).await;
+    }
+}
+
+/// Commands and round trips of the authority for one sign-in.
+async fn sign_in_costs(kind: StrategyKind) -> (f64, f64) {
+    let fleet = Fleet::new(kind, quick(), &stores::embedded().address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let before = of_authority(&fleet.authority).await;
+    fleet.sign_in("ann").await;
+    let cost = of_authority(&fleet.authority).await.since(&before);
+    (cost.get(name::STORE_OPS), cost.get(name::STORE_ROUND_TRIPS))
+}
+
+#[tokio::test]
+async fn a_token_costs_what_its_strategy_registers() {
+    let (without, trips_without) = sign_in_costs(StrategyKind::None).await;
+    let check = async |kind, operations: f64, round_trips: f64| {
+        let cost = sign_in_costs(kind).await;
+        assert_eq!(cost, (without + operations, trips_without + round_trips), "{kind:?}");
+    };
+    check(StrategyKind::DenyList, 3.0, 0.0).await;
+    check(StrategyKind::AllowList, 4.0, 0.0).await;
+    check(StrategyKind::TokenVersion, 1.0, 0.0).await;
+    check(StrategyKind::ValidAfter, 1.0, 1.0).await;
+    check(StrategyKind::Lookup, 0.0, 0.0).await;
 }
 
 #[tokio::test]

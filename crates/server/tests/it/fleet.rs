@@ -10,14 +10,18 @@ use revbench_model::counters::Counters;
 use revbench_model::settings::Algorithm;
 use revbench_model::{Orientation, ScopeKind, Settings};
 use revbench_server::{
-    AuthorityConfig, KeySource, Mutant, ResourceConfig, authority_app, keys, resource_app,
+    AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, authority_app, keys, resource_app,
 };
 use revbench_store::StoreAddress;
 use revbench_strategies::{Claimed, Question, StrategyKind, claim};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::valve::Valve;
+
 pub(crate) const ADMIN: &str = "the administrator";
+/// What resource servers say to the issuer.
+pub(crate) const RESOURCE: &str = "a resource server";
 
 /// An answer.
 #[derive(Debug)]
@@ -51,11 +55,14 @@ pub(crate) struct Fleet {
     pub(crate) settings: Settings,
     pub(crate) authority: Router,
     pub(crate) resource: Router,
+    /// The resource server's way to the authority, where it asks it.
+    pub(crate) to_issuer: Option<Valve>,
 }
 
 /// Settings under which tests are quick: Ed25519 keys are made at once.
 pub(crate) fn quick() -> Settings {
-    Settings { algorithm: Algorithm::EdDSA, ..Settings::default() }
+    // Nobody asks for a sign of life while commands are counted.
+    Settings { algorithm: Algorithm::EdDSA, heartbeat_ms: 60_000, ..Settings::default() }
 }
 
 /// Sends one request.
@@ -79,6 +86,14 @@ pub(crate) async fn send(
     Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
+/// Serves the authority over a socket, and gives a way there.
+async fn valve_to(authority: Router) -> Valve {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { axum::serve(listener, authority).await });
+    Valve::to(&StoreAddress { host: "127.0.0.1".to_owned(), port, password: None })
+}
+
 impl Fleet {
     pub(crate) async fn new(kind: StrategyKind, settings: Settings, store: &StoreAddress) -> Fleet {
         Fleet::with(kind, settings, store, store, None).await
@@ -98,6 +113,7 @@ impl Fleet {
             settings: settings.clone(),
             store: Some(store.clone()),
             admin_token: ADMIN.to_owned(),
+            resource_token: Some(RESOURCE.to_owned()),
             name: "authority".to_owned(),
             hs256_secret: Some(secret.clone()),
         })
@@ -109,6 +125,11 @@ impl Fleet {
                 send(&authority, "GET", "/.well-known/jwks.json", &[], String::new()).await.body,
             ),
         };
+        let to_issuer = if kind.asks_issuer() { Some(valve_to(authority.clone()).await) } else { None };
+        let issuer = to_issuer.as_ref().map(|valve| IssuerAccess {
+            address: ([127, 0, 0, 1], valve.address.port).into(),
+            bearer: RESOURCE.to_owned(),
+        });
         let resource = resource_app(ResourceConfig {
             strategy: kind,
             settings: settings.clone(),
@@ -116,10 +137,11 @@ impl Fleet {
             instance: "r0".to_owned(),
             mutant,
             keys,
+            issuer,
         })
         .await
         .unwrap();
-        Fleet { kind, settings, authority, resource }
+        Fleet { kind, settings, authority, resource, to_issuer }
     }
 
     pub(crate) async fn admin(&self, path: &str, body: Value) -> Answer {
@@ -167,6 +189,11 @@ impl Fleet {
 
     pub(crate) async fn revoke_token(&self, access: &str) {
         assert_eq!(self.form("/revoke", &format!("token={access}")).await.status, 200);
+    }
+
+    /// The authority's own.
+    pub(crate) async fn authority_counters(&self) -> Counters {
+        Counters::parse(&send(&self.authority, "GET", "/metrics", &[], String::new()).await.body)
     }
 
     pub(crate) async fn counters(&self) -> Counters {

@@ -55,6 +55,7 @@ async fn a_mutant_of_another_strategy_is_refused_in_words() {
         instance: "r0".to_owned(),
         mutant: Some(Mutant::CacheAgeDoubled),
         keys: KeySource::Unneeded,
+        issuer: None,
     };
     let error = resource_app(config).await.unwrap_err().to_string();
     assert!(error.contains("'cache-age-doubled'") && error.contains("'lookup'"), "{error}");

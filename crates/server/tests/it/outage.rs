@@ -1,4 +1,4 @@
-//! Without a store, the configured policy decides.
+//! Without a store, the configured policy decides. What asks the issuer needs no store; see `introspection.rs`.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn the_policy_decides_when_the_store_is_gone() {
     for policy in [OnStoreDown::Refuse, OnStoreDown::AllowFromToken] {
         for kind in StrategyKind::ALL {
             let wire = Wire::to(&store.address);
-            let settings = Settings { on_store_down: policy, cache_ttl_ms: 1, ..quick() };
+            let settings = Settings { on_store_down: policy, cache_ttl_ms: 1, backstop_ms: 1, ..quick() };
             let fleet = Fleet::with(kind, settings, &store.address, &wire.address, None).await;
             fleet.seed("ann", &["orders:write"]).await;
             let ann = fleet.sign_in("ann").await;
@@ -26,9 +26,13 @@ async fn the_policy_decides_when_the_store_is_gone() {
             let needs_store = matches!(
                 kind,
                 StrategyKind::DenyList
+                    | StrategyKind::AllowList
+                    | StrategyKind::ValidAfter
+                    | StrategyKind::DenyAndRefresh
                     | StrategyKind::TokenVersion
                     | StrategyKind::Lookup
                     | StrategyKind::CachedLookup
+                    | StrategyKind::Push
             );
             let refused = needs_store && policy == OnStoreDown::Refuse;
             assert_eq!(answer.status, if refused { 503 } else { 200 }, "{kind:?} {policy:?}");

@@ -17,13 +17,15 @@ use serde_json::{Value, json};
 use crate::fleet::{ADMIN, quick};
 use crate::stores;
 
-struct Server {
-    address: SocketAddr,
-    handle: StopHandle,
-    thread: JoinHandle<Result<(), ServerError>>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: StopHandle,
+    pub(crate) thread: JoinHandle<Result<(), ServerError>>,
 }
 
-fn start(run: impl FnOnce(TcpListener, Stop) -> Result<(), ServerError> + Send + 'static) -> Server {
+pub(crate) fn start(
+    run: impl FnOnce(TcpListener, Stop) -> Result<(), ServerError> + Send + 'static,
+) -> Server {
     let listener = bind(0).unwrap();
     let address = listener.local_addr().unwrap();
     let (handle, stop) = Stop::by_word();
@@ -36,6 +38,7 @@ fn authority(settings: &Settings, store: &StoreAddress, secret: Option<String>) 
         settings: settings.clone(),
         store: Some(store.clone()),
         admin_token: ADMIN.to_owned(),
+        resource_token: None,
         name: "authority".to_owned(),
         hs256_secret: secret,
     };
@@ -50,11 +53,12 @@ fn resource(settings: &Settings, store: &StoreAddress, instance: &str, keys: Key
         instance: instance.to_owned(),
         mutant: None,
         keys,
+        issuer: None,
     };
     start(|listener, stop| run_resource_until(listener, config, 2, stop))
 }
 
-fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder().proxy(None).http_status_as_error(false);
     config.timeout_global(Some(Duration::from_secs(10))).build().into()
 }

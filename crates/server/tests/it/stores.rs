@@ -3,8 +3,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use revbench_store::private::find_program;
 use revbench_store::{PrivateServer, ServerKind, StoreAddress, serve_embedded};
@@ -73,4 +74,118 @@ fn pump(mut from: TcpStream, mut to: TcpStream) {
             }
         }
     });
+}
+
+/// What a gate keeps back once the request that it waits for has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// That request and all after it.
+    Requests,
+    /// Its answer and all after that; the store does what it is asked.
+    Replies,
+}
+
+/// A connection to a store that stops at a certain request, so that two things can be made to overlap.
+pub(crate) struct Gate {
+    pub(crate) address: StoreAddress,
+    latch: Arc<Latch>,
+}
+
+#[derive(Default)]
+struct Latch {
+    state: Mutex<GateState>,
+    opened: Condvar,
+}
+
+#[derive(Default)]
+struct GateState {
+    waits_for: Option<(Hold, Vec<&'static str>)>,
+    shut: Option<Hold>,
+    /// Requests since it was shut.
+    requests: Vec<u8>,
+}
+
+impl Gate {
+    pub(crate) fn to(store: &StoreAddress) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = StoreAddress { port: listener.local_addr().unwrap().port(), ..store.clone() };
+        let latch = Arc::<Latch>::default();
+        let (target, watch) = ((store.host.clone(), store.port), latch.clone());
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let far = TcpStream::connect((target.0.as_str(), target.1)).unwrap();
+                let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                let (there, back) = (watch.clone(), watch.clone());
+                thread::spawn(move || carry(near, far, |bytes| there.request(bytes)));
+                thread::spawn(move || carry(far_again, near_again, |_| back.wait(Hold::Replies)));
+            }
+        });
+        Gate { address, latch }
+    }
+
+    /// From now on it shuts at the first request with all these words.
+    pub(crate) fn shut_at(&self, hold: Hold, words: &[&'static str]) {
+        self.latch.state.lock().unwrap().waits_for = Some((hold, words.to_vec()));
+    }
+
+    /// Waits until it is shut.
+    pub(crate) async fn is_shut(&self) {
+        let came = self.within(Duration::from_secs(10), |state| state.shut.is_some()).await;
+        assert!(came, "the request never came");
+    }
+
+    /// Waits for a request that a guard is to keep from coming, for as long as it would need without.
+    pub(crate) async fn gives_time_for(&self, word: &'static str) {
+        self.within(Duration::from_millis(100), |state| holds(&state.requests, word)).await;
+    }
+
+    pub(crate) fn open(&self) {
+        self.latch.state.lock().unwrap().shut = None;
+        self.latch.opened.notify_all();
+    }
+
+    async fn within(&self, limit: Duration, is_so: impl Fn(&GateState) -> bool) -> bool {
+        let comes = async {
+            while !is_so(&self.latch.state.lock().unwrap()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(limit, comes).await.is_ok()
+    }
+}
+
+impl Latch {
+    fn request(&self, bytes: &[u8]) {
+        let mut state = self.state.lock().unwrap();
+        if let Some((hold, words)) = &state.waits_for
+            && words.iter().all(|word| holds(bytes, word))
+        {
+            state.shut = Some(*hold);
+            state.waits_for = None;
+        } else if state.shut.is_some() {
+            state.requests.extend(bytes);
+        }
+        drop(state);
+        self.wait(Hold::Requests);
+    }
+
+    fn wait(&self, hold: Hold) {
+        let state = self.state.lock().unwrap();
+        drop(self.opened.wait_while(state, |state| state.shut == Some(hold)).unwrap());
+    }
+}
+
+fn holds(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+/// Requests of these tests come in one piece: they are far smaller than the buffer.
+fn carry(mut from: TcpStream, mut to: TcpStream, before: impl Fn(&[u8])) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length) = from.read(&mut buffer) {
+        before(&buffer[..length]);
+        if length == 0 || to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
 }

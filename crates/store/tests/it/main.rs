@@ -9,4 +9,5 @@ mod link;
 mod private;
 mod pubsub;
 mod stores;
+mod subscription;
 mod wire;

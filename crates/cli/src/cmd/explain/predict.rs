@@ -22,6 +22,14 @@ pub(super) struct Circumstances {
     pub(super) lambda_t: f64,
 }
 
+impl Default for Circumstances {
+    /// Those of a run of which nothing else is said.
+    fn default() -> Self {
+        let lambda_t = Profile::default().sizes().lambda_t;
+        Circumstances { settings: Settings::default(), instances: INSTANCES, lambda_t }
+    }
+}
+
 impl Circumstances {
     /// One permission of one subject, at this traffic. Where nothing ages, λT requests come in a second.
     pub(super) fn question(&self, kind: StrategyKind) -> Question {
@@ -103,6 +111,16 @@ fn law(claim: &Claimed) -> Option<Distribution> {
     }
 }
 
+/// The law by which a cache is filled at this rate: messages end the windows of its entries, and age their lives.
+fn fills(window: Distribution, rate_per_s: f64) -> Distribution {
+    match window {
+        Distribution::Push { resync_ms: ttl_ms, .. } | Distribution::ExpireAfterWrite { ttl_ms, .. } => {
+            Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }
+        }
+        window => window,
+    }
+}
+
 /// The predicted cost of the requests of one session. Which way a change points makes no difference to it.
 #[derive(Serialize)]
 pub(super) struct CostJson {
@@ -120,18 +138,22 @@ impl CostJson {
     pub(super) fn new(kind: StrategyKind, at: &Circumstances) -> Option<CostJson> {
         let question = at.question(kind);
         let family = kind.card().family;
-        let operations = match family {
+        let reads = match family {
             Family::Floor | Family::Control | Family::TimeBound => 0.0,
             Family::StateCheck => 1.0,
-            Family::Cache => cost::store_ops_per_request(law(&claim(kind, &at.settings, &question))?)?,
+            Family::Cache => {
+                let window = law(&claim(kind, &at.settings, &question))?;
+                cost::store_ops_per_request(fills(window, question.rate_per_s))?
+            }
         };
+        // A read is a wait for the store; or for the issuer, who reads and waits itself.
+        let (operations, round_trips) = if kind.asks_issuer() { (0.0, 2.0 * reads) } else { (reads, reads) };
         let rate_per_s = question.rate_per_s * f64::from(at.instances);
         let renewal_ms = at.settings.refresh_at * at.settings.token_ttl_ms as f64;
         Some(CostJson {
             rate_per_s,
             store_ops_per_1k: 1e3 * operations,
-            // Every strategy so far waits once for each operation on the path.
-            round_trips_on_path: operations,
+            round_trips_on_path: round_trips,
             tokens_issued_per_1k: 1e3 * cost::tokens_per_request(renewal_ms, rate_per_s),
             p99_is_a_hit_from_lambda_t: (family == Family::Cache).then(|| cost::cliff_lambda_t(0.99).round()),
         })
@@ -139,7 +161,7 @@ impl CostJson {
 
     pub(super) fn text(&self) -> String {
         let cliff = self.p99_is_a_hit_from_lambda_t.map_or(String::new(), |lambda_t| {
-            format!("; the p99 of latency is a store's until λT = {}", significant(lambda_t))
+            format!("; the p99 of latency is a miss's until λT = {}", significant(lambda_t))
         });
         format!(
             "{} store operations and {} tokens per 1 000 requests, {} round trips a request, for a session of {} \

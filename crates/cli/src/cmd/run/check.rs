@@ -53,7 +53,7 @@ pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRe
 fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     let profile = mistakes.keep(profile(&args.profile)).unwrap_or_default();
     let scenarios = read_scenarios(args, profile, mistakes);
-    let strategies = with_control(read_strategies(args, mistakes), profile);
+    let strategies = with_control(read_strategies(args, profile, mistakes), profile);
     let (params, _) = server_flags::params(&args.servers.param, mistakes);
     let changes = args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES)));
     let blocks = args.blocks.as_ref().and_then(|text| mistakes.keep(whole("--blocks", text, MAX_BLOCKS)));
@@ -95,7 +95,7 @@ fn profile(word: &str) -> Result<Profile, Mistake> {
 /// The scenarios that are named, else the profile's.
 fn read_scenarios(args: &RunArgs, profile: Profile, mistakes: &mut Mistakes) -> Vec<ScenarioSource> {
     let mut names: Vec<&str> = match args.scenario.is_empty() {
-        true => default_scenarios(profile, !args.strategy.is_empty()).to_vec(),
+        true => default_scenarios(profile, !args.strategy.is_empty()),
         false => args.scenario.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect(),
     };
     if names.contains(&"all") {
@@ -118,18 +118,28 @@ fn read_scenarios(args: &RunArgs, profile: Profile, mistakes: &mut Mistakes) -> 
     read.into_iter().map(|(source, _)| source).collect()
 }
 
-fn default_scenarios(profile: Profile, strategy_named: bool) -> &'static [&'static str] {
+fn default_scenarios(profile: Profile, strategy_named: bool) -> Vec<&'static str> {
     match profile {
-        Profile::Smoke if strategy_named => &MAIN,
-        Profile::Smoke => &MAIN[..1],
-        Profile::Quick => &MAIN[..2],
-        Profile::Full => &MAIN,
+        Profile::Smoke if strategy_named => select::scenario_names(),
+        Profile::Smoke => MAIN[..1].to_vec(),
+        Profile::Quick => MAIN[..2].to_vec(),
+        Profile::Full => MAIN.to_vec(),
     }
 }
 
-/// The strategies that are named, in the order of the registry; all where none is.
-fn read_strategies(args: &RunArgs, mistakes: &mut Mistakes) -> Vec<StrategyKind> {
-    if args.strategy.is_empty() || args.strategy.iter().any(|name| name.trim() == "all") {
+fn default_strategies(profile: Profile) -> &'static [StrategyKind] {
+    match profile {
+        Profile::Smoke | Profile::Full => &StrategyKind::ALL,
+        Profile::Quick => &StrategyKind::CARD,
+    }
+}
+
+/// The strategies that are named, in the order of the registry; the profile's where none is.
+fn read_strategies(args: &RunArgs, profile: Profile, mistakes: &mut Mistakes) -> Vec<StrategyKind> {
+    if args.strategy.is_empty() {
+        return default_strategies(profile).to_vec();
+    }
+    if args.strategy.iter().any(|name| name.trim() == "all") {
         return StrategyKind::ALL.to_vec();
     }
     let named = args.strategy.iter().map(|name| name.trim()).filter(|name| !name.is_empty());

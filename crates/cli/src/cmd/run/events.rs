@@ -36,10 +36,10 @@ pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
     let _ = writeln!(text, "env     {}", Placement::of_this_process().describe());
     for (fleet, times) in distinct(fleets) {
         let times = if plan.blocks == 1 { String::new() } else { format!("{times} × ") };
-        let _ = writeln!(text, "fleet   {:<14} {times}{}", fleet.label(), cells(plan, fleet));
+        let _ = writeln!(text, "fleet   {:<18} {times}{}", fleet.label(), cells(plan, fleet));
     }
     for (scenario, strategy, why) in &plan.cannot {
-        let _ = writeln!(text, "cannot  {:<14} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
+        let _ = writeln!(text, "cannot  {:<18} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
     }
     text
 }

@@ -7,7 +7,9 @@ use anyhow::{Context, bail};
 use revbench_model::settings::Algorithm;
 use revbench_runner::child::{ChildConfig, Ready};
 use revbench_server::calibration::{CalibrationConfig, run_calibration};
-use revbench_server::{AuthorityConfig, KeySource, Mutant, ResourceConfig, run_authority, run_resource};
+use revbench_server::{
+    AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, run_authority, run_resource,
+};
 use revbench_store::{LinkConfig, run_embedded, run_link};
 use revbench_strategies::StrategyKind;
 
@@ -37,10 +39,24 @@ fn say_ready(listening: SocketAddr) -> anyhow::Result<()> {
 
 fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
     match config {
-        ChildConfig::Authority { strategy, settings, store, admin_token, hmac_secret, threads } => {
-            let name = "authority".to_owned();
-            let config =
-                AuthorityConfig { strategy, settings, store, admin_token, name, hs256_secret: hmac_secret };
+        ChildConfig::Authority {
+            strategy,
+            settings,
+            store,
+            admin_token,
+            resource_token,
+            hmac_secret,
+            threads,
+        } => {
+            let config = AuthorityConfig {
+                strategy,
+                settings,
+                store,
+                admin_token,
+                resource_token: Some(resource_token),
+                name: "authority".to_owned(),
+                hs256_secret: hmac_secret,
+            };
             run_authority(listener, config, threads)?;
         }
         ChildConfig::Resource {
@@ -49,6 +65,7 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             store,
             instance,
             authority,
+            resource_token,
             hmac_secret,
             mutant,
             threads,
@@ -57,11 +74,9 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             let named =
                 |name: String| Mutant::from_name(&name).with_context(|| format!("unknown mutant '{name}'"));
             let mutant = mutant.map(named).transpose()?;
-            run_resource(
-                listener,
-                ResourceConfig { strategy, settings, store, instance, mutant, keys },
-                threads,
-            )?;
+            let issuer = Some(IssuerAccess { address: authority, bearer: resource_token });
+            let config = ResourceConfig { strategy, settings, store, instance, mutant, keys, issuer };
+            run_resource(listener, config, threads)?;
         }
         ChildConfig::EmbeddedStore { password } => {
             end_with_stdin();

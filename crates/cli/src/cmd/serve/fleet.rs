@@ -12,8 +12,8 @@ use revbench_model::settings::Algorithm;
 use revbench_runner::options::StoreChoice;
 use revbench_server::keys::random_secret;
 use revbench_server::{
-    AuthorityConfig, Mutant, ResourceConfig, ServerError, Stop, StopHandle, run_authority_until,
-    run_resource_until,
+    AuthorityConfig, IssuerAccess, Mutant, ResourceConfig, ServerError, Stop, StopHandle,
+    run_authority_until, run_resource_until,
 };
 use revbench_store::private::random_password;
 use revbench_store::{
@@ -249,7 +249,7 @@ fn start(request: &Request, store: &Store, with_token: bool, running: &mut Runni
     let resource_listener = listen(request.listen)?;
     let authority_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let (resource, authority) = (resource_listener.local_addr()?, authority_listener.local_addr()?);
-    let admin_token = random_secret();
+    let (admin_token, resource_token) = (random_secret(), random_secret());
     let hmac_secret = (request.settings.algorithm == Algorithm::HS256).then(random_secret);
     let keys = key_source(request.strategy, request.settings.algorithm, authority, hmac_secret.clone());
     let config = AuthorityConfig {
@@ -257,6 +257,7 @@ fn start(request: &Request, store: &Store, with_token: bool, running: &mut Runni
         settings: request.settings.clone(),
         store: Some(store.address.clone()),
         admin_token: admin_token.clone(),
+        resource_token: Some(resource_token.clone()),
         name: "authority".to_owned(),
         hs256_secret: hmac_secret,
     };
@@ -268,6 +269,7 @@ fn start(request: &Request, store: &Store, with_token: bool, running: &mut Runni
         instance: "r0".to_owned(),
         mutant: request.mutant,
         keys,
+        issuer: Some(IssuerAccess { address: authority, bearer: resource_token }),
     };
     running.serve("resource server", move |stop| run_resource_until(resource_listener, config, 1, stop));
     let permissions = permissions();
