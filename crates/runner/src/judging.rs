@@ -90,15 +90,25 @@ impl<'a> Judging<'a> {
         self.details.push(detail);
     }
 
-    /// Writes the summary; once nothing is missing, the records have done their work.
+    /// Writes the summary of what is known so far.
     pub(crate) fn save(&self, manifest: &Manifest) -> Result<Summary, RunDirError> {
-        let is_complete = self.plan.fleets.iter().all(|fleet| self.dir.has_record(fleet));
-        let summary = assemble::summary(self.plan, manifest, &self.details, self.twin.as_ref(), is_complete);
+        let twin = self.twin.as_ref();
+        let summary = assemble::summary(self.plan, manifest, &self.details, twin, self.is_complete());
         self.dir.write_summary(&summary, &self.details)?;
-        if is_complete {
+        Ok(summary)
+    }
+
+    /// The summary for good; where nothing is missing, the records have done their work.
+    pub(crate) fn finish(&self, manifest: &Manifest) -> Result<Summary, RunDirError> {
+        let summary = self.save(manifest)?;
+        if self.is_complete() {
             self.dir.remove_records()?;
         }
         Ok(summary)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.plan.fleets.iter().all(|fleet| self.dir.has_record(fleet))
     }
 }
 

@@ -96,7 +96,7 @@ impl Profile {
                 "p50, p90, p95 and the worst",
             ],
             Profile::Full => [
-                "the six main scenarios in ten blocks, 400 changes of a role and 80 of all else; about 40 minutes",
+                "the six main scenarios in ten blocks, 400 changes of a role and 80 of all else; about an hour",
                 "p99 of staleness; intervals on latency and cost over blocks, and what the control differs from itself",
             ],
         }

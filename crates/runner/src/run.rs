@@ -149,7 +149,7 @@ pub fn run(
         }
         run.judging.save(&run.manifest)?;
     }
-    let summary = run.judging.save(&run.manifest)?;
+    let summary = run.judging.finish(&run.manifest)?;
     let interrupted = context.interrupt.load(Ordering::Relaxed);
     Ok(Finished { summary, interrupted, lost })
 }

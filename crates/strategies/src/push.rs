@@ -40,8 +40,8 @@ pub const CARD: Card = Card {
     promises: "Revocations and grants take effect when their message arrives; when it is lost, at the backstop.",
     costs: "One message per change and instance; one store operation per subject, process and backstop, and one \
             after each change; memory per subject.",
-    fails: "A message lost or a subscriber cut off: old answers until the end of the connection is noticed or the \
-            backstop; then all entries go at once and the store is asked for each. The store down: entries serve \
+    fails: "A message lost or a subscriber cut off: old answers until a new subscription is confirmed, at most for \
+            the backstop; then all entries go at once and the store is asked for each. The store down: entries serve \
             out the backstop, then as configured.",
     needs: "A shared store with every subject's permissions and publish/subscribe; in each resource server memory \
             and a second connection that listens.",
