@@ -10,7 +10,7 @@ import sys
 import jsonschema
 
 STRATEGIES = {"floor", "none", "short-ttl", "deny-list", "token-version", "lookup", "cached-lookup",
-              "deny-and-refresh", "allow-list", "valid-after", "push"}
+              "deny-and-refresh", "allow-list", "valid-after", "push", "introspection", "cached-introspection"}
 
 
 def fail(why):
