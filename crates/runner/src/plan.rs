@@ -228,7 +228,7 @@ fn parse_all(options: &Options) -> Result<Vec<Scenario>, Vec<Problem>> {
 }
 
 /// A strategy's settings: the profile's, then every `--param`. A time to live that the strategy does not use
-/// is left alone, so that `token_ttl` shortens the tokens of `short-ttl` and nobody else's.
+/// is left alone, so that `token_ttl` shortens only tokens on whose life something rests.
 ///
 /// # Errors
 /// The first parameter that is unknown or of the wrong form.

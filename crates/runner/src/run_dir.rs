@@ -155,19 +155,6 @@ impl RunDir {
         self.write_json(&format!("cells/{}", cell_file(&detail.cell.scenario, &detail.cell.strategy)), detail)
     }
 
-    /// The cells, by scenario and strategy.
-    ///
-    /// # Errors
-    /// One that cannot be read or does not parse.
-    pub fn read_cells(&self) -> Result<Vec<CellDetail>, RunDirError> {
-        let folder = self.path.join("cells");
-        let entries = fs::read_dir(&folder).map_err(io_error(&folder))?;
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
-        paths.iter().map(|path| read_json(path)).collect()
-    }
-
     /// Writes the latency histograms of a strategy's background slices, merged by adding counts.
     ///
     /// # Errors
