@@ -36,7 +36,7 @@ struct ScenarioTexts {
     changed_json: String,
     orientation: &'static str,
     reason: String,
-    scope_kind: &'static str,
+    scope: ScopeKind,
     write: bool,
 }
 
@@ -146,19 +146,22 @@ impl Exchanges {
     pub(crate) fn change(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
         let (subject, texts, number) = self.scenario(session.subject);
         let value = |name: &str| session.variables.get(name).map_or("", String::as_str);
-        let scope_id = match texts.scope_kind {
-            "session" => value("session"),
-            "token" => value("access_token"),
+        let scope_id = match texts.scope {
+            ScopeKind::Session => value("session"),
+            ScopeKind::Token => value("access_token"),
+            ScopeKind::All => "",
             _ => subject,
         };
+        let scope_json = scope_json(texts.scope, scope_id);
         let own = [
             ("subject", subject),
             ("permission", texts.changed.as_str()),
             ("permission_json", &texts.changed_json),
             ("orientation", texts.orientation),
             ("reason", &texts.reason),
-            ("scope_kind", texts.scope_kind),
+            ("scope_kind", texts.scope.name()),
             ("scope_id", scope_id),
+            ("scope_json", &scope_json),
         ];
         let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
         self.changes[number].render(None, self.authority, &layers, out)
@@ -169,6 +172,14 @@ impl Exchanges {
 /// session or token that it is made with.
 pub(crate) fn made_by_honest(scenario: &PlannedScenario) -> bool {
     scenario.actor == ChangeActor::Subject && scenario.scope == ScopeKind::Subject
+}
+
+/// To what a change applies, as its body has it.
+fn scope_json(kind: ScopeKind, id: &str) -> String {
+    match kind {
+        ScopeKind::All => serde_json::Value::from(kind.name()).to_string(),
+        _ => serde_json::json!({ kind.name(): id }).to_string(),
+    }
 }
 
 /// A permission as a JSON string.
@@ -186,11 +197,7 @@ impl ScenarioTexts {
             changed: changed.unwrap_or_default(),
             orientation: scenario.orientation.name(),
             reason: scenario.reason.clone(),
-            scope_kind: match scenario.scope {
-                ScopeKind::Token => "token",
-                ScopeKind::Session => "session",
-                ScopeKind::Subject => "subject",
-            },
+            scope: scenario.scope,
             write: scenario.write,
         }
     }
@@ -207,4 +214,17 @@ fn text(value: Option<&serde_json::Value>) -> Option<String> {
 fn seconds(text: &str) -> Option<u64> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0)?;
     Some((seconds * 1e9) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_written_as_a_change_has_it() {
+        let check = |kind, id, expected: &str| assert_eq!(scope_json(kind, id), expected);
+        check(ScopeKind::Subject, "ann", r#"{"subject":"ann"}"#);
+        check(ScopeKind::Tenant, "a \"b\"", r#"{"tenant":"a \"b\""}"#);
+        check(ScopeKind::All, "", r#""all""#);
+    }
 }

@@ -35,6 +35,14 @@ pub enum Scope {
     Session(SessionId),
     /// A subject with all its sessions.
     Subject(SubjectId),
+    /// Every session that was begun from an address.
+    Address(String),
+    /// Every member of a role: the permission is taken from, or given to, each of them.
+    Role(String),
+    /// Every member of a tenant.
+    Tenant(String),
+    /// Everyone.
+    All,
 }
 
 impl Scope {
@@ -44,6 +52,10 @@ impl Scope {
             Scope::Token(_) => ScopeKind::Token,
             Scope::Session(_) => ScopeKind::Session,
             Scope::Subject(_) => ScopeKind::Subject,
+            Scope::Address(_) => ScopeKind::Address,
+            Scope::Role(_) => ScopeKind::Role,
+            Scope::Tenant(_) => ScopeKind::Tenant,
+            Scope::All => ScopeKind::All,
         }
     }
 }
@@ -58,6 +70,38 @@ pub enum ScopeKind {
     Session,
     /// One subject.
     Subject,
+    /// The sessions begun from one address.
+    Address,
+    /// The members of one role.
+    Role,
+    /// The members of one tenant.
+    Tenant,
+    /// Everyone.
+    All,
+}
+
+impl ScopeKind {
+    /// The word used in files and requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScopeKind::Token => "token",
+            ScopeKind::Session => "session",
+            ScopeKind::Subject => "subject",
+            ScopeKind::Address => "address",
+            ScopeKind::Role => "role",
+            ScopeKind::Tenant => "tenant",
+            ScopeKind::All => "all",
+        }
+    }
+
+    /// Is it made of subjects, who hold permissions? Tokens and sessions hold none of their own: they are revoked as
+    /// a whole, and nothing is given to them.
+    pub fn holds_permissions(self) -> bool {
+        match self {
+            ScopeKind::Token | ScopeKind::Session | ScopeKind::Address => false,
+            ScopeKind::Subject | ScopeKind::Role | ScopeKind::Tenant | ScopeKind::All => true,
+        }
+    }
 }
 
 /// Who makes the change: it decides the route and who receives the answer.
@@ -83,4 +127,27 @@ pub struct Change {
     pub permission: Option<Permission>,
     /// Why, in a short word such as `role-demoted`.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_written_with_the_word_of_their_kind() {
+        let check = |scope: Scope, written: &str| {
+            assert_eq!(serde_json::to_string(&scope).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Scope>(written).unwrap(), scope);
+            let kind = serde_json::to_value(scope.kind()).unwrap();
+            assert_eq!(kind, scope.kind().name());
+            assert!(written.contains(scope.kind().name()));
+        };
+        check(Scope::Token("t".into()), r#"{"token":"t"}"#);
+        check(Scope::Session("s".into()), r#"{"session":"s"}"#);
+        check(Scope::Subject("ann".into()), r#"{"subject":"ann"}"#);
+        check(Scope::Address("198.18.0.1".to_owned()), r#"{"address":"198.18.0.1"}"#);
+        check(Scope::Role("editors".to_owned()), r#"{"role":"editors"}"#);
+        check(Scope::Tenant("acme".to_owned()), r#"{"tenant":"acme"}"#);
+        check(Scope::All, r#""all""#);
+    }
 }

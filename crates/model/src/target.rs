@@ -19,8 +19,8 @@ pub enum Party {
 /// One HTTP exchange with variables written `{{name}}` in path, header values and body.
 ///
 /// Variables: `subject`, `session`, `access_token`, `refresh_token` (and every other capture of the sign-in),
-/// `permission`, `permission_json` (quoted, or `null`), `orientation`, `reason`, `scope_kind`, `scope_id`,
-/// and the target's own `variables`.
+/// `permission`, `permission_json` (quoted, or `null`), `orientation`, `reason`, `scope_kind`, `scope_id`, `scope_json`
+/// (both of these as a change's body has them: `{"subject":"ann"}`, or `"all"`), and the target's own `variables`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
@@ -124,7 +124,7 @@ impl Target {
                 .into_iter()
                 .collect::<BTreeMap<_, _>>()
         };
-        let change_body = r#"{"orientation":"{{orientation}}","scope":{"{{scope_kind}}":"{{scope_id}}"},"permission":{{permission_json}},"reason":"{{reason}}"}"#;
+        let change_body = r#"{"orientation":"{{orientation}}","scope":{{scope_json}},"permission":{{permission_json}},"reason":"{{reason}}"}"#;
         let post = |path: &str, headers, body: &str, captures| Exchange {
             at: Party::Authority,
             method: "POST".to_owned(),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::ScopeKind;
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
 use revbench_model::time::NS_PER_MS;
@@ -50,12 +49,12 @@ fn question<'a>(
     }
 }
 
-/// A session or token scope means the pinned session alone; a subject scope means both.
+/// A token, a session or an address means the pinned session alone; what holds permissions means both.
 fn honest_fate(scenario: &Scenario) -> HonestFate {
-    match scenario.scope {
-        ScopeKind::Token | ScopeKind::Session => HonestFate::Untouched,
-        ScopeKind::Subject if scenario.honest_survives => HonestFate::Changed,
-        ScopeKind::Subject => HonestFate::Ended,
+    match (scenario.scope.holds_permissions(), scenario.honest_survives) {
+        (false, _) => HonestFate::Untouched,
+        (true, true) => HonestFate::Changed,
+        (true, false) => HonestFate::Ended,
     }
 }
 

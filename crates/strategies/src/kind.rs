@@ -226,6 +226,9 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
     if let Some(why) = meaningless(question) {
         return Claimed::cannot(why);
     }
+    if question.scope == ScopeKind::All {
+        return Claimed::cannot(no_word_for_everyone(kind));
+    }
     match kind {
         StrategyKind::Floor | StrategyKind::None => Claimed::NoClaim,
         StrategyKind::ShortTtl => short_ttl::claim(settings, question),
@@ -242,12 +245,42 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
     }
 }
 
+/// Why a strategy cannot express a change of everyone: it would have to name each subject or token.
+fn no_word_for_everyone(kind: StrategyKind) -> &'static str {
+    match kind {
+        StrategyKind::Floor | StrategyKind::None => {
+            "it takes no notice of any change, and of this one neither"
+        }
+        StrategyKind::ShortTtl => {
+            "everyone's record would have to change: the truth has no one place for all"
+        }
+        StrategyKind::DenyList | StrategyKind::DenyAndRefresh => {
+            "a deny list names tokens; everyone would be an entry for every live token"
+        }
+        StrategyKind::AllowList => {
+            "an allow list names tokens; everyone would be the removal of each of them"
+        }
+        StrategyKind::TokenVersion => "versions are kept by subject; everyone would be a write for each",
+        StrategyKind::ValidAfter => {
+            "cut-offs are kept by subject and session; everyone would be one for each"
+        }
+        StrategyKind::Lookup | StrategyKind::CachedLookup | StrategyKind::Push => {
+            "permissions are read from each subject's record; everyone would be a write for each"
+        }
+        StrategyKind::Introspection | StrategyKind::CachedIntrospection => {
+            "the issuer answers from each subject's record; everyone would be a write for each"
+        }
+    }
+}
+
 /// Why no strategy can express such a change: the source of truth has no place for it.
 fn meaningless(question: &Question) -> Option<&'static str> {
-    match (question.scope, question.orientation, question.everything) {
-        (ScopeKind::Subject, ..) | (_, Orientation::Revoke, true) => None,
-        (_, Orientation::Grant, _) => Some("permissions are given to subjects, not to sessions or tokens"),
-        (_, Orientation::Revoke, false) => {
+    match (question.scope.holds_permissions(), question.orientation, question.everything) {
+        (true, ..) | (false, Orientation::Revoke, true) => None,
+        (false, Orientation::Grant, _) => {
+            Some("permissions are given to subjects, not to sessions, tokens or addresses")
+        }
+        (false, Orientation::Revoke, false) => {
             Some("permissions are held by subjects: a session or token is revoked as a whole")
         }
     }
@@ -376,6 +409,17 @@ mod tests {
             assert!(cannot(kind, Orientation::Grant, ScopeKind::Session, false));
             assert!(cannot(kind, Orientation::Revoke, ScopeKind::Token, false));
             assert!(!cannot(kind, Orientation::Revoke, ScopeKind::Session, true));
+            assert!(!cannot(kind, Orientation::Revoke, ScopeKind::Address, true));
+            assert!(cannot(kind, Orientation::Revoke, ScopeKind::Address, false));
+            assert!(cannot(kind, Orientation::Grant, ScopeKind::Address, true));
+            for scope in [ScopeKind::Role, ScopeKind::Tenant] {
+                assert!(
+                    !cannot(kind, Orientation::Revoke, scope, false),
+                    "what is said of a member is said of all"
+                );
+                assert!(!cannot(kind, Orientation::Revoke, scope, true));
+            }
+            assert!(cannot(kind, Orientation::Revoke, ScopeKind::All, true));
         }
     }
 }

@@ -24,8 +24,15 @@ pub(super) const EXPECT: &[&str] = &["verdict", "why"];
 
 const ORIENTATIONS: &[(&str, Orientation)] =
     &[("revoke", Orientation::Revoke), ("grant", Orientation::Grant)];
-const SCOPES: &[(&str, ScopeKind)] =
-    &[("token", ScopeKind::Token), ("session", ScopeKind::Session), ("subject", ScopeKind::Subject)];
+const SCOPES: &[(&str, ScopeKind)] = &[
+    ("token", ScopeKind::Token),
+    ("session", ScopeKind::Session),
+    ("subject", ScopeKind::Subject),
+    ("address", ScopeKind::Address),
+    ("role", ScopeKind::Role),
+    ("tenant", ScopeKind::Tenant),
+    ("all", ScopeKind::All),
+];
 const ACTORS: &[(&str, ChangeActor)] = &[("admin", ChangeActor::Admin), ("subject", ChangeActor::Subject)];
 const VERDICTS: &[(&str, ClaimVerdict)] = &[
     ("holds", ClaimVerdict::Holds),
@@ -131,24 +138,22 @@ impl ChangePart {
         let mut contradiction = |span: &Range<usize>, message: &str, help: &str| {
             problems.add(problem::CONTRADICTION, span, message.to_owned(), Some(help.to_owned()));
         };
-        match (orientation, scope, &self.permission) {
-            (Orientation::Grant, ScopeKind::Token | ScopeKind::Session, _) => contradiction(
+        match (orientation, scope.holds_permissions(), &self.permission) {
+            (Orientation::Grant, false, _) => contradiction(
                 scope_at,
-                "permissions are given to subjects, not to sessions or tokens",
+                "permissions are given to subjects, not to sessions, tokens or addresses",
                 "use scope = \"subject\"",
             ),
-            (Orientation::Grant, ScopeKind::Subject, None) => contradiction(
+            (Orientation::Grant, true, None) => contradiction(
                 at,
                 "a grant needs the permission that it gives",
                 "add: permission = \"orders:write\"",
             ),
-            (Orientation::Revoke, ScopeKind::Token | ScopeKind::Session, Some((_, permission_at))) => {
-                contradiction(
-                    permission_at,
-                    "permissions are held by subjects: a session or token is revoked as a whole",
-                    "leave 'permission' out, or use scope = \"subject\"",
-                );
-            }
+            (Orientation::Revoke, false, Some((_, permission_at))) => contradiction(
+                permission_at,
+                "permissions are held by subjects: a session or token is revoked as a whole",
+                "leave 'permission' out, or use scope = \"subject\"",
+            ),
             _ => {}
         }
     }

@@ -139,7 +139,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     let text = after(&[
         ("name = \"mine\"", "nam = \"mine\""),
         ("\"revoke\"", "\"revok\""),
-        ("\"subject\"", "\"tenant\""),
+        ("\"subject\"", "\"tenants\""),
         ("honest_survives = true", "honest_survives = \"yes\""),
         ("watch = \"20s\"", "watch = 20"),
         ("percentile = 95", "percentile = 40"),
@@ -155,8 +155,8 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
         add: name = "role-demoted"
     6:15 E005 unknown value 'revok' of 'orientation'
         did you mean 'revoke'? accepted: revoke, grant
-    7:9 E005 unknown value 'tenant' of 'scope'
-        accepted: token, session, subject
+    7:9 E005 unknown value 'tenants' of 'scope'
+        did you mean 'tenant'? accepted: token, session, subject, address, role, tenant, all
     9:19 E004 'honest_survives' takes true or false, not text
         for example: honest_survives = true
     15:9 E006 duration 20 of 'watch' has no unit
@@ -238,7 +238,7 @@ fn names_that_cannot_be_names() {
 #[test]
 fn keys_that_contradict_each_other() {
     insta::assert_snapshot!(after(&[("\"revoke\"", "\"grant\""), ("\"subject\"", "\"session\"")]), @r#"
-    7:9 E009 permissions are given to subjects, not to sessions or tokens
+    7:9 E009 permissions are given to subjects, not to sessions, tokens or addresses
         use scope = "subject"
     "#);
     insta::assert_snapshot!(after(&[("\"subject\"", "\"token\"")]), @r#"

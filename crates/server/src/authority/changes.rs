@@ -70,8 +70,8 @@ fn respond(result: Result<SubjectRecord, Problem>) -> Response<Body> {
 fn parse(body: &[u8]) -> Result<Change, Problem> {
     let change: Change = serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("the body is not a change: {error}")))?;
-    let of_subject = matches!(change.scope, Scope::Subject(_));
-    if !of_subject && (change.orientation == Orientation::Grant || change.permission.is_some()) {
+    let holds_permissions = change.scope.kind().holds_permissions();
+    if !holds_permissions && (change.orientation == Orientation::Grant || change.permission.is_some()) {
         let words = "permissions belong to subjects; a session or token can only be revoked as a whole";
         return Err(Problem::bad_request(words));
     }
@@ -84,6 +84,10 @@ impl<S: Strategy> Authority<S> {
         let target = match &change.scope {
             Scope::Subject(subject) => Target { subject: subject.clone(), session: None, token: None },
             Scope::Session(session) => Target::session(self.owner(session).await?, session.clone()),
+            Scope::Address(_) | Scope::Role(_) | Scope::Tenant(_) | Scope::All => {
+                let words = format!("changes of scope '{}' are not made here", change.scope.kind().name());
+                return Err(Problem::bad_request(words));
+            }
             Scope::Token(_) => {
                 let words = "a token's identifier says neither whose it is nor how long it lives; \
                              send the token itself to /revoke";

@@ -178,6 +178,8 @@ impl Truth {
             Scope::Subject(id) => self.subject(id)?,
             Scope::Session(session) => self.tables().owners.get(session).cloned()?,
             Scope::Token(jti) => Arc::clone(&self.token(jti.as_str())?.subject),
+            // One subject or one of its logins at a time is all that a calibration asks for.
+            Scope::Address(_) | Scope::Role(_) | Scope::Tenant(_) | Scope::All => return None,
         };
         let mut state = subject.state();
         let now = clock::now();
@@ -186,7 +188,7 @@ impl Truth {
             Scope::Subject(_) => alter(&mut state.record, change),
             Scope::Session(session) => end(&mut state.record, session, u64::MAX),
             // What becomes of a token alone is for the behaviour to know.
-            Scope::Token(_) => {}
+            _ => {}
         }
         state.record.version += 1;
         let committed =

@@ -37,6 +37,7 @@ async fn revoke(fleet: &Fleet, case: Case, subject: &str, pinned: &Tokens) {
         ScopeKind::Token => return fleet.revoke_token(&pinned.access).await,
         ScopeKind::Session => json!({ "session": pinned.session }),
         ScopeKind::Subject => json!({ "subject": subject }),
+        other => panic!("no case has {other:?}"),
     };
     fleet.change(Orientation::Revoke, scope, case.permission).await;
 }

@@ -79,7 +79,7 @@ impl Behaviour for DenyList {
                 lists.families.get(jti).cloned().filter(|_| self.fault != Some(Fault::FamilySurvives))
             }
             // A list of tokens and logins knows no subjects.
-            Scope::Subject(_) => None,
+            _ => None,
         };
         if let Some(session) = family {
             lists.sessions.insert(session, until_ms);
