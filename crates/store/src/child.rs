@@ -14,10 +14,20 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 /// The kernel watches the spawning *thread*, not the process: spawn from one that lives as long as the child
 /// is wanted, such as the main thread.
 pub fn bind_to_parent<'a>(command: &'a mut Command, cores: &[usize]) -> &'a mut Command {
+    end_with_parent(command, cores, Signal::KILL)
+}
+
+/// The same with another signal than SIGKILL, for a child that has children of its own to end. A change of user that
+/// `command` asks for comes first: the kernel forgets the signal with the former user.
+pub(crate) fn end_with_parent<'a>(
+    command: &'a mut Command,
+    cores: &[usize],
+    signal: Signal,
+) -> &'a mut Command {
     let parent = getpid();
     let pinned = cpu_set(cores);
     let before_exec = move || {
-        set_parent_process_death_signal(Some(Signal::KILL))?;
+        set_parent_process_death_signal(Some(signal))?;
         // A parent that died before the line above sends no signal any more.
         if getppid() != Some(parent) {
             return Err(io::ErrorKind::BrokenPipe.into());

@@ -1,13 +1,14 @@
-//! What strategies read and write: Redis, the embedded default, and the link that adds distance.
+//! What strategies read and write: Redis, the embedded default, Postgres, and the link that adds distance.
 //!
 //! `client` is what strategies speak through, `private` and `embedded` are the two stores that a run starts
-//! by itself, `link` puts a network distance in front of either. See `docs/ARCHITECTURE.md`.
+//! by itself, `database` is Postgres, its client and a private server, `link` puts a network distance in front of any. See `docs/ARCHITECTURE.md`.
 
 pub mod address;
 pub mod child;
 pub mod client;
 mod clock;
 pub mod command;
+pub mod database;
 pub mod embedded;
 pub mod error;
 pub mod link;
@@ -19,6 +20,7 @@ pub mod subscription;
 pub use address::StoreAddress;
 pub use client::{Client, Limits};
 pub use command::{Command, Value};
+pub use database::{DatabaseAddress, DatabaseError, PrivateDatabase, PrivateDatabaseError};
 pub use embedded::{run_embedded, serve_embedded};
 pub use error::StoreError;
 pub use link::{LinkConfig, run_link, serve_link};

@@ -10,10 +10,10 @@ use crate::clock::monotonic_ns;
 use crate::error::StoreError;
 
 /// Pause between pings: a closed loop of them would measure a warm, busy machine.
-const PAUSE: Duration = Duration::from_micros(300);
+pub(crate) const PAUSE: Duration = Duration::from_micros(300);
 
 /// Pings that are sent first and not counted.
-const WARM_UP: usize = 20;
+pub(crate) const WARM_UP: usize = 20;
 
 /// How long one blocking request may take.
 const LIMIT_MS: u64 = 2_000;
@@ -42,7 +42,8 @@ pub fn measure_round_trip(address: &StoreAddress, samples: usize) -> Result<Roun
     stats(&mut measured_ns).ok_or_else(|| StoreError::Unexpected { reason: "no samples asked for".into() })
 }
 
-fn stats(measured_ns: &mut [u64]) -> Option<RoundTripStats> {
+/// The distribution of these, nanoseconds; `None` where there are none.
+pub(crate) fn stats(measured_ns: &mut [u64]) -> Option<RoundTripStats> {
     measured_ns.sort_unstable();
     let last = measured_ns.len().checked_sub(1)?;
     let at = |share: f64| measured_ns[(last as f64 * share).round() as usize] as f64 / 1_000.0;
