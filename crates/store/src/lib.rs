@@ -1,7 +1,8 @@
 //! What strategies read and write: Redis, the embedded default, Postgres, and the link that adds distance.
 //!
 //! `client` is what strategies speak through, `private` and `embedded` are the two stores that a run starts
-//! by itself, `database` is Postgres, its client and a private server, `link` puts a network distance in front of any. See `docs/ARCHITECTURE.md`.
+//! by itself, `database` is Postgres with its client and its private server, `link` puts a network distance in front
+//! of any. See `docs/ARCHITECTURE.md`.
 
 pub mod address;
 pub mod child;

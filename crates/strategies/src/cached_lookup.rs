@@ -17,8 +17,9 @@ use revbench_store::{Client, Command};
 use crate::kind::{Card, Claimed, Family, Question};
 use crate::lookup::{judge, slim};
 use crate::meters::Meters;
+use crate::records::Records;
 use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
-use crate::truth::{SubjectRecord, read_subject};
+use crate::truth::SubjectRecord;
 use crate::ttl_cache::{Filling, Found, TtlCache};
 
 /// What is to be known about it.
@@ -82,19 +83,19 @@ impl FactCache {
     }
 }
 
-/// Reads the subject's record when what it has is too old.
+/// Reads the subject's record when what it has is too old: from the store, or from wherever records are read.
 #[derive(Clone)]
-pub struct CachedLookup {
-    client: Client,
+pub struct CachedLookup<R = Client> {
+    records: R,
     meters: Arc<Meters>,
     cache: Arc<FactCache>,
     policy: OnStoreDown,
 }
 
-impl CachedLookup {
-    /// Over a store and the cache of the process.
-    pub fn new(client: Client, meters: Arc<Meters>, settings: &Settings, cache: Arc<FactCache>) -> Self {
-        CachedLookup { client, meters, cache, policy: settings.on_store_down }
+impl<R: Records> CachedLookup<R> {
+    /// Over a source of records and the cache of the process.
+    pub fn new(records: R, meters: Arc<Meters>, settings: &Settings, cache: Arc<FactCache>) -> Self {
+        CachedLookup { records, meters, cache, policy: settings.on_store_down }
     }
 
     async fn fact(&self, subject: &SubjectId, now: Now) -> Fact {
@@ -127,7 +128,7 @@ impl CachedLookup {
 
     async fn fill(&self, filling: Filling<'_, Fact>, subject: &SubjectId) -> Option<Fact> {
         self.meters.asked_store();
-        match read_subject(&self.client, subject).await {
+        match self.records.read(subject).await {
             Ok(record) => {
                 let fact = Fact::Read(record.map(Arc::new));
                 filling.store(fact.clone()).then_some(fact)
@@ -146,7 +147,7 @@ impl CachedLookup {
     }
 }
 
-impl Strategy for CachedLookup {
+impl<R: Records> Strategy for CachedLookup<R> {
     async fn issued(
         &self,
         claims: &mut Claims,

@@ -11,9 +11,8 @@
 use std::collections::BTreeSet;
 
 use revbench_model::{Issuer, SubjectId};
-use revbench_store::client::Limits;
 use revbench_store::database::{DatabaseClient, Row, ToSql};
-use revbench_store::{DatabaseAddress, DatabaseError};
+use revbench_store::{DatabaseAddress, DatabaseError, Limits};
 
 use crate::records::Records;
 use crate::strategy::Unavailable;
@@ -128,7 +127,7 @@ impl Database {
         &self.client
     }
 
-    /// Makes the records of these subjects what the database says of them: one operation, one transaction. Writing the
+    /// Makes the records of these subjects, each named once, what the database says of them: one operation, one transaction. Writing the
     /// same again changes nothing.
     ///
     /// # Errors

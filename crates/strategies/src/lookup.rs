@@ -13,8 +13,9 @@ use revbench_store::{Client, Command};
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family};
 use crate::meters::Meters;
+use crate::records::Records;
 use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
-use crate::truth::{Status, SubjectRecord, read_subject};
+use crate::truth::{Status, SubjectRecord};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -54,22 +55,22 @@ pub(crate) fn slim(claims: &mut Claims, policy: OnStoreDown) {
     }
 }
 
-/// Reads the subject's record for each decision.
+/// Reads the subject's record for each decision: from the store, or from wherever records are read.
 #[derive(Clone)]
-pub struct Lookup {
-    client: Client,
+pub struct Lookup<R = Client> {
+    records: R,
     meters: Arc<Meters>,
     policy: OnStoreDown,
 }
 
-impl Lookup {
-    /// Over a store.
-    pub fn new(client: Client, meters: Arc<Meters>, settings: &Settings) -> Self {
-        Lookup { client, meters, policy: settings.on_store_down }
+impl<R: Records> Lookup<R> {
+    /// Over a source of records.
+    pub fn new(records: R, meters: Arc<Meters>, settings: &Settings) -> Self {
+        Lookup { records, meters, policy: settings.on_store_down }
     }
 }
 
-impl Strategy for Lookup {
+impl<R: Records> Strategy for Lookup<R> {
     async fn issued(
         &self,
         claims: &mut Claims,
@@ -82,7 +83,7 @@ impl Strategy for Lookup {
 
     async fn held(&self, claims: &Claims, _now: Now) -> Result<Held, Decision> {
         self.meters.asked_store();
-        match read_subject(&self.client, &claims.sub).await {
+        match self.records.read(&claims.sub).await {
             Ok(record) => judge(record.map(Arc::new), claims),
             Err(_) => without_store(self.policy),
         }

@@ -31,6 +31,21 @@ pub enum Status {
     Disabled,
 }
 
+impl Status {
+    /// The word, as records and rows have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Active => "active",
+            Status::Disabled => "disabled",
+        }
+    }
+
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Status::Active, Status::Disabled].into_iter().find(|status| status.name() == name)
+    }
+}
+
 /// A session that ended while tokens of it may be alive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedSession {
@@ -99,6 +114,15 @@ pub async fn read_subject(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_lead_back_and_match_serde() {
+        for status in [Status::Active, Status::Disabled] {
+            assert_eq!(Status::from_name(status.name()), Some(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+        }
+        assert_eq!(Status::from_name("Active"), None);
+    }
 
     #[test]
     fn records_read_back_and_garbage_is_no_evidence() {

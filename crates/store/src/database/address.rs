@@ -105,7 +105,10 @@ mod tests {
         let plain = Some(("127.0.0.1", 5432, "ann", None, "shop"));
         check("postgres://ann@127.0.0.1/shop", plain);
         check("postgresql://ann@127.0.0.1:5432/shop", plain);
-        check("postgres://ann:secret@localhost:7/shop", Some(("localhost", 7, "ann", Some("secret"), "shop")));
+        check(
+            "postgres://ann:secret@localhost:7/shop",
+            Some(("localhost", 7, "ann", Some("secret"), "shop")),
+        );
         check("postgres://127.0.0.1/shop", None);
         check("postgres://ann@127.0.0.1", None);
         check("postgres://ann@127.0.0.1,127.0.0.2/shop", None);

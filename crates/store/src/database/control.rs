@@ -53,7 +53,11 @@ pub fn measure_round_trip(
 /// It does not answer.
 pub fn describe_url(address: &DatabaseAddress) -> Result<ServerDescription, DatabaseError> {
     let described = describe(address)?;
-    Ok(ServerDescription { kind: "url".into(), settings: format!("yours, {}", described.settings), ..described })
+    Ok(ServerDescription {
+        kind: "url".into(),
+        settings: format!("yours, {}", described.settings),
+        ..described
+    })
 }
 
 /// What a server says about itself.

@@ -138,7 +138,8 @@ fn other_user() -> Result<Option<User>, PrivateDatabaseError> {
 
 /// The line of this name in `/etc/passwd`.
 fn user(known: &str, name: &str) -> Option<User> {
-    let mut fields = known.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(name))?;
+    let mut fields =
+        known.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(name))?;
     let (uid, gid) = (fields.nth(2)?.parse().ok()?, fields.next()?.parse().ok()?);
     Some(User { uid, gid })
 }
@@ -162,7 +163,8 @@ impl Template {
         let folder = own_folder(user)?;
         let password = random_password().map_err(io_error("reading /dev/urandom"))?;
         let password_file = folder.path().join("password");
-        write_private(&password_file, &password, user).map_err(io_error("writing the database's password"))?;
+        write_private(&password_file, &password, user)
+            .map_err(io_error("writing the database's password"))?;
         let program = programs.join("initdb");
         let mut command = quiet(&program, folder.path(), user);
         command.args(["--username", NAME, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"]);
@@ -194,10 +196,12 @@ impl Template {
 
     fn start_once(&self, cores: &[usize]) -> Result<PrivateDatabase, PrivateDatabaseError> {
         let folder = own_folder(self.user)?;
-        copy_tree(&data(&self.folder), &data(&folder), self.user).map_err(io_error("copying the database"))?;
+        copy_tree(&data(&self.folder), &data(&folder), self.user)
+            .map_err(io_error("copying the database"))?;
         let address = self.choose_address().map_err(io_error("choosing a port"))?;
         let settings = format!("{SETTINGS}port = {}\n", address.port);
-        append(&data(&folder).join("postgresql.conf"), &settings).map_err(io_error("configuring postgres"))?;
+        append(&data(&folder).join("postgresql.conf"), &settings)
+            .map_err(io_error("configuring postgres"))?;
         let program = self.programs.join("postgres");
         let log = File::create(log_file(&folder)).map_err(io_error("creating the database's log"))?;
         let again = log.try_clone().map_err(io_error("creating the database's log"))?;
@@ -260,7 +264,10 @@ struct Process {
 
 impl Process {
     /// Waits for the first answer, which says what it is. Whoever accepts our random password is our server.
-    fn wait_until_ready(&mut self, address: &DatabaseAddress) -> Result<ServerDescription, PrivateDatabaseError> {
+    fn wait_until_ready(
+        &mut self,
+        address: &DatabaseAddress,
+    ) -> Result<ServerDescription, PrivateDatabaseError> {
         for _ in 0..READINESS_CHECKS {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 break;

@@ -4,6 +4,7 @@
 
 mod client;
 mod commands;
+mod database;
 mod differential;
 mod link;
 mod private;
