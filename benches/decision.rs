@@ -80,17 +80,17 @@ fn decisions(criterion: &mut Criterion) {
         by_token(group, &world, &Lookup::new(client(), meters(), &settings), missing());
     });
     with(StrategyKind::CachedLookup, &|group| {
-        let cache = Arc::new(FactCache::new(settings.cache_ttl_ms));
+        let cache = Arc::new(FactCache::new(settings.cache_ttl_ms, &settings));
         let strategy = CachedLookup::new(client(), meters(), &settings, cache);
         cached_lookup(group, &world, &strategy, settings.cache_ttl_ms);
     });
     with(StrategyKind::Push, &|group| {
-        let cache = Arc::new(FactCache::new(settings.backstop_ms));
+        let cache = Arc::new(FactCache::new(settings.backstop_ms, &settings));
         let strategy = Push::new(client(), meters(), &settings, cache);
         cached_lookup(group, &world, &strategy, settings.backstop_ms);
     });
     with(StrategyKind::CachedIntrospection, &|group| {
-        let cache = Arc::new(AnswerCache::new(settings.cache_ttl_ms));
+        let cache = Arc::new(AnswerCache::new(settings.cache_ttl_ms, &settings));
         let issuer = Prompt(Arc::new([permission(0)]));
         let strategy = CachedIntrospection::new(issuer, meters(), &settings, cache);
         cached_lookup(group, &world, &strategy, settings.cache_ttl_ms);

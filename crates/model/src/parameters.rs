@@ -1,7 +1,7 @@
 //! What `--param` takes, one row for each setting: for lists, for help, and for printing a setting as it would be
 //! given.
 
-use crate::settings::{OnStoreDown, Settings};
+use crate::settings::Settings;
 
 /// A setting as `--param NAME=VALUE` takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +38,11 @@ pub const PARAMETERS: &[Parameter] = &[
     row("store_timeout", DURATION, "250ms", "how long a resource server waits for the store"),
     row(
         "on_store_down",
-        "'refuse' or 'allow-from-token'",
+        "one of refuse, allow-from-token, serve-stale",
         "allow-from-token",
         "what a resource server does when the store or the issuer does not answer in time",
     ),
+    row("stale_for", DURATION, "5s", "how long beyond its age a kept answer is served then (serve-stale)"),
     row("issuer_timeout", DURATION, "250ms", "how long a resource server waits for the issuer"),
     row(
         "cache_inactive",
@@ -92,10 +93,8 @@ impl Parameter {
             "extra_permissions" => settings.extra_permissions.to_string(),
             "deny_preload" => settings.deny_preload.to_string(),
             "cutoff_rule" => settings.cutoff_rule.name().to_owned(),
-            _ => match settings.on_store_down {
-                OnStoreDown::Refuse => "refuse".to_owned(),
-                OnStoreDown::AllowFromToken => "allow-from-token".to_owned(),
-            },
+            "stale_for" => whole_ms(settings.stale_for_ms),
+            _ => settings.on_store_down.name().to_owned(),
         }
     }
 }

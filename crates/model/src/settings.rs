@@ -43,6 +43,28 @@ pub enum OnStoreDown {
     Refuse,
     /// Decide from the token alone: availability over freshness.
     AllowFromToken,
+    /// Decide by the answer that is kept, for at most `stale_for_ms` beyond its age; refuse where none is.
+    ServeStale,
+}
+
+impl OnStoreDown {
+    /// All of them, the default first.
+    pub const ALL: [OnStoreDown; 3] =
+        [OnStoreDown::Refuse, OnStoreDown::AllowFromToken, OnStoreDown::ServeStale];
+
+    /// The word on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            OnStoreDown::Refuse => "refuse",
+            OnStoreDown::AllowFromToken => "allow-from-token",
+            OnStoreDown::ServeStale => "serve-stale",
+        }
+    }
+
+    /// The policy of this name.
+    pub fn from_name(name: &str) -> Option<OnStoreDown> {
+        OnStoreDown::ALL.into_iter().find(|policy| policy.name() == name)
+    }
 }
 
 /// What `valid-after` compares, and what becomes of tokens issued in the tick of the cut-off itself.
@@ -90,6 +112,9 @@ pub struct Settings {
     pub store_timeout_ms: u64,
     /// What happens then.
     pub on_store_down: OnStoreDown,
+    /// How long beyond its age a kept answer may be served while the store or the issuer does not answer, where
+    /// `on_store_down` is to serve it (`cached-lookup`, `cached-introspection`, `push`).
+    pub stale_for_ms: u64,
     /// How long a resource server waits for the issuer; what happens then is `on_store_down` as well.
     pub issuer_timeout_ms: u64,
     /// Is the answer that a token is not active kept like any other (`cached-introspection`)?
@@ -120,6 +145,7 @@ impl Default for Settings {
             heartbeat_ms: 500,
             store_timeout_ms: 500,
             on_store_down: OnStoreDown::Refuse,
+            stale_for_ms: 2_000,
             issuer_timeout_ms: 500,
             cache_inactive: false,
             refresh_at: 0.8,
@@ -178,6 +204,7 @@ impl Settings {
         "heartbeat",
         "store_timeout",
         "on_store_down",
+        "stale_for",
         "issuer_timeout",
         "cache_inactive",
         "refresh_at",
@@ -206,6 +233,7 @@ impl Settings {
             "backstop" => self.backstop_ms = whole_ms()?.max(1),
             "heartbeat" => self.heartbeat_ms = whole_ms()?.max(1),
             "store_timeout" => self.store_timeout_ms = whole_ms()?.max(1),
+            "stale_for" => self.stale_for_ms = whole_ms()?,
             "issuer_timeout" => self.issuer_timeout_ms = whole_ms()?.max(1),
             "cache_inactive" => {
                 self.cache_inactive = match value {
@@ -236,11 +264,8 @@ impl Settings {
                 self.cutoff_rule = found.ok_or_else(|| fail(accepted))?;
             }
             "on_store_down" => {
-                self.on_store_down = match value {
-                    "refuse" => OnStoreDown::Refuse,
-                    "allow-from-token" => OnStoreDown::AllowFromToken,
-                    _ => return Err(fail("'refuse' or 'allow-from-token'")),
-                }
+                let accepted = "one of refuse, allow-from-token, serve-stale";
+                self.on_store_down = OnStoreDown::from_name(value).ok_or_else(|| fail(accepted))?;
             }
             _ => return Err(SettingError::Unknown { name: name.to_owned() }),
         }

@@ -177,12 +177,12 @@ impl AuthorityPlan {
                 self.with(client, strategy).await
             }
             StrategyKind::CachedLookup => {
-                let cache = Arc::new(FactCache::new(settings.cache_ttl_ms));
+                let cache = Arc::new(FactCache::new(settings.cache_ttl_ms, settings));
                 let strategy = CachedLookup::new(client.clone(), meters, settings, cache);
                 self.with(client, strategy).await
             }
             StrategyKind::Push => {
-                let cache = Arc::new(FactCache::new(settings.backstop_ms));
+                let cache = Arc::new(FactCache::new(settings.backstop_ms, settings));
                 let strategy = Push::new(client.clone(), meters, settings, cache);
                 self.with(client, strategy).await
             }
@@ -244,8 +244,8 @@ impl ResourcePlan {
             _ => Some(Arc::new(verifier(&config)?)),
         };
         let instance = name_value(&config.instance)?;
-        let cache = Arc::new(FactCache::new(cache_ttl_ms));
-        let answers = Arc::new(AnswerCache::new(cache_ttl_ms));
+        let cache = Arc::new(FactCache::new(cache_ttl_ms, &config.settings));
+        let answers = Arc::new(AnswerCache::new(cache_ttl_ms, &config.settings));
         Ok(ResourcePlan {
             config,
             process: Arc::default(),

@@ -39,8 +39,9 @@ pub const CARD: Card = Card {
     summary: "Every token is registered in a shared store when it is issued; each request asks whether it still is.",
     promises: "A token taken off the list is refused with the acknowledgement. Grants wait for the next token.",
     costs: "One store operation and one round trip a request; an entry and an index member for every live token.",
-    fails: "The store down: refuse all or believe every token. Eviction or a restart without persistence \
-            signs everyone out and lets nobody in.",
+    fails: "The store down: 503, or every token is believed (allow-from-token). It keeps no answer, so \
+            serve-stale refuses too. Eviction or a restart without persistence signs everyone out and lets \
+            nobody in.",
     needs: "A shared store that every resource server reaches, with room for every live token.",
     source_urls: &[
         "https://rubydoc.info/gems/devise-jwt/0.12.1/Devise/JWT/RevocationStrategies/Allowlist",

@@ -13,6 +13,9 @@
 //! like any other answer with status 200, which `cache_inactive=yes` does. A subject who is suspended and let back in
 //! within the time then waits for its end.
 //!
+//! While the issuer does not answer, `serve-stale` goes on with what is kept for `stale_for` longer, as
+//! `proxy_cache_use_stale` does, and never beyond the token's end either.
+//!
 //! Entries are keyed by the token's identifier, which is in the signed part, and never by its text, of which there may
 //! be several. Two sessions of a subject are two entries.
 
@@ -23,6 +26,7 @@ use revbench_model::time::NS_PER_MS;
 use revbench_model::{Claims, Distribution, Now, Permission, Settings};
 use revbench_store::Command;
 
+use crate::cached_lookup::stale_ns;
 use crate::introspection::{AskIssuer, Introspected, judge};
 use crate::kind::{Card, Claimed, Family, Question};
 use crate::lookup::slim;
@@ -37,7 +41,8 @@ pub const CARD: Card = Card {
     summary: "The issuer's answer about a token is kept in each process for a time and then asked for again.",
     promises: "Revocations and grants take effect within the cache's time to live plus one answer of the issuer.",
     costs: "One call of the authority per token, process and time to live; nothing on a hit; memory per token.",
-    fails: "The authority or its store down: entries serve out their life, then as configured.",
+    fails: "The authority or its store down: entries serve out their life; then 503, the token's own permissions \
+            (allow-from-token), or the old entries for stale_for longer (serve-stale), never beyond the token's end.",
     needs: "An authority that every resource server reaches, with credentials; memory in each resource server.",
     source_urls: &[
         "https://www.rfc-editor.org/rfc/rfc7662#section-4",
@@ -45,7 +50,7 @@ pub const CARD: Card = Card {
         "https://github.com/nginxinc/NGINX-Demos/tree/master/oauth2-token-introspection-oss",
         "https://docs.rs/zitadel/latest/zitadel/oidc/introspection/cache/trait.IntrospectionCache.html",
     ],
-    params: &["cache_ttl", "cache_inactive", "issuer_timeout", "on_store_down"],
+    params: &["cache_ttl", "cache_inactive", "issuer_timeout", "on_store_down", "stale_for"],
     exact_costs: &["token_bytes"],
 };
 
@@ -78,12 +83,21 @@ enum Said {
     Nothing,
 }
 
-impl Said {
+impl Introspected {
     /// Whether an answer that is young enough may still be used.
     fn is_usable_at(&self, now: Now) -> bool {
         match self {
-            Said::Answer(Introspected::Active { exp_ms, .. }) => now.wall_ms < *exp_ms,
-            Said::Answer(Introspected::Inactive) | Said::Nothing => true,
+            Introspected::Active { exp_ms, .. } => now.wall_ms < *exp_ms,
+            Introspected::Inactive => true,
+        }
+    }
+}
+
+impl Said {
+    fn is_usable_at(&self, now: Now) -> bool {
+        match self {
+            Said::Answer(answer) => answer.is_usable_at(now),
+            Said::Nothing => true,
         }
     }
 }
@@ -92,9 +106,10 @@ impl Said {
 pub struct AnswerCache(TtlCache<Said>);
 
 impl AnswerCache {
-    /// Answers are kept for this long.
-    pub fn new(ttl_ms: u64) -> Self {
-        AnswerCache(TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY))
+    /// Answers are believed for this long, and kept for as much longer as the policy may serve them.
+    pub fn new(ttl_ms: u64, settings: &Settings) -> Self {
+        let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY);
+        AnswerCache(cache.keeping_stale(stale_ns(settings)))
     }
 }
 
@@ -165,6 +180,18 @@ impl<I: AskIssuer> CachedIntrospection<I> {
         said
     }
 
+    /// By the answer that is kept, where it may be served: never beyond the token's end, whatever the policy
+    /// (RFC 7662 §4).
+    fn without_issuer(&self, claims: &Claims, now: Now) -> Result<Held, Decision> {
+        match self.policy {
+            OnStoreDown::ServeStale => match self.cache.0.find_stale(claims.jti.as_str(), now.mono_ns) {
+                Some(Said::Answer(answer)) if answer.is_usable_at(now) => judge(&answer),
+                _ => Err(Decision::Unavailable),
+            },
+            policy => without_store(policy),
+        }
+    }
+
     fn count_miss(&self, missed: &mut bool) {
         if !std::mem::replace(missed, true) {
             self.meters.missed();
@@ -191,7 +218,7 @@ impl<I: AskIssuer> Strategy for CachedIntrospection<I> {
     async fn held_by(&self, token: &str, claims: &Claims, now: Now) -> Result<Held, Decision> {
         match self.said(token, claims, now).await {
             Said::Answer(answer) => judge(&answer),
-            Said::Nothing => without_store(self.policy),
+            Said::Nothing => self.without_issuer(claims, now),
         }
     }
 
@@ -259,7 +286,7 @@ mod tests {
     }
 
     fn over(issuer: &Issuer, settings: &Settings) -> CachedIntrospection<Issuer> {
-        let cache = Arc::new(AnswerCache::new(settings.cache_ttl_ms));
+        let cache = Arc::new(AnswerCache::new(settings.cache_ttl_ms, settings));
         CachedIntrospection::new(issuer.clone(), Arc::default(), settings, cache)
     }
 
@@ -374,6 +401,32 @@ mod tests {
             assert_eq!(asked(&strategy, 1).await, again, "{cache_inactive}");
             assert_eq!(asked(&strategy, 1_000).await, Decision::Allow, "{cache_inactive}");
         }
+    }
+
+    /// Beyond its age for as long as the policy says, and not beyond the token's end 10 s after it was made.
+    #[tokio::test]
+    async fn a_stale_answer_is_served_for_its_time_and_only_while_there_is_no_other() {
+        let serving =
+            |stale_for_ms| Settings { on_store_down: OnStoreDown::ServeStale, stale_for_ms, ..settings() };
+        let check = async |stale_for_ms, after_ms, expected| {
+            let issuer = Issuer::quick(active("a"));
+            let strategy = over(&issuer, &serving(stale_for_ms));
+            assert_eq!(asked(&strategy, 0).await, Decision::Allow);
+            issuer.says(Err(Unavailable::new("silent")));
+            assert_eq!(asked(&strategy, after_ms).await, expected, "{stale_for_ms} {after_ms}");
+            issuer.says(Ok(Introspected::Inactive));
+            let then = if after_ms < 1_000 { Decision::Allow } else { revoked() };
+            assert_eq!(asked(&strategy, after_ms).await, then, "{stale_for_ms} {after_ms}");
+        };
+        check(500, 999, Decision::Allow).await;
+        check(500, 1_499, Decision::Allow).await;
+        check(500, 1_500, Decision::Unavailable).await;
+        check(0, 1_000, Decision::Unavailable).await;
+        check(3_600_000, 9_999, Decision::Allow).await;
+        check(3_600_000, 10_000, Decision::Unavailable).await;
+        // Nothing was ever kept of another token.
+        let issuer = Issuer::quick(Err(Unavailable::new("silent")));
+        assert_eq!(asked(&over(&issuer, &serving(500)), 0).await, Decision::Unavailable);
     }
 
     #[tokio::test]

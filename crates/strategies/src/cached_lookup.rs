@@ -6,6 +6,10 @@
 //! Kubernetes' webhook authorizer (5 min allowed, 30 s denied), AWS API Gateway authorizers (300 s) and Consul
 //! (30 s). What is not held is cached like what is: a grant waits as long as a revocation. Every process has
 //! its own cache, so the last of N is later than one.
+//!
+//! While the store does not answer, `serve-stale` goes on with what is kept for `stale_for` longer: the bound grows by as
+//! much. Consul does so without a limit (`down_policy = "extend-cache"`), as Nomad's clients do; RFC 5861 (`stale-if-error`)
+//! has the limit.
 
 use std::sync::Arc;
 
@@ -28,14 +32,17 @@ pub const CARD: Card = Card {
     summary: "The looked-up permissions are kept in each process for a time and then read again.",
     promises: "Revocations and grants take effect within the cache's time to live plus one read of the store.",
     costs: "One store operation per subject, process and time to live; nothing on a hit; memory per subject.",
-    fails: "The store down: entries serve out their life, then as configured.",
+    fails: "The store down: entries serve out their life; then 503, the token's own permissions \
+            (allow-from-token), or the old entries for stale_for longer (serve-stale).",
     needs: "A shared store with every subject's permissions; memory in each resource server.",
     source_urls: &[
         "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",
         "https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html",
         "https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/acl",
+        "https://developer.hashicorp.com/nomad/docs/configuration/acl",
+        "https://www.rfc-editor.org/rfc/rfc5861#section-4",
     ],
-    params: &["cache_ttl", "store_timeout", "on_store_down"],
+    params: &["cache_ttl", "store_timeout", "on_store_down", "stale_for"],
     exact_costs: &["token_bytes"],
 };
 
@@ -67,9 +74,10 @@ enum Fact {
 pub struct FactCache(TtlCache<Fact>);
 
 impl FactCache {
-    /// Facts are kept for this long.
-    pub fn new(ttl_ms: u64) -> Self {
-        FactCache(TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY))
+    /// Facts are believed for this long, and kept for as much longer as the policy may serve them.
+    pub fn new(ttl_ms: u64, settings: &Settings) -> Self {
+        let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY);
+        FactCache(cache.keeping_stale(stale_ns(settings)))
     }
 
     /// What is true of a subject has changed: what is kept of it, or being read, is not believed any more.
@@ -77,10 +85,20 @@ impl FactCache {
         self.0.forget(subject);
     }
 
-    /// Anything may have changed.
+    /// Anything may have changed; what is read from now on is believed.
     pub(crate) fn forget_all(&self) {
         self.0.forget_all();
     }
+
+    /// Nobody would say that anything has changed: nothing is believed until everything is forgotten.
+    pub(crate) fn distrust(&self) {
+        self.0.distrust();
+    }
+}
+
+/// How long beyond its life an entry is of use.
+pub(crate) fn stale_ns(settings: &Settings) -> u64 {
+    if settings.on_store_down == OnStoreDown::ServeStale { settings.stale_for_ms * NS_PER_MS } else { 0 }
 }
 
 /// Reads the subject's record when what it has is too old: from the store, or from wherever records are read.
@@ -140,6 +158,17 @@ impl<R: Records> CachedLookup<R> {
         }
     }
 
+    /// By what is kept, where it may be served, and otherwise as without a cache.
+    fn without_store(&self, claims: &Claims, now: Now) -> Result<Held, Decision> {
+        match self.policy {
+            OnStoreDown::ServeStale => match self.cache.0.find_stale(claims.sub.as_str(), now.mono_ns) {
+                Some(Fact::Read(record)) => judge(record, claims),
+                _ => Err(Decision::Unavailable),
+            },
+            policy => without_store(policy),
+        }
+    }
+
     fn count_miss(&self, counted: &mut bool) {
         if !std::mem::replace(counted, true) {
             self.meters.missed();
@@ -161,7 +190,7 @@ impl<R: Records> Strategy for CachedLookup<R> {
     async fn held(&self, claims: &Claims, now: Now) -> Result<Held, Decision> {
         match self.fact(&claims.sub, now).await {
             Fact::Read(record) => judge(record, claims),
-            Fact::Unavailable => without_store(self.policy),
+            Fact::Unavailable => self.without_store(claims, now),
         }
     }
 

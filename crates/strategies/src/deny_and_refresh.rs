@@ -35,8 +35,9 @@ pub const CARD: Card = Card {
     promises: "A token from before a change is refused with the acknowledgement; a grant takes one renewal more.",
     costs: "One store operation and one round trip a request; an index of live tokens at each issue; an entry \
             per live token and a renewal per session with each change.",
-    fails: "The store down: refuse all or believe denied tokens. Eviction or a restart without persistence \
-            brings old tokens back until they expire.",
+    fails: "The store down: 503, or denied tokens are believed (allow-from-token). It keeps no answer, so \
+            serve-stale refuses too. Eviction or a restart without persistence brings old tokens back until \
+            they expire.",
     needs: "A shared store that every resource server reaches, without eviction; clients that refresh after a \
             401 and try again.",
     source_urls: &[

@@ -27,8 +27,8 @@ pub const CARD: Card = Card {
     summary: "Revoked tokens are listed in a shared store until they would expire; each request asks the list.",
     promises: "A revoked token is refused with the acknowledgement. Grants cannot be expressed.",
     costs: "One store operation and one round trip a request; an index of live tokens at each issue.",
-    fails: "The store down: refuse all or believe revoked tokens. Eviction or a restart without \
-            persistence brings revoked tokens back.",
+    fails: "The store down: 503, or revoked tokens are believed (allow-from-token). It keeps no answer, so \
+            serve-stale refuses too. Eviction or a restart without persistence brings revoked tokens back.",
     needs: "A shared store that every resource server reaches, without eviction.",
     source_urls: &[
         "https://www.rfc-editor.org/rfc/rfc7009",

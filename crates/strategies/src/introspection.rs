@@ -30,7 +30,8 @@ pub const CARD: Card = Card {
     promises: "Revocations and grants take effect with the acknowledgement.",
     costs: "One call of the authority a request: two round trips in a row, its own to the store included. The \
             store operation is the authority's.",
-    fails: "The authority or its store down: no decisions, or those of the token if that is the policy.",
+    fails: "The authority or its store down: 503, or the token's own permissions (allow-from-token). It keeps \
+            no answer, so serve-stale refuses too.",
     needs: "An authority that answers for every request of every resource server, and credentials for each of them.",
     source_urls: &[
         "https://www.rfc-editor.org/rfc/rfc7662",

@@ -23,7 +23,8 @@ pub const CARD: Card = Card {
     summary: "Each request reads the subject's permissions from the store; the token carries identity only.",
     promises: "Revocations and grants take effect with the acknowledgement.",
     costs: "One store operation and one round trip a request, and reading the record.",
-    fails: "The store down: no decisions, or those of the token if that is the policy.",
+    fails: "The store down: 503, or the token's own permissions (allow-from-token). It keeps no answer, so \
+            serve-stale refuses too.",
     needs: "A shared store with every subject's permissions that every resource server reaches.",
     source_urls: &[
         "https://www.usenix.org/conference/atc19/presentation/pang",
@@ -50,7 +51,7 @@ pub(crate) fn judge(record: Option<Arc<SubjectRecord>>, claims: &Claims) -> Resu
 
 /// Leaves in a token what the strategy needs of it: the permissions only where they are the last resort.
 pub(crate) fn slim(claims: &mut Claims, policy: OnStoreDown) {
-    if policy == OnStoreDown::Refuse {
+    if policy != OnStoreDown::AllowFromToken {
         claims.permissions.clear();
     }
 }
@@ -124,7 +125,8 @@ mod tests {
             slim(&mut claims, policy);
             claims.permissions.len()
         };
-        assert_eq!(kept(OnStoreDown::Refuse), 0);
-        assert_eq!(kept(OnStoreDown::AllowFromToken), 1);
+        for policy in OnStoreDown::ALL {
+            assert_eq!(kept(policy) == 1, policy == OnStoreDown::AllowFromToken, "{policy:?}");
+        }
     }
 }

@@ -16,7 +16,9 @@
 //! What could undo that, and what prevents it:
 //! - a record read before the change is put back after its message: what is being read when a message comes is not
 //!   kept, and whoever waits for it reads again (`ttl_cache`);
-//! - messages missed while nobody listened: a new subscription makes all entries go;
+//! - messages missed while nobody listened: from the end of a subscription on nothing that is kept is believed, every
+//!   decision asks the store, and a new subscription makes all entries go (Fly.io's clients drop their cache likewise
+//!   once they have not heard from the authority for a while);
 //! - a change between the two: the subscription is confirmed first, then entries go, so that of whatever is read
 //!   from then on a later change is heard;
 //! - a peer that is gone without a word: silence is answered with a PING, and that with a deadline (`Subscription`).
@@ -40,9 +42,10 @@ pub const CARD: Card = Card {
     promises: "Revocations and grants take effect when their message arrives; when it is lost, at the backstop.",
     costs: "One message per change and instance; one store operation per subject, process and backstop, and one \
             after each change; memory per subject.",
-    fails: "A message lost or a subscriber cut off: old answers until a new subscription is confirmed, at most for \
-            the backstop; then all entries go at once and the store is asked for each. The store down: entries serve \
-            out the backstop, then as configured.",
+    fails: "A message lost: old answers for the backstop. A subscriber cut off: old answers until it knows, after \
+            heartbeat + store_timeout of silence; then the store is asked for each request until messages come again. \
+            The store down: that, and then 503, the token's own permissions (allow-from-token), or the entries for \
+            stale_for beyond the backstop (serve-stale).",
     needs: "A shared store with every subject's permissions and publish/subscribe; in each resource server memory \
             and a second connection that listens.",
     source_urls: &[
@@ -50,8 +53,9 @@ pub const CARD: Card = Card {
         "https://redis.io/docs/latest/develop/reference/client-side-caching/",
         "https://casbin.org/docs/watchers/",
         "https://www.usenix.org/conference/nsdi13/technical-sessions/presentation/nishtala",
+        "https://fly.io/blog/operationalizing-macaroons/",
     ],
-    params: &["backstop", "heartbeat", "store_timeout", "on_store_down"],
+    params: &["backstop", "heartbeat", "store_timeout", "on_store_down", "stale_for"],
     exact_costs: &["token_bytes"],
 };
 
@@ -120,6 +124,8 @@ impl Push {
                 self.meters.message();
                 heed(&message, &self.cache);
             }
+            // Deaf, and knows it: until messages come again, every decision asks the store.
+            self.cache.distrust();
             subscription.renew().await;
             // In this order: what is read in between is forgotten, and what is read from now on is messaged.
             self.cache.forget_all();

@@ -82,10 +82,10 @@ impl Held {
     }
 }
 
-/// The decision when the store gave no answer: refuse, or believe the token.
+/// The decision when the store gave no answer and none is kept that may still be served: refuse, or believe the token.
 pub(crate) fn without_store(policy: OnStoreDown) -> Result<Held, Decision> {
     match policy {
-        OnStoreDown::Refuse => Err(Decision::Unavailable),
+        OnStoreDown::Refuse | OnStoreDown::ServeStale => Err(Decision::Unavailable),
         OnStoreDown::AllowFromToken => Ok(Held::InToken),
     }
 }

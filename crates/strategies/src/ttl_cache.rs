@@ -7,11 +7,18 @@
 //!
 //! Whoever learns that a fact has changed forgets it: what is kept goes, and what is being read is not kept
 //! either, because it may have been read before the change (the lease of Facebook's memcache, NSDI 2013).
+//!
+//! What is too old to be believed can be kept for a while longer, for whoever has nothing better
+//! ([`TtlCache::find_stale`]); and while nobody could say that anything has changed, nothing is believed
+//! ([`TtlCache::distrust`]).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+
+/// Entries of the queue beyond which it may be swept: less is not worth the work.
+const SWEPT_FROM: usize = 16;
 
 /// What a cache has to say about a key.
 pub enum Found<'a, V> {
@@ -48,6 +55,8 @@ struct Inner<V> {
     /// Keys in the order of their writing, so of their age; a rewritten key is here more than once.
     written: VecDeque<(Arc<str>, u64)>,
     underway: HashMap<Arc<str>, Underway<V>>,
+    /// Nothing is believed, however young.
+    is_distrusted: bool,
     /// Fillings begun so far: the number of the next.
     begun: u64,
 }
@@ -55,6 +64,8 @@ struct Inner<V> {
 /// A bounded map of values with an age.
 pub struct TtlCache<V> {
     ttl_ns: u64,
+    /// Beyond the time to live.
+    stale_ns: u64,
     capacity: usize,
     inner: Mutex<Inner<V>>,
 }
@@ -62,15 +73,26 @@ pub struct TtlCache<V> {
 impl<V: Clone> TtlCache<V> {
     /// With a time to live and room for so many entries.
     pub fn new(ttl_ns: u64, capacity: usize) -> Self {
-        let inner =
-            Inner { entries: HashMap::new(), written: VecDeque::new(), underway: HashMap::new(), begun: 0 };
-        TtlCache { ttl_ns, capacity: capacity.max(1), inner: Mutex::new(inner) }
+        let inner = Inner {
+            entries: HashMap::new(),
+            written: VecDeque::new(),
+            underway: HashMap::new(),
+            is_distrusted: false,
+            begun: 0,
+        };
+        TtlCache { ttl_ns, stale_ns: 0, capacity: capacity.max(1), inner: Mutex::new(inner) }
+    }
+
+    /// Keeps entries for so long beyond their time to live, for [`TtlCache::find_stale`].
+    pub fn keeping_stale(self, stale_ns: u64) -> Self {
+        TtlCache { stale_ns, ..self }
     }
 
     /// Looks a key up at `now`; whoever finds nothing becomes the one to fill it.
     pub fn find(&self, key: &str, now_ns: u64) -> Found<'_, V> {
         let mut inner = self.lock();
         if let Some(entry) = inner.entries.get(key)
+            && !inner.is_distrusted
             && now_ns.saturating_sub(entry.started_ns) < self.ttl_ns
         {
             return Found::Fresh(entry.value.clone());
@@ -86,6 +108,19 @@ impl<V: Clone> TtlCache<V> {
         Found::Fill(Filling { cache: self, key, number, started_ns: now_ns, announce })
     }
 
+    /// What is kept of a key although it is not believed any more, and is not too old even for that.
+    pub fn find_stale(&self, key: &str, now_ns: u64) -> Option<V> {
+        let inner = self.lock();
+        let entry = inner.entries.get(key)?;
+        (now_ns.saturating_sub(entry.started_ns) < self.kept_ns()).then(|| entry.value.clone())
+    }
+
+    /// Nobody would say so if anything changed: until further notice nothing is believed, and every caller is one to
+    /// fill or waits for one.
+    pub fn distrust(&self) {
+        self.lock().is_distrusted = true;
+    }
+
     /// What lies behind a key has changed: its entry goes, and a filling under way will not be stored.
     pub fn forget(&self, key: &str) {
         let mut inner = self.lock();
@@ -93,12 +128,13 @@ impl<V: Clone> TtlCache<V> {
         inner.underway.remove(key);
     }
 
-    /// Anything may have changed.
+    /// Anything may have changed: nothing is kept, nor what is being read, and what is read from now on is believed.
     pub fn forget_all(&self) {
         let mut inner = self.lock();
         inner.entries.clear();
         inner.written.clear();
         inner.underway.clear();
+        inner.is_distrusted = false;
     }
 
     /// Entries held, old ones included.
@@ -113,6 +149,11 @@ impl<V: Clone> TtlCache<V> {
 }
 
 impl<V> TtlCache<V> {
+    /// The age at which an entry is of no use to anybody.
+    fn kept_ns(&self) -> u64 {
+        self.ttl_ns.saturating_add(self.stale_ns)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner<V>> {
         // Every step under the lock leaves the maps whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -128,7 +169,7 @@ impl<V: Clone> Filling<'_, V> {
         if !inner.is_underway(&self.key, self.number) {
             return false;
         }
-        inner.make_room(&self.key, self.started_ns, self.cache.ttl_ns, self.cache.capacity);
+        inner.make_room(&self.key, self.started_ns, self.cache.kept_ns(), self.cache.capacity);
         inner.written.push_back((self.key.clone(), self.started_ns));
         let entry = Entry { value: value.clone(), started_ns: self.started_ns };
         inner.entries.insert(self.key.clone(), entry);
@@ -159,11 +200,11 @@ impl<V> Inner<V> {
     }
 
     /// Drops what is old or replaced from the front of the queue and, where the cache is full, the oldest
-    /// entry too. Each key is written at most once per life, so the queue stays as short as the map.
-    fn make_room(&mut self, incoming: &str, now_ns: u64, ttl_ns: u64, capacity: usize) {
+    /// entry too. A key may be written often before it is too old to keep, so the queue is swept now and then.
+    fn make_room(&mut self, incoming: &str, now_ns: u64, kept_ns: u64, capacity: usize) {
         while let Some((key, started_ns)) = self.written.front() {
             let is_replaced = self.entries.get(key).is_none_or(|entry| entry.started_ns != *started_ns);
-            let is_old = now_ns.saturating_sub(*started_ns) >= ttl_ns;
+            let is_old = now_ns.saturating_sub(*started_ns) >= kept_ns;
             let is_full = self.entries.len() >= capacity && !self.entries.contains_key(incoming);
             if !(is_replaced || is_old || is_full) {
                 break;
@@ -172,6 +213,12 @@ impl<V> Inner<V> {
                 self.entries.remove(key);
             }
             self.written.pop_front();
+        }
+        if self.written.len() > 2 * self.entries.len() + SWEPT_FROM {
+            let Inner { written, entries, .. } = self;
+            written.retain(|(key, started_ns)| {
+                entries.get(key).is_some_and(|entry| entry.started_ns == *started_ns)
+            });
         }
     }
 }
@@ -265,6 +312,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_old_to_be_believed_is_kept_a_while_longer() {
+        let cache = TtlCache::new(100, 10).keeping_stale(50);
+        fill(&cache, "a", 0, 1);
+        let check = |now_ns, is_believed, stale| {
+            assert_eq!(matches!(cache.find("a", now_ns), Found::Fresh(1)), is_believed, "at {now_ns}");
+            assert_eq!(cache.find_stale("a", now_ns), stale, "at {now_ns}");
+        };
+        check(99, true, Some(1));
+        check(100, false, Some(1));
+        check(149, false, Some(1));
+        check(150, false, None);
+        // Another entry makes room only of what nobody may have any more.
+        fill(&cache, "b", 149, 2);
+        check(149, false, Some(1));
+        fill(&cache, "c", 150, 3);
+        assert_eq!(cache.len(), 2);
+        cache.forget("b");
+        assert_eq!(cache.find_stale("b", 150), None, "what is known to be wrong is not kept");
+        assert_eq!(TtlCache::<u64>::new(100, 10).find_stale("a", 0), None);
+    }
+
+    #[test]
+    fn nothing_is_believed_while_nobody_would_say_that_it_changed() {
+        let cache = TtlCache::new(100, 10).keeping_stale(50);
+        fill(&cache, "a", 0, 1);
+        cache.distrust();
+        assert_eq!(fill(&cache, "a", 1, 2), None);
+        assert_eq!(fill(&cache, "a", 2, 3), None, "also what was read since");
+        assert_eq!(cache.find_stale("a", 3), Some(3));
+        let Found::Fill(early) = cache.find("a", 3) else { panic!("believed") };
+        cache.forget_all();
+        assert!(!early.store(4), "read while nobody would have said that it changed");
+        assert_eq!(cache.find_stale("a", 4), None);
+        assert_eq!((fill(&cache, "a", 4, 5), fill(&cache, "a", 5, 6)), (None, Some(5)));
+    }
+
+    #[test]
     fn what_is_kept_goes_when_it_is_forgotten() {
         let cache = TtlCache::new(100, 2);
         for round in 0..100 {
@@ -286,6 +370,17 @@ mod tests {
             fill(&cache, "hot", round * 10, round);
         }
         assert!(cache.lock().written.len() <= 2, "{}", cache.lock().written.len());
+    }
+
+    #[test]
+    fn hot_keys_that_are_kept_long_do_not_grow_the_queue() {
+        let cache = TtlCache::new(10, 100).keeping_stale(1_000_000);
+        fill(&cache, "cold", 0, 0);
+        for round in 0..1_000 {
+            fill(&cache, "hot", round * 10, round);
+        }
+        assert!(cache.lock().written.len() <= 2 * 2 + SWEPT_FROM + 1, "{}", cache.lock().written.len());
+        assert_eq!(cache.find_stale("cold", 9_999), Some(0));
     }
 
     proptest! {

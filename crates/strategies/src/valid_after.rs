@@ -45,8 +45,8 @@ pub const CARD: Card = Card {
     promises: "A token from before a change is refused with the acknowledgement; a grant takes one renewal more.",
     costs: "One store operation and one round trip a request and one at each issue; a renewal for every \
             session of a changed subject.",
-    fails: "The store down: refuse all or believe old tokens. Eviction or a restart without persistence \
-            brings old tokens back.",
+    fails: "The store down: 503, or old tokens are believed (allow-from-token). It keeps no answer, so \
+            serve-stale refuses too. Eviction or a restart without persistence brings old tokens back.",
     needs: "A shared store that every resource server reaches, without eviction; an authority whose clock \
             does not step back.",
     source_urls: &[

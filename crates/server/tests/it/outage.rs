@@ -1,46 +1,130 @@
-//! Without a store, the configured policy decides. What asks the issuer needs no store; see `introspection.rs`.
+//! Without a store, or without the issuer where that is asked, the configured policy decides: every strategy under every
+//! policy, and the status that tells a client what to do. 503 says "later"; a 401 would sign people out, and a 403
+//! would tell them that they lack a right.
 
 use std::time::Duration;
 
 use revbench_model::Settings;
 use revbench_model::settings::OnStoreDown;
-use revbench_strategies::StrategyKind;
+use revbench_strategies::{Family, StrategyKind};
 
-use crate::fleet::{Fleet, quick};
-use crate::stores::{self, Wire};
+use crate::fleet::{Answer, Fleet, Tokens, quick};
+use crate::stores::{self, Store};
+use crate::valve::{Valve, eventually};
+
+/// An entry is too old at once.
+const SHORT_MS: u64 = 1;
+
+/// A fleet whose resource server can be cut off from what it asks, with somebody signed in and served once.
+struct Cut {
+    fleet: Fleet,
+    valve: Valve,
+    ann: Tokens,
+}
+
+impl Cut {
+    async fn new(kind: StrategyKind, policy: OnStoreDown, stale_for_ms: u64, store: &Store) -> Cut {
+        let valve = Valve::to(&store.address);
+        let settings = Settings {
+            on_store_down: policy,
+            stale_for_ms,
+            cache_ttl_ms: SHORT_MS,
+            backstop_ms: SHORT_MS,
+            ..quick()
+        };
+        let fleet = Fleet::with(kind, settings, &store.address, &valve.address, None).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let cut = Cut { fleet, valve, ann };
+        assert_eq!(cut.call("orders:write").await.status, 200, "{kind:?}");
+        tokio::time::sleep(Duration::from_millis(2 * SHORT_MS)).await;
+        cut
+    }
+
+    async fn call(&self, permission: &str) -> Answer {
+        self.fleet.call(&self.ann.access, permission).await
+    }
+
+    /// Ends what connections there are, to the store and to the issuer, and lets no new ones through.
+    fn cut(&self) {
+        for valve in std::iter::once(&self.valve).chain(&self.fleet.to_issuer) {
+            valve.refuse(true);
+            (0..valve.count()).for_each(|number| valve.cut(number));
+        }
+    }
+
+    fn mend(&self) {
+        for valve in std::iter::once(&self.valve).chain(&self.fleet.to_issuer) {
+            valve.refuse(false);
+        }
+    }
+}
+
+/// Does a decision need somebody's answer?
+fn asks(kind: StrategyKind) -> bool {
+    matches!(kind.card().family, Family::StateCheck | Family::Cache)
+}
+
+fn keeps(kind: StrategyKind) -> bool {
+    kind.card().family == Family::Cache
+}
 
 #[tokio::test]
-async fn the_policy_decides_when_the_store_is_gone() {
+async fn the_policy_decides_while_nobody_answers() {
     let store = stores::embedded();
-    for policy in [OnStoreDown::Refuse, OnStoreDown::AllowFromToken] {
+    for policy in OnStoreDown::ALL {
         for kind in StrategyKind::ALL {
-            let wire = Wire::to(&store.address);
-            let settings = Settings { on_store_down: policy, cache_ttl_ms: 1, backstop_ms: 1, ..quick() };
-            let fleet = Fleet::with(kind, settings, &store.address, &wire.address, None).await;
-            fleet.seed("ann", &["orders:write"]).await;
-            let ann = fleet.sign_in("ann").await;
-            assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200, "{kind:?}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-            wire.cut();
-            let answer = fleet.call(&ann.access, "orders:write").await;
-            let needs_store = matches!(
-                kind,
-                StrategyKind::DenyList
-                    | StrategyKind::AllowList
-                    | StrategyKind::ValidAfter
-                    | StrategyKind::DenyAndRefresh
-                    | StrategyKind::TokenVersion
-                    | StrategyKind::Lookup
-                    | StrategyKind::CachedLookup
-                    | StrategyKind::Push
-            );
-            let refused = needs_store && policy == OnStoreDown::Refuse;
-            assert_eq!(answer.status, if refused { 503 } else { 200 }, "{kind:?} {policy:?}");
-            assert_eq!(answer.reason() == "store-unavailable", refused, "{kind:?} {policy:?}");
-            // What the token does not name is not given away, even so.
-            if needs_store && !refused {
-                assert_eq!(fleet.call(&ann.access, "orders:delete").await.status, 403, "{kind:?}");
-            }
+            let cut = Cut::new(kind, policy, 60_000, &store).await;
+            cut.cut();
+            let by_kept = policy == OnStoreDown::ServeStale && keeps(kind);
+            let by_token = policy == OnStoreDown::AllowFromToken;
+            let refused = asks(kind) && !by_kept && !by_token;
+            let check = async |permission: &str, otherwise: (u16, &str)| {
+                let answer = cut.call(permission).await;
+                let expected = match kind {
+                    StrategyKind::Floor => (200, "unchecked"),
+                    _ if refused => (503, "store-unavailable"),
+                    _ => otherwise,
+                };
+                assert_eq!((answer.status, answer.reason()), expected, "{kind:?} {policy:?} {permission}");
+                // Whoever is told to come back later is not told that their token is at fault.
+                let challenged = answer.headers.contains_key("www-authenticate");
+                assert_eq!(challenged, [401, 403].contains(&answer.status), "{kind:?} {policy:?}");
+            };
+            check("orders:write", (200, "allowed")).await;
+            // What neither token nor kept answer names is not given away, even so.
+            check("orders:delete", (403, "missing-permission")).await;
+            cut.mend();
+            eventually(async || cut.call("orders:write").await.status == 200).await;
+            eventually(async || {
+                let answer = cut.call("orders:delete").await;
+                answer.status == if kind == StrategyKind::Floor { 200 } else { 403 }
+            })
+            .await;
         }
+    }
+}
+
+/// Served beyond its age for no longer than the policy says, and never for somebody of whom nothing is kept.
+#[tokio::test]
+async fn what_is_kept_is_served_for_its_time_only() {
+    let store = stores::embedded();
+    for kind in StrategyKind::ALL.into_iter().filter(|kind| keeps(*kind)) {
+        let cut = Cut::new(kind, OnStoreDown::ServeStale, 60_000, &store).await;
+        let stranger = cut.fleet.sign_in("ann").await;
+        cut.fleet.seed("bob", &["orders:write"]).await;
+        let bob = cut.fleet.sign_in("bob").await;
+        cut.cut();
+        assert_eq!(cut.call("orders:write").await.status, 200, "{kind:?}");
+        assert_eq!(cut.fleet.call(&bob.access, "orders:write").await.status, 503, "{kind:?}");
+        // An answer about a token is no answer about the subject's other one.
+        let by_token = kind == StrategyKind::CachedIntrospection;
+        let status = cut.fleet.call(&stranger.access, "orders:write").await.status;
+        assert_eq!(status, if by_token { 503 } else { 200 }, "{kind:?}");
+
+        let brief = Cut::new(kind, OnStoreDown::ServeStale, SHORT_MS, &store).await;
+        brief.cut();
+        tokio::time::sleep(Duration::from_millis(2 * SHORT_MS)).await;
+        assert_eq!(brief.call("orders:write").await.status, 503, "{kind:?}");
     }
 }

@@ -1,8 +1,8 @@
-//! Stores for the tests: the embedded one in a thread, a private real one where there is one, and a wire to
-//! either that can be cut.
+//! Stores for the tests: the embedded one in a thread, a private real one where there is one, and a gate in front of
+//! either that shuts at a certain request.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -32,48 +32,6 @@ pub(crate) fn all() -> Vec<Store> {
         stores.push(Store { address: server.address().clone(), _server: Some(server) });
     }
     stores
-}
-
-/// A connection to a store that can be cut for good.
-pub(crate) struct Wire {
-    pub(crate) address: StoreAddress,
-    ends: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Wire {
-    pub(crate) fn to(store: &StoreAddress) -> Wire {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = StoreAddress { port: listener.local_addr().unwrap().port(), ..store.clone() };
-        let ends = Arc::new(Mutex::new(Vec::new()));
-        let (target, held) = ((store.host.clone(), store.port), ends.clone());
-        thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
-                let far = TcpStream::connect((target.0.as_str(), target.1)).unwrap();
-                held.lock().unwrap().extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                pump(near.try_clone().unwrap(), far.try_clone().unwrap());
-                pump(far, near);
-            }
-        });
-        Wire { address, ends }
-    }
-
-    /// Ends the connections there are. The listener goes on accepting, so a client may come back.
-    pub(crate) fn cut(&self) {
-        for end in self.ends.lock().unwrap().drain(..) {
-            let _ = end.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream) {
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(length) = from.read(&mut buffer) {
-            if length == 0 || to.write_all(&buffer[..length]).is_err() {
-                break;
-            }
-        }
-    });
 }
 
 /// What a gate keeps back once the request that it waits for has come.
