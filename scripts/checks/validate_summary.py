@@ -10,7 +10,8 @@ import sys
 import jsonschema
 
 STRATEGIES = {"floor", "none", "short-ttl", "deny-list", "token-version", "lookup", "cached-lookup",
-              "deny-and-refresh", "allow-list", "valid-after", "push", "introspection", "cached-introspection"}
+              "deny-and-refresh", "allow-list", "valid-after", "push", "introspection", "cached-introspection",
+              "refresh-rotation"}
 
 
 def fail(why):

@@ -30,7 +30,12 @@ const fn row(
 
 /// Every parameter, in the order of [`Settings::NAMES`].
 pub const PARAMETERS: &[Parameter] = &[
-    row("token_ttl", DURATION, "3s", "life of an access token of short-ttl; other tokens outlive the run"),
+    row(
+        "token_ttl",
+        DURATION,
+        "3s",
+        "life of an access token of short-ttl and refresh-rotation; other tokens outlive the run",
+    ),
     row("leeway", DURATION, "1s", "how long after its expiry a token is still accepted"),
     row("cache_ttl", DURATION, "2s", "age at which a cached permission or answer is read again"),
     row("backstop", DURATION, "30s", "age at which permissions are read again without a message (push)"),
@@ -58,6 +63,12 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
     row("refresh_jitter", DURATION, "20ms", "longest random pause of a client between a 401 and its refresh"),
     row("refresh_timeout", DURATION, "1s", "how long a client waits for the token endpoint"),
+    row(
+        "refresh_grace",
+        DURATION,
+        "500ms",
+        "how long after its use a refresh token gets the same successor again (refresh-rotation)",
+    ),
     row("algorithm", "one of RS256, ES256, EdDSA, HS256", "ES256", "how access tokens are signed"),
     row("extra_permissions", COUNT, "50", "permissions of each subject beside the scenario's: longer tokens"),
     row("deny_preload", COUNT, "10000", "entries of unrelated tokens on the deny list before the run"),
@@ -88,6 +99,7 @@ impl Parameter {
             "cache_inactive" => yes_or_no(settings.cache_inactive).to_owned(),
             "refresh_jitter" => whole_ms(settings.refresh_jitter_ms),
             "refresh_timeout" => whole_ms(settings.refresh_timeout_ms),
+            "refresh_grace" => whole_ms(settings.refresh_grace_ms),
             "refresh_at" => settings.refresh_at.to_string(),
             "algorithm" => settings.algorithm.name().to_owned(),
             "extra_permissions" => settings.extra_permissions.to_string(),

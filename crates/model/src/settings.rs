@@ -125,6 +125,8 @@ pub struct Settings {
     pub refresh_jitter_ms: u64,
     /// How long a client waits for the token endpoint.
     pub refresh_timeout_ms: u64,
+    /// How long after its use a refresh token gets the same successor again (`refresh-rotation`); 0 for never.
+    pub refresh_grace_ms: u64,
     /// Signature algorithm.
     pub algorithm: Algorithm,
     /// Permissions that every subject carries beside the ones the scenario is about; they make the token long.
@@ -151,6 +153,7 @@ impl Default for Settings {
             refresh_at: 0.8,
             refresh_jitter_ms: 20,
             refresh_timeout_ms: 1_000,
+            refresh_grace_ms: 2_000,
             algorithm: Algorithm::RS256,
             extra_permissions: 5,
             deny_preload: 0,
@@ -210,6 +213,7 @@ impl Settings {
         "refresh_at",
         "refresh_jitter",
         "refresh_timeout",
+        "refresh_grace",
         "algorithm",
         "extra_permissions",
         "deny_preload",
@@ -244,6 +248,7 @@ impl Settings {
             }
             "refresh_jitter" => self.refresh_jitter_ms = whole_ms()?,
             "refresh_timeout" => self.refresh_timeout_ms = whole_ms()?.max(1),
+            "refresh_grace" => self.refresh_grace_ms = whole_ms()?,
             "extra_permissions" => self.extra_permissions = count()?,
             "deny_preload" => self.deny_preload = count()?,
             "refresh_at" => {

@@ -360,7 +360,7 @@ impl FleetPlan {
         let t_s = t_ms / 1_000.0;
         // Tokens have every age once each session has renewed at its own phase.
         let equilibrium_s = match self.strategy {
-            StrategyKind::ShortTtl => self.settings.refresh_at * t_s,
+            StrategyKind::ShortTtl | StrategyKind::RefreshRotation => self.settings.refresh_at * t_s,
             _ => 3.0 * (t_s + 1.0 / self.rate_per_s),
         };
         self.sizes.warm_up_s.max(equilibrium_s)
@@ -387,7 +387,9 @@ impl FleetPlan {
                 production("cache_ttl_ms", self.settings.cache_ttl_ms * 60)
             }
             StrategyKind::Push => production("backstop_ms", self.settings.backstop_ms * 60),
-            StrategyKind::ShortTtl => production("token_ttl_ms", self.settings.token_ttl_ms * 100),
+            StrategyKind::ShortTtl | StrategyKind::RefreshRotation => {
+                production("token_ttl_ms", self.settings.token_ttl_ms * 100)
+            }
             _ => BTreeMap::new(),
         }
     }

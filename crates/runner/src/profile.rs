@@ -64,7 +64,7 @@ pub struct Sizes {
     pub unbounded_watch_s: f64,
     /// Life of a cache entry.
     pub cache_ttl_ms: u64,
-    /// Life of a token of `short-ttl`; every other strategy's outlives the run.
+    /// Life of a token of `short-ttl` and `refresh-rotation`; every other strategy's outlives the run.
     pub short_ttl_ms: u64,
 }
 
@@ -160,12 +160,20 @@ impl Profile {
     pub fn settings(self, strategy: StrategyKind) -> Settings {
         let sizes = self.sizes();
         let token_ttl_ms = match strategy {
-            StrategyKind::ShortTtl => sizes.short_ttl_ms,
+            StrategyKind::ShortTtl | StrategyKind::RefreshRotation => sizes.short_ttl_ms,
             _ => LONG_TTL_MS,
         };
         // Who is told of changes can afford to keep twice as long.
         let backstop_ms = 2 * sizes.cache_ttl_ms;
-        Settings { cache_ttl_ms: sizes.cache_ttl_ms, token_ttl_ms, backstop_ms, ..Settings::default() }
+        // To tokens of 15 minutes it is what 30 s are: thefts go unnoticed as often as there.
+        let refresh_grace_ms = sizes.short_ttl_ms / 30;
+        Settings {
+            cache_ttl_ms: sizes.cache_ttl_ms,
+            token_ttl_ms,
+            backstop_ms,
+            refresh_grace_ms,
+            ..Settings::default()
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use revbench_strategies::cached_lookup::FactCache;
 use revbench_strategies::introspection::Itself;
 use revbench_strategies::{
     AllowList, CachedIntrospection, CachedLookup, DenyAllAfterChange, DenyAndRefresh, DenyList, Floor,
-    Introspection, Lookup, NoCheck, Push, ShortTtl, Strategy, StrategyKind, TokenVersion, ValidAfter,
+    Introspection, Lookup, NoCheck, Push, RefreshRotation, ShortTtl, Strategy, StrategyKind, TokenVersion,
+    ValidAfter,
 };
 use tokio::sync::OnceCell;
 
@@ -160,6 +161,7 @@ impl AuthorityPlan {
             StrategyKind::Floor => self.with(client, Floor).await,
             StrategyKind::None => self.with(client, NoCheck).await,
             StrategyKind::ShortTtl => self.with(client, ShortTtl).await,
+            StrategyKind::RefreshRotation => self.with(client, RefreshRotation::new(settings)).await,
             StrategyKind::DenyList => {
                 let strategy = DenyList::new(client.clone(), meters, settings, issuer());
                 self.with(client, strategy).await
@@ -283,6 +285,7 @@ impl ResourcePlan {
             StrategyKind::Floor => self.with(client, Floor),
             StrategyKind::None => self.with(client, NoCheck),
             StrategyKind::ShortTtl => self.with(client, ShortTtl),
+            StrategyKind::RefreshRotation => self.with(client, RefreshRotation::new(settings)),
             StrategyKind::DenyList => {
                 let strategy = DenyList::new(store(), meters, settings, issuer());
                 self.with(client, strategy)

@@ -132,6 +132,7 @@ pub(crate) fn reads_store(kind: StrategyKind) -> bool {
         StrategyKind::Floor
         | StrategyKind::None
         | StrategyKind::ShortTtl
+        | StrategyKind::RefreshRotation
         | StrategyKind::Introspection
         | StrategyKind::CachedIntrospection => false,
         StrategyKind::DenyList

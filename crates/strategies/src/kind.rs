@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     allow_list, cached_introspection, cached_lookup, deny_and_refresh, deny_list, floor, introspection,
-    lookup, none, push, short_ttl, token_version, valid_after,
+    lookup, none, push, refresh_rotation, short_ttl, token_version, valid_after,
 };
 
 /// Every strategy there is, in the order of the tables: floor and control first.
@@ -43,11 +43,13 @@ pub enum StrategyKind {
     CachedIntrospection,
     /// Looked-up permissions, cached until a message says that their subject has changed.
     Push,
+    /// A short token life, renewed with refresh tokens that are used once.
+    RefreshRotation,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order of the tables.
-    pub const ALL: [StrategyKind; 13] = [
+    pub const ALL: [StrategyKind; 14] = [
         StrategyKind::Floor,
         StrategyKind::None,
         StrategyKind::ShortTtl,
@@ -61,6 +63,7 @@ impl StrategyKind {
         StrategyKind::Introspection,
         StrategyKind::CachedIntrospection,
         StrategyKind::Push,
+        StrategyKind::RefreshRotation,
     ];
 
     /// Those that a quick comparison is made of: floor, control and the five that most systems choose from.
@@ -90,6 +93,7 @@ impl StrategyKind {
             StrategyKind::Introspection => "introspection",
             StrategyKind::CachedIntrospection => "cached-introspection",
             StrategyKind::Push => "push",
+            StrategyKind::RefreshRotation => "refresh-rotation",
         }
     }
 
@@ -114,6 +118,7 @@ impl StrategyKind {
             StrategyKind::Introspection => &introspection::CARD,
             StrategyKind::CachedIntrospection => &cached_introspection::CARD,
             StrategyKind::Push => &push::CARD,
+            StrategyKind::RefreshRotation => &refresh_rotation::CARD,
         }
     }
 
@@ -242,6 +247,7 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
         StrategyKind::Introspection => introspection::claim(),
         StrategyKind::CachedIntrospection => cached_introspection::claim(settings, question),
         StrategyKind::Push => push::claim(settings),
+        StrategyKind::RefreshRotation => refresh_rotation::claim(settings, question),
     }
 }
 
@@ -251,7 +257,7 @@ fn no_word_for_everyone(kind: StrategyKind) -> &'static str {
         StrategyKind::Floor | StrategyKind::None => {
             "it takes no notice of any change, and of this one neither"
         }
-        StrategyKind::ShortTtl => {
+        StrategyKind::ShortTtl | StrategyKind::RefreshRotation => {
             "everyone's record would have to change: the truth has no one place for all"
         }
         StrategyKind::DenyList | StrategyKind::DenyAndRefresh => {
@@ -289,7 +295,7 @@ fn meaningless(question: &Question) -> Option<&'static str> {
 /// The life T of the fact that ages, the T of λT; `None` where nothing ages.
 pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
     match kind {
-        StrategyKind::ShortTtl => Some(settings.token_ttl_ms as f64),
+        StrategyKind::ShortTtl | StrategyKind::RefreshRotation => Some(settings.token_ttl_ms as f64),
         StrategyKind::CachedLookup | StrategyKind::CachedIntrospection => Some(settings.cache_ttl_ms as f64),
         StrategyKind::Push => Some(settings.backstop_ms as f64),
         _ => None,
@@ -373,6 +379,8 @@ mod tests {
         check(StrategyKind::None, &revoke, None);
         check(StrategyKind::ShortTtl, &revoke, Some(3_100.0));
         check(StrategyKind::ShortTtl, &grant, Some(3_400.0));
+        check(StrategyKind::RefreshRotation, &revoke, Some(3_100.0));
+        check(StrategyKind::RefreshRotation, &grant, Some(3_400.0));
         check(StrategyKind::DenyList, &revoke, Some(0.0));
         check(StrategyKind::TokenVersion, &revoke, Some(0.0));
         check(StrategyKind::TokenVersion, &grant, Some(1_020.0));

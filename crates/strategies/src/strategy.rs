@@ -114,12 +114,31 @@ pub struct AppliedChange {
     pub token: Option<TokenRef>,
 }
 
+/// What becomes of a refresh token that is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefreshTokens {
+    /// It stays good for as long as its session is.
+    #[default]
+    Kept,
+    /// It is used up and a successor given out (RFC 9700 §4.14.2). Shown again within `grace_ms` it gets the same
+    /// successor; later it ends its session, for two parties hold it.
+    SingleUse {
+        /// For how long after its use, milliseconds; 0 for not at all.
+        grace_ms: u64,
+    },
+}
+
 /// A way to make changes take effect.
 pub trait Strategy: Send + Sync + 'static {
     /// Asked once by the authority before it serves: what must be in the store beforehand.
     fn prepare(&self, now: Now) -> impl Future<Output = Result<(), Unavailable>> + Send {
         let _ = now;
         ready(Ok(()))
+    }
+
+    /// What becomes of a refresh token that is used. Asked by the authority at each renewal.
+    fn refresh_tokens(&self) -> RefreshTokens {
+        RefreshTokens::Kept
     }
 
     /// What a new token must carry (write it into `claims`) or register (return it): the commands run in the

@@ -5,6 +5,7 @@
 
 pub(crate) mod changes;
 mod inspect;
+mod rotation;
 pub(crate) mod seed;
 mod tokens;
 mod truth;

@@ -12,7 +12,7 @@ use axum::http::{Response, StatusCode};
 use revbench_model::{Claims, Now, SessionId, SubjectId};
 use revbench_store::Command;
 use revbench_strategies::truth::{read_subject, session_key, subject_key};
-use revbench_strategies::{Status, Strategy, SubjectRecord};
+use revbench_strategies::{RefreshTokens, Status, Strategy, SubjectRecord};
 use serde::Serialize;
 
 use super::Authority;
@@ -48,6 +48,11 @@ fn invalid_grant(description: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
 }
 
+/// The refresh token is not good, for whatever reason: who asks is not told.
+pub(super) fn not_good() -> Problem {
+    invalid_grant("the refresh token is not good")
+}
+
 impl<S: Strategy> Authority<S> {
     async fn grant(&self, body: &[u8]) -> Result<Tokens, Problem> {
         let form = Form::parse(body)?;
@@ -65,7 +70,13 @@ impl<S: Strategy> Authority<S> {
                 }
                 self.sign_in(username.into()).await
             }
-            "refresh_token" => self.refresh(form.required("refresh_token")?).await,
+            "refresh_token" => {
+                let token = RefreshToken::parse(form.required("refresh_token")?).ok_or_else(not_good)?;
+                match self.strategy.refresh_tokens() {
+                    RefreshTokens::Kept => self.refresh(&token).await,
+                    RefreshTokens::SingleUse { grace_ms } => self.rotate(&token, grace_ms).await,
+                }
+            }
             other => {
                 let description = format!("grant type '{other}' is not 'password' or 'refresh_token'");
                 Err(Problem::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description))
@@ -90,27 +101,25 @@ impl<S: Strategy> Authority<S> {
     }
 
     /// A new access token for a session that goes on, with the authority of now. The refresh token stays.
-    async fn refresh(&self, text: &str) -> Result<Tokens, Problem> {
-        let refused = || invalid_grant("the refresh token is not good");
-        let refresh = RefreshToken::parse(text).ok_or_else(refused)?;
+    async fn refresh(&self, refresh: &RefreshToken) -> Result<Tokens, Problem> {
         let alone = self.shared.locks.alone_with(&refresh.subject).await;
         let keys = [subject_key(&refresh.subject), session_key(&refresh.session), refresh.key()];
         let read = self.client.get_many(&keys.each_ref().map(String::as_str)).await?;
-        let [subject, session, known] = read.as_slice() else { return Err(refused()) };
+        let [subject, session, known] = read.as_slice() else { return Err(not_good()) };
         let (subject, session) = parse_pair(subject.as_ref(), session.as_ref())?;
         let is_known = known.as_deref() == Some(refresh.session.as_str().as_bytes());
         let goes_on = session.is_some_and(|session| session.live && session.sub == refresh.subject);
-        let record = active(subject).filter(|_| is_known && goes_on).ok_or_else(refused)?;
+        let record = active(subject).filter(|_| is_known && goes_on).ok_or_else(not_good)?;
         let now = clock::now();
-        let (claims, commands) = self.claims(&refresh, &record, now).await?;
+        let (claims, commands) = self.claims(refresh, &record, now).await?;
         if !commands.is_empty() {
             self.client.transaction(commands).await?;
         }
         drop(alone);
-        self.tokens(&claims, &refresh)
+        self.tokens(&claims, refresh)
     }
 
-    async fn claims(
+    pub(super) async fn claims(
         &self,
         refresh: &RefreshToken,
         record: &SubjectRecord,
@@ -132,7 +141,7 @@ impl<S: Strategy> Authority<S> {
         Ok((claims, commands))
     }
 
-    fn tokens(&self, claims: &Claims, refresh: &RefreshToken) -> Result<Tokens, Problem> {
+    pub(super) fn tokens(&self, claims: &Claims, refresh: &RefreshToken) -> Result<Tokens, Problem> {
         let failed = |error: crate::keys::KeyError| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string())
         };
@@ -148,6 +157,7 @@ impl<S: Strategy> Authority<S> {
     }
 }
 
-fn active(record: Option<SubjectRecord>) -> Option<SubjectRecord> {
+/// The record of a subject that is with us.
+pub(super) fn active(record: Option<SubjectRecord>) -> Option<SubjectRecord> {
     record.filter(|record| record.status == Status::Active)
 }

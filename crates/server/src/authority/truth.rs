@@ -82,6 +82,15 @@ impl RefreshToken {
         RefreshToken { subject, session, secret: random_id() }
     }
 
+    /// The one of this secret in the same session.
+    pub(super) fn succeeded_by(&self, secret: String) -> Self {
+        RefreshToken { subject: self.subject.clone(), session: self.session.clone(), secret }
+    }
+
+    pub(super) fn secret(&self) -> &str {
+        &self.secret
+    }
+
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let subject = String::from_utf8(URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok()?;
@@ -101,6 +110,11 @@ impl RefreshToken {
 
     pub(super) fn key(&self) -> String {
         format!("refresh:{}", self.secret)
+    }
+
+    /// Where its use is remembered, if it is of those that are used once.
+    pub(super) fn use_key(&self) -> String {
+        format!("used:{}", self.secret)
     }
 
     pub(super) fn write(&self) -> Command {

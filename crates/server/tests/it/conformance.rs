@@ -15,7 +15,8 @@ const SLACK_MS: f64 = 1_000.0;
 
 /// Short lives, so that time-bound strategies come to their end within a test.
 fn brief(kind: StrategyKind) -> Settings {
-    let token_ttl_ms = if kind == StrategyKind::ShortTtl { 600 } else { 60_000 };
+    let is_short = matches!(kind, StrategyKind::ShortTtl | StrategyKind::RefreshRotation);
+    let token_ttl_ms = if is_short { 600 } else { 60_000 };
     Settings { token_ttl_ms, leeway_ms: 50, cache_ttl_ms: 250, ..quick() }
 }
 
@@ -176,7 +177,9 @@ async fn grants_take_effect_as_claimed() {
                     assert_eq!((answer.status, answer.reason()), (401, "revoked"));
                 }
                 (StrategyKind::DenyList, Claimed::Cannot { why }) => assert!(!pinned && !why.is_empty()),
-                (StrategyKind::ShortTtl, Claimed::Bound { .. }) => assert!(!pinned),
+                (StrategyKind::ShortTtl | StrategyKind::RefreshRotation, Claimed::Bound { .. }) => {
+                    assert!(!pinned);
+                }
                 (StrategyKind::TokenVersion, Claimed::Bound { .. }) => {
                     let answer = fleet.call(&before.access, "orders:write").await;
                     assert_eq!((answer.status, answer.reason()), (401, "outdated-version"));

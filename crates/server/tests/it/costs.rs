@@ -27,7 +27,10 @@ async fn each_request_costs_what_its_strategy_says() {
         let ann = fleet.sign_in("ann").await;
         let cost = cost_of(&fleet, &ann.access).await;
         let expected = match kind {
-            StrategyKind::Floor | StrategyKind::None | StrategyKind::ShortTtl => 0.0,
+            StrategyKind::Floor
+            | StrategyKind::None
+            | StrategyKind::ShortTtl
+            | StrategyKind::RefreshRotation => 0.0,
             // The store operations are the authority's.
             StrategyKind::Introspection | StrategyKind::CachedIntrospection => 0.0,
             StrategyKind::DenyList
@@ -211,6 +214,29 @@ async fn a_token_costs_what_its_strategy_registers() {
     check(StrategyKind::TokenVersion, 1.0, 0.0).await;
     check(StrategyKind::ValidAfter, 1.0, 1.0).await;
     check(StrategyKind::Lookup, 0.0, 0.0).await;
+}
+
+/// Commands and round trips of the authority for one renewal, and for the same once more.
+async fn renewal_costs(kind: StrategyKind) -> [(f64, f64); 2] {
+    let fleet = Fleet::new(kind, quick(), &stores::embedded().address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    let mut costs = [(0.0, 0.0); 2];
+    for cost in &mut costs {
+        let before = of_authority(&fleet.authority).await;
+        fleet.refresh(&ann).await.unwrap();
+        let spent = of_authority(&fleet.authority).await.since(&before);
+        *cost = (spent.get(name::STORE_OPS), spent.get(name::STORE_ROUND_TRIPS));
+    }
+    costs
+}
+
+#[tokio::test]
+async fn a_renewal_costs_what_its_strategy_makes_of_it() {
+    assert_eq!(renewal_costs(StrategyKind::ShortTtl).await, [(1.0, 1.0); 2]);
+    // Read; used up, succeeded, and three things read back in one transaction. Within the grace the same again.
+    assert_eq!(renewal_costs(StrategyKind::RefreshRotation).await, [(6.0, 2.0); 2]);
+    assert_eq!(renewal_costs(StrategyKind::TokenVersion).await, [(2.0, 2.0); 2]);
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ pub(crate) async fn send(
 }
 
 /// Serves the authority over a socket, and gives a way there.
-async fn valve_to(authority: Router) -> Valve {
+pub(crate) async fn valve_to(authority: Router) -> Valve {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move { axum::serve(listener, authority).await });
@@ -152,6 +152,12 @@ impl Fleet {
     pub(crate) async fn form(&self, path: &str, body: &str) -> Answer {
         let kind = [("content-type", "application/x-www-form-urlencoded")];
         send(&self.authority, "POST", path, &kind, body.to_owned()).await
+    }
+
+    /// A form sent by the administrator.
+    pub(crate) async fn admin_form(&self, path: &str, body: &str) -> Answer {
+        let bearer = format!("Bearer {ADMIN}");
+        send(&self.authority, "POST", path, &[("authorization", &bearer)], body.to_owned()).await
     }
 
     pub(crate) async fn seed(&self, subject: &str, permissions: &[&str]) {
