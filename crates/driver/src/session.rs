@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use revbench_model::event::SessionRole;
+use revbench_model::settings::LONGEST_RETRY_PAUSE_MS;
+use revbench_model::time::NS_PER_MS;
 
 use crate::plan::ClientModel;
 use crate::schedule::{Rng, below};
 
 /// Longest pause of a back-off.
-const LONGEST_BACKOFF_NS: u64 = 1_000_000_000;
+const LONGEST_BACKOFF_NS: u64 = LONGEST_RETRY_PAUSE_MS * NS_PER_MS;
 
 /// Tokens too old to live until their session's first renewal are renewed within this long.
 const CATCH_UP_NS: u64 = 200_000_000;

@@ -56,6 +56,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "whether the answer that a token is not active is kept like any other (cached-introspection)",
     ),
     row(
+        "clock_skew",
+        DURATION,
+        "2s",
+        "how far a server's clock may be from the authority's, as claims about clock skew assume",
+    ),
+    row(
         "refresh_at",
         "a fraction of the token's life, above 0 and at most 1",
         "0.8",
@@ -97,6 +103,7 @@ impl Parameter {
             "store_timeout" => whole_ms(settings.store_timeout_ms),
             "issuer_timeout" => whole_ms(settings.issuer_timeout_ms),
             "cache_inactive" => yes_or_no(settings.cache_inactive).to_owned(),
+            "clock_skew" => whole_ms(settings.clock_skew_ms),
             "refresh_jitter" => whole_ms(settings.refresh_jitter_ms),
             "refresh_timeout" => whole_ms(settings.refresh_timeout_ms),
             "refresh_grace" => whole_ms(settings.refresh_grace_ms),

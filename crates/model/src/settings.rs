@@ -34,6 +34,9 @@ impl Algorithm {
     }
 }
 
+/// Longest pause of a client between two attempts to renew, however often they failed.
+pub const LONGEST_RETRY_PAUSE_MS: u64 = 1_000;
+
 /// What a strategy does when the store does not answer within `store_timeout_ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -119,6 +122,8 @@ pub struct Settings {
     pub issuer_timeout_ms: u64,
     /// Is the answer that a token is not active kept like any other (`cached-introspection`)?
     pub cache_inactive: bool,
+    /// How far a server's clock may be from the authority's, as claims about clock skew assume; no server acts upon it.
+    pub clock_skew_ms: u64,
     /// Fraction of a token's life at which a client renews it, 0 < φ ≤ 1.
     pub refresh_at: f64,
     /// Longest seeded pause of a client between a 401 and its refresh.
@@ -150,6 +155,7 @@ impl Default for Settings {
             stale_for_ms: 2_000,
             issuer_timeout_ms: 500,
             cache_inactive: false,
+            clock_skew_ms: 1_000,
             refresh_at: 0.8,
             refresh_jitter_ms: 20,
             refresh_timeout_ms: 1_000,
@@ -210,6 +216,7 @@ impl Settings {
         "stale_for",
         "issuer_timeout",
         "cache_inactive",
+        "clock_skew",
         "refresh_at",
         "refresh_jitter",
         "refresh_timeout",
@@ -246,6 +253,7 @@ impl Settings {
                     _ => return Err(fail("'yes' or 'no'")),
                 }
             }
+            "clock_skew" => self.clock_skew_ms = whole_ms()?,
             "refresh_jitter" => self.refresh_jitter_ms = whole_ms()?,
             "refresh_timeout" => self.refresh_timeout_ms = whole_ms()?.max(1),
             "refresh_grace" => self.refresh_grace_ms = whole_ms()?,

@@ -24,7 +24,7 @@
 use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
-use revbench_model::{Claims, Issuer, Now, Orientation, Reason, Settings};
+use revbench_model::{Claims, Fault, Issuer, Now, Orientation, Reason, Settings};
 use revbench_store::{Client, Command};
 
 use crate::deny_list::{MARGIN_MS, live_key, live_member, parse_live};
@@ -32,6 +32,7 @@ use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -58,6 +59,17 @@ pub(crate) fn claim(question: &Question) -> Claimed {
         Orientation::Grant => Claimed::cannot(
             "an allow list honours tokens as they were issued; what is given is in the next one",
         ),
+    }
+}
+
+/// What is not on the list is not honoured, so a list that is gone honours nobody, and a server that is behind neither.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings) -> UnderFault {
+    match fault {
+        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::none()),
+        Fault::StoreRestartsEmpty => UnderFault::unaffected(Meanwhile::SignsOut),
+        Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
+        Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
 use revbench_model::time::NS_PER_MS;
-use revbench_model::{Claims, Distribution, Now, Permission, Settings};
+use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Permission, Settings};
 use revbench_store::Command;
 
 use crate::cached_lookup::stale_ns;
@@ -34,6 +34,7 @@ use crate::meters::Meters;
 use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
 use crate::ttl_cache::{Filling, Found, TtlCache};
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -71,6 +72,21 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
         formula: "cache_ttl + issuer_timeout".to_owned(),
         bound_ms: ttl_ms + settings.issuer_timeout_ms as f64,
         predicted: Some(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }),
+    }
+}
+
+/// As without the cache, but for what is kept.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let ordinary =
+        Limit::new("cache_ttl + issuer_timeout", settings.cache_ttl_ms + settings.issuer_timeout_ms);
+    match (fault, question.orientation) {
+        (Fault::StoreDown | Fault::StoreSlow | Fault::AuthorityDown, _) => {
+            UnderFault::unanswered_reader(settings, ordinary)
+        }
+        (Fault::StoreRestartsEmpty, Orientation::Grant) => UnderFault::grant_lost(Meanwhile::SignsOut),
+        (Fault::StoreRestartsEmpty, Orientation::Revoke) => UnderFault::unaffected(Meanwhile::SignsOut),
+        (Fault::BusPartition | Fault::InstanceRestartsCold, _) => UnderFault::unaffected(Meanwhile::Decides),
+        (Fault::ClockSkew, _) => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
 use revbench_model::time::NS_PER_MS;
-use revbench_model::{Claims, Distribution, Now, Settings, SubjectId};
+use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
 use crate::kind::{Card, Claimed, Family, Question};
@@ -25,6 +25,7 @@ use crate::records::Records;
 use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
 use crate::ttl_cache::{Filling, Found, TtlCache};
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -58,6 +59,19 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
         formula: "cache_ttl + store_timeout".to_owned(),
         bound_ms: ttl_ms + settings.store_timeout_ms as f64,
         predicted: Some(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s: question.rate_per_s }),
+    }
+}
+
+/// What is kept ages by a clock that nobody sets, and dies with its process.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let ordinary = Limit::new("cache_ttl + store_timeout", settings.cache_ttl_ms + settings.store_timeout_ms);
+    match (fault, question.orientation) {
+        (Fault::StoreDown | Fault::StoreSlow, _) => UnderFault::unanswered_reader(settings, ordinary),
+        (Fault::StoreRestartsEmpty, Orientation::Grant) => UnderFault::grant_lost(Meanwhile::Denies),
+        (Fault::StoreRestartsEmpty, Orientation::Revoke) => UnderFault::unaffected(Meanwhile::Denies),
+        (Fault::AuthorityDown, _) => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
+        (Fault::BusPartition | Fault::InstanceRestartsCold, _) => UnderFault::unaffected(Meanwhile::Decides),
+        (Fault::ClockSkew, _) => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
     }
 }
 

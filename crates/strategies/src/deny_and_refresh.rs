@@ -19,14 +19,15 @@
 use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
-use revbench_model::{Claims, Issuer, Now, Orientation, Reason, Settings};
+use revbench_model::{Claims, Fault, Issuer, Now, Orientation, Reason, Settings};
 use revbench_store::{Client, Command};
 
-use crate::deny_list::{DenyList, Entry};
+use crate::deny_list::{self, DenyList, Entry};
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::{Status, SubjectRecord};
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -60,6 +61,20 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     match question.orientation {
         Orientation::Revoke => Claimed::at_once(),
         Orientation::Grant => Claimed::with_renewal(settings),
+    }
+}
+
+/// As the list itself; and what is given needs a renewal, whose invitation is on the list.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    if question.orientation == Orientation::Revoke {
+        return deny_list::claim_under(fault, settings);
+    }
+    match fault {
+        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::renewal(settings)),
+        Fault::StoreRestartsEmpty => UnderFault::grant_lost(Meanwhile::DecidesUntilExpiry),
+        Fault::AuthorityDown => UnderFault::after(Limit::renewal(settings), Meanwhile::DecidesUntilExpiry),
+        Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
     }
 }
 

@@ -11,7 +11,7 @@
 //! leeway and a second, because a verifier with leeway accepts the token for that long.
 
 use revbench_model::settings::OnStoreDown;
-use revbench_model::{Claims, Issuer, Now, Orientation, Reason, Settings, SubjectId};
+use revbench_model::{Claims, Fault, Issuer, Now, Orientation, Reason, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -51,6 +52,21 @@ pub(crate) fn claim(question: &Question) -> Claimed {
         Orientation::Grant => {
             Claimed::cannot("a deny list takes tokens away; it has no entry that gives a permission")
         }
+    }
+}
+
+/// What is not on the list is honoured, so a list that is gone honours every token until it expires.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings) -> UnderFault {
+    match fault {
+        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::none()),
+        Fault::StoreRestartsEmpty => {
+            let why = "the entries of denied tokens and the index of live ones are gone";
+            let at_most = Some(Limit::token_life(settings));
+            UnderFault::unbounded(why, at_most, Meanwhile::DecidesUntilExpiry)
+        }
+        Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
+        Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew => UnderFault::note_under_skew(settings),
     }
 }
 

@@ -3,10 +3,11 @@
 //! Promises nothing. Costs what the HTTP stack costs, which is what it is for: every other figure stands on it.
 //! The idea of subtracting a null server is old; wrk's authors and users measure a constant answer first.
 
-use revbench_model::{Claims, Now, Permission};
+use revbench_model::{Claims, Fault, Now, Permission};
 
 use crate::kind::{Card, EXACT_PER_REQUEST, Family};
 use crate::strategy::{Decision, Held, Strategy};
+use crate::under_fault::{Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -20,6 +21,10 @@ pub const CARD: Card = Card {
     params: &[],
     exact_costs: EXACT_PER_REQUEST,
 };
+
+pub(crate) fn claim_under(_fault: Fault) -> UnderFault {
+    UnderFault::unaffected(Meanwhile::Decides)
+}
 
 /// Serves everyone. The server skips verification for it and never asks.
 #[derive(Clone, Copy, Debug, Default)]

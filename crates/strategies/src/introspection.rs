@@ -14,14 +14,15 @@
 use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
-use revbench_model::{Claims, Now, Permission, Reason, Settings};
+use revbench_model::{Claims, Fault, Now, Orientation, Permission, Reason, Settings};
 use revbench_store::Command;
 
-use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family};
+use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::lookup::slim;
 use crate::meters::Meters;
 use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -44,6 +45,19 @@ pub const CARD: Card = Card {
 
 pub(crate) fn claim() -> Claimed {
     Claimed::at_once()
+}
+
+/// The authority answers, and only with its store: without either nobody decides.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    match (fault, question.orientation) {
+        (Fault::StoreDown | Fault::StoreSlow | Fault::AuthorityDown, _) => {
+            UnderFault::unanswered(settings, Limit::none())
+        }
+        (Fault::StoreRestartsEmpty, Orientation::Grant) => UnderFault::grant_lost(Meanwhile::SignsOut),
+        (Fault::StoreRestartsEmpty, Orientation::Revoke) => UnderFault::unaffected(Meanwhile::SignsOut),
+        (Fault::BusPartition | Fault::InstanceRestartsCold, _) => UnderFault::unaffected(Meanwhile::Decides),
+        (Fault::ClockSkew, _) => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
+    }
 }
 
 /// What the issuer says of a token.

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::{Distribution, Orientation, ScopeKind, Settings};
+use revbench_model::{Distribution, Fault, Orientation, ScopeKind, Settings};
 use serde::{Deserialize, Serialize};
 
+use crate::under_fault::{ClaimedUnderFault, UnderFault};
 use crate::{
     allow_list, cached_introspection, cached_lookup, deny_and_refresh, deny_list, floor, introspection,
     lookup, none, push, refresh_rotation, short_ttl, token_version, valid_after,
@@ -279,6 +280,31 @@ fn no_word_for_everyone(kind: StrategyKind) -> &'static str {
     }
 }
 
+/// What a strategy with these settings promises about such a change under a fault.
+pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let UnderFault { claimed, meanwhile } = match kind {
+        StrategyKind::Floor => floor::claim_under(fault),
+        StrategyKind::None => none::claim_under(fault),
+        StrategyKind::ShortTtl => short_ttl::claim_under(fault, settings, question),
+        StrategyKind::DenyList => deny_list::claim_under(fault, settings),
+        StrategyKind::TokenVersion => token_version::claim_under(fault, settings, question),
+        StrategyKind::Lookup => lookup::claim_under(fault, settings, question),
+        StrategyKind::CachedLookup => cached_lookup::claim_under(fault, settings, question),
+        StrategyKind::DenyAndRefresh => deny_and_refresh::claim_under(fault, settings, question),
+        StrategyKind::AllowList => allow_list::claim_under(fault, settings),
+        StrategyKind::ValidAfter => valid_after::claim_under(fault, settings, question),
+        StrategyKind::Introspection => introspection::claim_under(fault, settings, question),
+        StrategyKind::CachedIntrospection => cached_introspection::claim_under(fault, settings, question),
+        StrategyKind::Push => push::claim_under(fault, settings, question),
+    };
+    let claimed = match claim(kind, settings, question) {
+        Claimed::Bound { .. } => claimed,
+        Claimed::NoClaim => ClaimedUnderFault::NoClaim,
+        Claimed::Cannot { why } => ClaimedUnderFault::Cannot { why },
+    };
+    UnderFault { claimed, meanwhile }
+}
+
 /// Why no strategy can express such a change: the source of truth has no place for it.
 fn meaningless(question: &Question) -> Option<&'static str> {
     match (question.scope.holds_permissions(), question.orientation, question.everything) {
@@ -316,7 +342,10 @@ pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde
 
 #[cfg(test)]
 mod tests {
+    use revbench_model::settings::OnStoreDown;
+
     use super::*;
+    use crate::under_fault::Meanwhile;
 
     fn question(orientation: Orientation, scope: ScopeKind, everything: bool) -> Question {
         Question { orientation, scope, everything, rate_per_s: 6.0 }
@@ -400,6 +429,100 @@ mod tests {
         check(StrategyKind::AllowList, &grant, None);
         check(StrategyKind::ValidAfter, &revoke, Some(0.0));
         check(StrategyKind::ValidAfter, &grant, Some(1_020.0));
+    }
+
+    /// Every strategy, fault, policy and orientation: what must be so of any answer.
+    #[test]
+    fn claims_under_faults_are_complete_and_no_wishes() {
+        for (kind, fault, policy, orientation) in all_under_faults() {
+            let settings = Settings { on_store_down: policy, ..Settings::default() };
+            let question = question(orientation, ScopeKind::Subject, false);
+            let (ordinary, under) =
+                (claim(kind, &settings, &question), claim_under(kind, fault, &settings, &question));
+            let what = format!("{kind:?} {fault:?} {policy:?} {orientation:?} {under:?}");
+            match (&ordinary, &under.claimed) {
+                (Claimed::NoClaim, ClaimedUnderFault::NoClaim) => {}
+                (Claimed::Cannot { why }, ClaimedUnderFault::Cannot { why: again }) => assert_eq!(why, again),
+                (
+                    Claimed::Bound { .. },
+                    ClaimedUnderFault::Bound { formula, bound_ms }
+                    | ClaimedUnderFault::BoundAfter { formula, bound_ms },
+                ) => assert!(!formula.is_empty() && *bound_ms >= 0.0, "{what}"),
+                (Claimed::Bound { .. }, ClaimedUnderFault::Unaffected) => {}
+                (Claimed::Bound { .. }, ClaimedUnderFault::Unbounded { why, .. }) => assert!(why.len() > 10),
+                _ => panic!("{what}"),
+            }
+            // Whoever believes the token while nobody answers is as stale as the token meanwhile.
+            let believes = matches!(under.meanwhile, Meanwhile::ByToken | Meanwhile::KeptThenByToken);
+            let is_bounded =
+                matches!(under.claimed, ClaimedUnderFault::Unaffected | ClaimedUnderFault::Bound { .. });
+            assert!(!(believes && is_bounded), "{what}");
+            // A renewal needs the authority, and that its store.
+            let needs_renewal =
+                matches!(&ordinary, Claimed::Bound { formula, .. } if formula.contains("refresh"));
+            let stops_renewals = matches!(fault, Fault::StoreDown | Fault::AuthorityDown);
+            if needs_renewal && stops_renewals {
+                assert!(matches!(under.claimed, ClaimedUnderFault::BoundAfter { .. }), "{what}");
+            }
+            // Where the truth is lost, so is what was given.
+            if fault == Fault::StoreRestartsEmpty && orientation == Orientation::Grant {
+                assert!(!is_bounded, "{what}");
+            }
+        }
+    }
+
+    fn all_under_faults() -> impl Iterator<Item = (StrategyKind, Fault, OnStoreDown, Orientation)> {
+        StrategyKind::ALL.into_iter().flat_map(|kind| {
+            Fault::ALL.into_iter().flat_map(move |fault| {
+                OnStoreDown::ALL.into_iter().flat_map(move |policy| {
+                    [Orientation::Revoke, Orientation::Grant]
+                        .map(|orientation| (kind, fault, policy, orientation))
+                })
+            })
+        })
+    }
+
+    #[test]
+    fn bounds_under_faults_follow_the_settings() {
+        use OnStoreDown::{AllowFromToken, Refuse, ServeStale};
+        let check = |kind, fault, policy, expected: Option<(&str, f64)>| {
+            let settings = Settings { on_store_down: policy, clock_skew_ms: 3_000, ..Settings::default() };
+            let question = question(Orientation::Revoke, ScopeKind::Subject, false);
+            let under = claim_under(kind, fault, &settings, &question);
+            let found = match &under.claimed {
+                ClaimedUnderFault::Bound { formula, bound_ms } => Some((formula.as_str(), *bound_ms)),
+                ClaimedUnderFault::Unbounded { at_most: Some(limit), .. } => {
+                    Some((limit.formula.as_str(), -limit.bound_ms))
+                }
+                _ => None,
+            };
+            assert_eq!(found, expected, "{kind:?} {fault:?} {policy:?}");
+        };
+        let lost = Some(("token_ttl + leeway", -900_000.0));
+        let behind = Some(("token_ttl + leeway + clock_skew", 903_000.0));
+        let served = Some(("cache_ttl + store_timeout + stale_for", 3_500.0));
+        check(StrategyKind::CachedLookup, Fault::StoreDown, Refuse, None);
+        check(StrategyKind::CachedLookup, Fault::StoreDown, ServeStale, served);
+        check(StrategyKind::CachedLookup, Fault::StoreSlow, ServeStale, served);
+        let served = Some(("cache_ttl + issuer_timeout + stale_for", 3_500.0));
+        check(StrategyKind::CachedIntrospection, Fault::AuthorityDown, ServeStale, served);
+        check(StrategyKind::CachedLookup, Fault::AuthorityDown, ServeStale, None);
+        let served = Some(("backstop + store_timeout + stale_for", 4_500.0));
+        check(StrategyKind::Push, Fault::StoreDown, ServeStale, served);
+        for policy in OnStoreDown::ALL {
+            let silent = Some(("heartbeat + 2 × store_timeout", 1_500.0));
+            check(StrategyKind::Push, Fault::BusPartition, policy, silent);
+            check(StrategyKind::DenyList, Fault::StoreRestartsEmpty, policy, lost);
+            check(StrategyKind::DenyAndRefresh, Fault::StoreRestartsEmpty, policy, lost);
+            check(StrategyKind::ValidAfter, Fault::StoreRestartsEmpty, policy, lost);
+            check(StrategyKind::TokenVersion, Fault::StoreRestartsEmpty, policy, None);
+            check(StrategyKind::AllowList, Fault::StoreRestartsEmpty, policy, None);
+            check(StrategyKind::ShortTtl, Fault::ClockSkew, policy, behind);
+            check(StrategyKind::DenyList, Fault::ClockSkew, policy, behind);
+            check(StrategyKind::ValidAfter, Fault::ClockSkew, policy, behind);
+            check(StrategyKind::AllowList, Fault::ClockSkew, policy, None);
+        }
+        check(StrategyKind::DenyList, Fault::StoreDown, AllowFromToken, None);
     }
 
     #[test]

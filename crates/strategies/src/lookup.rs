@@ -8,14 +8,15 @@
 use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
-use revbench_model::{Claims, Now, Reason, Settings};
+use revbench_model::{Claims, Fault, Now, Orientation, Reason, Settings};
 use revbench_store::{Client, Command};
 
-use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family};
+use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::records::Records;
 use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::{Status, SubjectRecord};
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -37,6 +38,18 @@ pub const CARD: Card = Card {
 
 pub(crate) fn claim() -> Claimed {
     Claimed::at_once()
+}
+
+/// Needs no renewal, so the authority may be away; and whose record is gone has no permissions.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    match (fault, question.orientation) {
+        (Fault::StoreDown | Fault::StoreSlow, _) => UnderFault::unanswered(settings, Limit::none()),
+        (Fault::StoreRestartsEmpty, Orientation::Grant) => UnderFault::grant_lost(Meanwhile::Denies),
+        (Fault::StoreRestartsEmpty, Orientation::Revoke) => UnderFault::unaffected(Meanwhile::Denies),
+        (Fault::AuthorityDown, _) => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
+        (Fault::BusPartition | Fault::InstanceRestartsCold, _) => UnderFault::unaffected(Meanwhile::Decides),
+        (Fault::ClockSkew, _) => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
+    }
 }
 
 /// What a subject's record means for a token of theirs.

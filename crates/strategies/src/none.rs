@@ -4,10 +4,11 @@
 //! latency of every other strategy is measured against it, and its window never closes within a run: a
 //! harness that sees it close is broken.
 
-use revbench_model::{Claims, Now};
+use revbench_model::{Claims, Fault, Now};
 
 use crate::kind::{Card, EXACT_PER_REQUEST, Family};
 use crate::strategy::{Decision, Held, Strategy};
+use crate::under_fault::{Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -24,6 +25,10 @@ pub const CARD: Card = Card {
     params: &[],
     exact_costs: EXACT_PER_REQUEST,
 };
+
+pub(crate) fn claim_under(fault: Fault) -> UnderFault {
+    UnderFault::unaffected(Meanwhile::by_token_alone(fault))
+}
 
 /// Believes the token.
 #[derive(Clone, Copy, Debug, Default)]

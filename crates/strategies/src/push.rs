@@ -26,14 +26,15 @@
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use revbench_model::{Claims, Distribution, Now, Settings, SubjectId};
+use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
 use revbench_store::{Client, Command, StoreError, Subscription};
 
 use crate::cached_lookup::{CachedLookup, FactCache};
-use crate::kind::{Card, Claimed, Family};
+use crate::kind::{Card, Claimed, Family, Question};
 use crate::meters::Meters;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable};
 use crate::truth::SubjectRecord;
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -68,6 +69,35 @@ pub(crate) fn claim(settings: &Settings) -> Claimed {
         formula: "backstop + store_timeout".to_owned(),
         bound_ms: resync_ms + settings.store_timeout_ms as f64,
         predicted: Some(Distribution::Push { delay_ms: 0.0, loss: 0.0, resync_ms }),
+    }
+}
+
+/// A store that is away takes the bus with it, and silence is noticed; answers that are merely late leave the bus alive and
+/// behind, for which there is the backstop. Until messages come again, nothing that is kept is believed; where the policy
+/// is to serve it, it is served while the store does not answer.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    match (fault, question.orientation) {
+        (Fault::StoreDown | Fault::StoreSlow, _) => {
+            let Settings { backstop_ms, store_timeout_ms, .. } = settings;
+            let ordinary = Limit::new("backstop + store_timeout", backstop_ms + store_timeout_ms);
+            UnderFault::unanswered_reader(settings, ordinary)
+        }
+        (Fault::StoreRestartsEmpty, Orientation::Grant) => UnderFault::grant_lost(Meanwhile::Denies),
+        (Fault::StoreRestartsEmpty, Orientation::Revoke) => UnderFault::unaffected(Meanwhile::Denies),
+        (Fault::BusPartition, _) => UnderFault::bound(silence(settings), Meanwhile::Decides),
+        (Fault::AuthorityDown, _) => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
+        (Fault::InstanceRestartsCold, _) => UnderFault::unaffected(Meanwhile::Decides),
+        (Fault::ClockSkew, _) => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
+    }
+}
+
+/// Until it knows that nobody speaks to it, and a reading that was begun before then has ended.
+fn silence(settings: &Settings) -> Limit {
+    let Settings { heartbeat_ms, store_timeout_ms, backstop_ms, .. } = settings;
+    if heartbeat_ms + store_timeout_ms < *backstop_ms {
+        Limit::new("heartbeat + 2 × store_timeout", heartbeat_ms + 2 * store_timeout_ms)
+    } else {
+        Limit::new("backstop + store_timeout", backstop_ms + store_timeout_ms)
     }
 }
 

@@ -5,10 +5,11 @@
 //! Costs no store on the path; each active session makes the authority sign a token per renewal. Used by
 //! Clerk (60 s), Keycloak (5 min), Firebase (1 h). RFC 7519 §4.1.4 (`exp`), RFC 9700 §4.14 (refresh tokens).
 
-use revbench_model::{Claims, Distribution, Now, Orientation, Settings};
+use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings};
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::strategy::{Decision, Held, Strategy};
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -47,6 +48,41 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
             bound_ms: renewal_ms + settings.refresh_timeout_ms as f64,
             predicted: Some(Distribution::Uniform { lower_ms: 0.0, upper_ms: renewal_ms }),
         },
+    }
+}
+
+/// No store makes a token live longer. What is given waits for a renewal, and that for the authority and its store.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let meanwhile = Meanwhile::by_token_alone(fault);
+    match (fault, question.orientation) {
+        (Fault::ClockSkew, Orientation::Revoke) => {
+            UnderFault::bound(Limit::token_life_behind(settings), meanwhile)
+        }
+        (Fault::StoreDown | Fault::StoreSlow | Fault::AuthorityDown, Orientation::Grant) => {
+            UnderFault::after(renewal_due(settings), meanwhile)
+        }
+        (Fault::StoreRestartsEmpty, Orientation::Grant) => UnderFault::grant_lost(meanwhile),
+        (
+            Fault::StoreDown
+            | Fault::StoreSlow
+            | Fault::StoreRestartsEmpty
+            | Fault::BusPartition
+            | Fault::AuthorityDown
+            | Fault::InstanceRestartsCold,
+            Orientation::Revoke,
+        )
+        | (Fault::BusPartition | Fault::InstanceRestartsCold | Fault::ClockSkew, Orientation::Grant) => {
+            UnderFault::unaffected(meanwhile)
+        }
+    }
+}
+
+/// Until a client that nobody refuses has renewed, once the authority answers again.
+fn renewal_due(settings: &Settings) -> Limit {
+    let Limit { formula, bound_ms } = Limit::renewal(settings);
+    Limit {
+        formula: format!("refresh_at × token_ttl + {formula}"),
+        bound_ms: settings.refresh_at * settings.token_ttl_ms as f64 + bound_ms,
     }
 }
 

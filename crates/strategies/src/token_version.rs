@@ -12,13 +12,14 @@
 use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
-use revbench_model::{Claims, Now, Orientation, Reason, Settings, SubjectId};
+use revbench_model::{Claims, Fault, Now, Orientation, Reason, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -42,6 +43,23 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     match question.orientation {
         Orientation::Revoke => Claimed::at_once(),
         Orientation::Grant => Claimed::with_renewal(settings),
+    }
+}
+
+/// A version that is missing is no version, so a store that lost them refuses. One that was set back to before a change
+/// would not: versions must go on from where they were when the truth is restored.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
+    match fault {
+        Fault::StoreDown | Fault::StoreSlow => {
+            UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
+        }
+        Fault::StoreRestartsEmpty if is_grant => UnderFault::grant_lost(Meanwhile::SignsOut),
+        Fault::StoreRestartsEmpty => UnderFault::unaffected(Meanwhile::SignsOut),
+        Fault::AuthorityDown if is_grant => UnderFault::after(renewal, Meanwhile::DecidesUntilExpiry),
+        Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
+        Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
     }
 }
 

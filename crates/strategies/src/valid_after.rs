@@ -28,7 +28,7 @@
 use std::sync::Arc;
 
 use revbench_model::settings::{CutoffRule, OnStoreDown};
-use revbench_model::{Claims, Now, Orientation, Reason, SessionId, Settings, SubjectId};
+use revbench_model::{Claims, Fault, Now, Orientation, Reason, SessionId, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
 use crate::deny_list::MARGIN_MS;
@@ -37,6 +37,7 @@ use crate::meters::Meters;
 use crate::short_ttl;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -77,6 +78,41 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
         (_, Orientation::Revoke) => Claimed::at_once(),
         (_, Orientation::Grant) => Claimed::with_renewal(settings),
     }
+}
+
+/// Without a cut-off every token is good, so a store that lost them honours old tokens until they expire. Cut-offs and
+/// `iat` are of one clock; but a cut-off goes when no token from before it can be alive, by that clock. A lenient rule
+/// leaves old tokens their life whatever happens.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    if settings.cutoff_rule == CutoffRule::SecondLenient {
+        return lenient_under(fault, settings, question);
+    }
+    let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
+    match fault {
+        Fault::StoreDown | Fault::StoreSlow => {
+            UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
+        }
+        Fault::StoreRestartsEmpty if is_grant => UnderFault::grant_lost(Meanwhile::DecidesUntilExpiry),
+        Fault::StoreRestartsEmpty => {
+            let at_most = Some(Limit::token_life(settings));
+            UnderFault::unbounded("the cut-offs are gone", at_most, Meanwhile::DecidesUntilExpiry)
+        }
+        Fault::AuthorityDown if is_grant => UnderFault::after(renewal, Meanwhile::DecidesUntilExpiry),
+        Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
+        Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew if is_grant => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
+        Fault::ClockSkew => UnderFault::note_under_skew(settings),
+    }
+}
+
+/// As stale as a token is old, and as available as any that asks the store.
+fn lenient_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let UnderFault { claimed, meanwhile } = short_ttl::claim_under(fault, settings, question);
+    let meanwhile = match fault {
+        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::none()).meanwhile,
+        _ => meanwhile,
+    };
+    UnderFault { claimed, meanwhile }
 }
 
 /// Compares the token's instant of issue with the cut-offs before it believes the token.

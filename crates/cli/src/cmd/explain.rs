@@ -1,5 +1,6 @@
 //! `revbench explain`: a strategy, a scenario or an error code in words, offline.
 
+pub(crate) mod faults;
 mod predict;
 
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use crate::exit::ExitCode;
 use crate::render::{Mistake, Mistakes, UNKNOWN_NAME, explain_code};
 use crate::{select, server_flags};
 
+use faults::FaultRow;
 use predict::{Circumstances, CostJson, WindowJson};
 
 const EXAMPLES: &str = "\
@@ -117,6 +119,7 @@ struct StrategyJson {
     card: &'static Card,
     settings: std::collections::BTreeMap<String, serde_json::Value>,
     claims: Vec<ClaimJson>,
+    under_faults: Vec<FaultRow>,
     cost: Option<CostJson>,
 }
 
@@ -131,6 +134,7 @@ impl StrategyJson {
             card: kind.card(),
             settings: params(kind, &at.settings),
             claims: [Orientation::Revoke, Orientation::Grant].map(ask).into(),
+            under_faults: faults::rows(kind, &at.settings, &at.question(kind)),
             cost: CostJson::new(kind, at),
         }
     }
@@ -156,7 +160,7 @@ fn claim_text(json: &ClaimJson) -> String {
 }
 
 fn strategy_text(kind: StrategyKind, at: &Circumstances) -> String {
-    let StrategyJson { name, card, claims, cost, .. } = StrategyJson::new(kind, at);
+    let StrategyJson { name, card, claims, cost, under_faults, .. } = StrategyJson::new(kind, at);
     let mut text = format!("{name}: {}\n\n", card.summary);
     for (label, line) in
         [("promises", card.promises), ("costs", card.costs), ("fails", card.fails), ("needs", card.needs)]
@@ -178,13 +182,20 @@ fn strategy_text(kind: StrategyKind, at: &Circumstances) -> String {
     for url in card.source_urls {
         let _ = writeln!(text, "  {:<8} {url}", "source");
     }
-    text
+    text += "\nunder a fault, and what requests are answered meanwhile:\n";
+    text + &faults::text(&under_faults)
 }
 
 /// What a strategy claims about a scenario at the default settings.
 pub(crate) fn claim_about(scenario: &Scenario, kind: StrategyKind) -> Claimed {
     let at = Circumstances::default();
     claim(kind, &at.settings, &question_of(scenario, kind, &at))
+}
+
+/// What a strategy claims about one permission of a subject under faults, at the default settings.
+pub(crate) fn usual_under_faults(kind: StrategyKind) -> Vec<FaultRow> {
+    let at = Circumstances::default();
+    faults::rows(kind, &at.settings, &at.question(kind))
 }
 
 /// What a strategy claims about one permission of a subject at the default settings.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use revbench_model::parameters::{PARAMETERS, Parameter};
 use revbench_model::scenario::MAIN;
-use revbench_model::{ChangeActor, Orientation, Permission, Scenario, ScopeKind, Settings};
+use revbench_model::{ChangeActor, Fault, Orientation, Permission, Scenario, ScopeKind, Settings};
 use revbench_strategies::{Card, Claimed, StrategyKind};
 use serde::Serialize;
 
 use crate::cmd::explain;
+use crate::cmd::explain::faults::FaultRow;
 use crate::console::Console;
 use crate::exit::ExitCode;
 
@@ -22,6 +23,7 @@ Examples:
   revbench list strategies
   revbench list scenarios --json
   revbench list matrix
+  revbench list faults
   revbench list params";
 
 /// List strategies, scenarios and parameters, and who can express what
@@ -39,6 +41,8 @@ enum What {
     Strategies,
     /// Questions about a kind of change
     Scenarios,
+    /// What may go wrong around a strategy
+    Faults,
     /// Settings that --param takes, with their defaults
     Params,
     /// Which strategy can express which scenario, and why it cannot
@@ -53,6 +57,8 @@ struct StrategyRow {
     card: &'static Card,
     /// For one permission of a subject.
     claims: Vec<ClaimRow>,
+    /// The same under each fault, for each value of `on_store_down`.
+    under_faults: Vec<FaultRow>,
     /// Scenarios for which it promises a bound.
     expresses: Vec<String>,
     /// Scenarios that it has no words for, and why.
@@ -71,6 +77,8 @@ struct ClaimRow {
 struct ScenarioRow {
     name: String,
     summary: String,
+    /// Why changes of this kind are made: the word that a change carries.
+    reason: String,
     /// Is it one of those that `--profile full` measures?
     main: bool,
     orientation: Orientation,
@@ -86,6 +94,13 @@ struct ScenarioRow {
     cannot: BTreeMap<&'static str, String>,
 }
 
+/// A fault.
+#[derive(Serialize)]
+struct FaultName {
+    name: &'static str,
+    about: &'static str,
+}
+
 /// Prints names with one line about each.
 pub(crate) fn execute(args: &ListArgs, console: &Console) -> anyhow::Result<ExitCode> {
     match args.what {
@@ -93,6 +108,7 @@ pub(crate) fn execute(args: &ListArgs, console: &Console) -> anyhow::Result<Exit
             print(&strategies(&Matrix::new()), |row| (row.name, row.card.summary), console)?;
         }
         What::Scenarios => print(&scenarios(&Matrix::new()), |row| (&row.name, &row.summary), console)?,
+        What::Faults => print(&faults(), |row| (row.name, row.about), console)?,
         What::Params => params(console)?,
         What::Matrix if console.json => console.json_data(&Matrix::new().pairs())?,
         What::Matrix => console.data(&Matrix::new().text())?,
@@ -114,6 +130,10 @@ fn print<'r, T: Serialize>(
     Ok(console.data(&lines.collect::<String>())?)
 }
 
+fn faults() -> [FaultName; Fault::ALL.len()] {
+    Fault::ALL.map(|fault| FaultName { name: fault.name(), about: fault.about() })
+}
+
 fn strategies(matrix: &Matrix) -> Vec<StrategyRow> {
     let row = |kind: StrategyKind| {
         let claim = |orientation| ClaimRow { orientation, claim: explain::usual_claim(kind, orientation) };
@@ -126,7 +146,8 @@ fn strategies(matrix: &Matrix) -> Vec<StrategyRow> {
             }
         }
         let claims = [Orientation::Revoke, Orientation::Grant].map(claim).into();
-        StrategyRow { name: kind.name(), card: kind.card(), claims, expresses, cannot }
+        let under_faults = explain::usual_under_faults(kind);
+        StrategyRow { name: kind.name(), card: kind.card(), claims, under_faults, expresses, cannot }
     };
     StrategyKind::ALL.into_iter().map(row).collect()
 }
@@ -144,6 +165,7 @@ fn scenarios(matrix: &Matrix) -> Vec<ScenarioRow> {
         ScenarioRow {
             name: scenario.name.clone(),
             summary: scenario.question.clone(),
+            reason: scenario.reason.clone(),
             main: MAIN.contains(&scenario.name.as_str()),
             orientation: scenario.orientation,
             scope: scenario.scope,

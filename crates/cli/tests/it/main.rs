@@ -4,6 +4,7 @@
 
 mod architecture;
 mod check;
+mod faults;
 mod flags;
 mod help;
 mod load;

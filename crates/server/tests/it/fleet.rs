@@ -57,6 +57,8 @@ pub(crate) struct Fleet {
     pub(crate) resource: Router,
     /// The resource server's way to the authority, where it asks it.
     pub(crate) to_issuer: Option<Valve>,
+    /// What the resource server was started with.
+    resource_config: ResourceConfig,
 }
 
 /// Settings under which tests are quick: Ed25519 keys are made at once.
@@ -130,7 +132,7 @@ impl Fleet {
             address: ([127, 0, 0, 1], valve.address.port).into(),
             bearer: RESOURCE.to_owned(),
         });
-        let resource = resource_app(ResourceConfig {
+        let resource_config = ResourceConfig {
             strategy: kind,
             settings: settings.clone(),
             store: Some(resource_store.clone()),
@@ -138,10 +140,14 @@ impl Fleet {
             mutant,
             keys,
             issuer,
-        })
-        .await
-        .unwrap();
-        Fleet { kind, settings, authority, resource, to_issuer }
+        };
+        let resource = resource_app(resource_config.clone()).await.unwrap();
+        Fleet { kind, settings, authority, resource, to_issuer, resource_config }
+    }
+
+    /// Another resource server in the place of the one that there was, with nothing in its memory.
+    pub(crate) async fn restarted(&self) -> Router {
+        resource_app(self.resource_config.clone()).await.unwrap()
     }
 
     pub(crate) async fn admin(&self, path: &str, body: Value) -> Answer {

@@ -1,0 +1,353 @@
+//! Claims under faults against what servers do: every strategy, every fault that can be played here, every policy. Old
+//! answers never beyond the bound; and where old answers are said to go on, they are seen to go on.
+//!
+//! A subject who was just served loses a permission, the change is acknowledged, and the fault is there: before the change
+//! where it stops what a change sends, after it where it destroys what the change wrote. Whoever is allowed meanwhile and
+//! was not changed gets the answers that the claim names and no others.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use revbench_model::settings::{Algorithm, OnStoreDown};
+use revbench_model::time::NS_PER_MS;
+use revbench_model::{Change, Claims, Fault, Now, Orientation, Scope, ScopeKind, Settings};
+use revbench_server::clock;
+use revbench_store::{Client, Limits, StoreAddress};
+use revbench_strategies::{
+    AllowList, AppliedChange, ClaimedUnderFault, DenyAndRefresh, DenyList, Held, Lookup, Meanwhile, Question,
+    Strategy, StrategyKind, SubjectRecord, TokenVersion, UnderFault, ValidAfter, claim, claim_under,
+};
+use serde_json::json;
+
+use crate::fleet::{Fleet, Tokens, quick};
+use crate::stores::{self, Store};
+use crate::valve::{Valve, Way, eventually};
+
+/// How long a fault lasts: longer than every bound that is counted from the acknowledgement.
+const FAULT_MS: u64 = 1_500;
+
+/// What scheduling may add between an instant of this test and one of a server.
+const SLACK_MS: f64 = 150.0;
+
+/// After the fault connections come back by themselves, after a pause and an attempt.
+const RECONNECTED_MS: f64 = 700.0;
+
+/// A resource server's connection for messages.
+const SUBSCRIPTION: usize = 1;
+
+fn settings(kind: StrategyKind, policy: OnStoreDown) -> Settings {
+    Settings {
+        algorithm: Algorithm::HS256,
+        on_store_down: policy,
+        token_ttl_ms: if kind == StrategyKind::ShortTtl { 700 } else { 60_000 },
+        cache_ttl_ms: 200,
+        backstop_ms: 600,
+        heartbeat_ms: 100,
+        store_timeout_ms: 150,
+        issuer_timeout_ms: 150,
+        stale_for_ms: 300,
+        ..quick()
+    }
+}
+
+/// What is there to break, and who asks.
+struct Scene {
+    fleet: Fleet,
+    store: Store,
+    valve: Valve,
+    /// Loses a permission.
+    ann: Tokens,
+    /// Keeps it.
+    bob: Tokens,
+}
+
+impl Scene {
+    async fn new(kind: StrategyKind, policy: OnStoreDown) -> Scene {
+        let store = stores::embedded();
+        let valve = Valve::to(&store.address);
+        let fleet = Fleet::with(kind, settings(kind, policy), &store.address, &valve.address, None).await;
+        let sign_in = async |subject: &str| {
+            fleet.seed(subject, &["orders:write"]).await;
+            let tokens = fleet.sign_in(subject).await;
+            assert_eq!(fleet.call(&tokens.access, "orders:write").await.status, 200, "{kind:?}");
+            tokens
+        };
+        let (ann, bob) = (sign_in("ann").await, sign_in("bob").await);
+        Scene { ann, bob, fleet, store, valve }
+    }
+
+    async fn status(&self, tokens: &Tokens) -> u16 {
+        self.fleet.call(&tokens.access, "orders:write").await.status
+    }
+
+    /// The change, acknowledged; when.
+    async fn demote(&self) -> u64 {
+        self.fleet.change(Orientation::Revoke, json!({ "subject": "ann" }), Some("orders:write")).await;
+        clock::mono_ns()
+    }
+
+    /// The ways by which a resource server asks.
+    fn ways(&self) -> impl Iterator<Item = &Valve> {
+        std::iter::once(&self.valve).chain(&self.fleet.to_issuer)
+    }
+
+    /// Breaks what the fault breaks. The authority's own way to the store stays: it can acknowledge changes.
+    async fn breaks(&mut self, fault: Fault) {
+        match fault {
+            Fault::StoreDown => self.ways().for_each(cut_off),
+            // Nothing comes in time.
+            Fault::StoreSlow => {
+                for way in self.ways() {
+                    (0..way.count()).for_each(|number| way.hold(number, Way::Back));
+                }
+            }
+            Fault::StoreRestartsEmpty => {
+                flush(&self.store.address);
+                self.ways().for_each(|way| (0..way.count()).for_each(|number| way.cut(number)));
+            }
+            Fault::BusPartition if self.fleet.kind == StrategyKind::Push => {
+                self.valve.refuse(true);
+                for way in [Way::There, Way::Back] {
+                    self.valve.hold(SUBSCRIPTION, way);
+                }
+            }
+            Fault::BusPartition => {}
+            Fault::AuthorityDown => self.fleet.to_issuer.iter().for_each(cut_off),
+            Fault::InstanceRestartsCold => self.fleet.resource = self.fleet.restarted().await,
+            Fault::ClockSkew => unreachable!("played without sockets below"),
+        }
+    }
+
+    fn heals(&self) {
+        for way in self.ways() {
+            way.refuse(false);
+            (0..way.count()).for_each(|number| way.open(number));
+        }
+    }
+}
+
+fn cut_off(way: &Valve) {
+    way.refuse(true);
+    (0..way.count()).for_each(|number| way.cut(number));
+}
+
+fn flush(store: &StoreAddress) {
+    let mut socket = TcpStream::connect((store.host.as_str(), store.port)).unwrap();
+    socket.write_all(b"*1\r\n$8\r\nFLUSHALL\r\n").unwrap();
+    let mut answer = [0; 5];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"+OK\r\n");
+}
+
+/// What was seen of somebody.
+#[derive(Default)]
+struct Seen {
+    /// When the last request was sent that was answered as of old, ms from the acknowledgement; 0: none.
+    last_old_ms: f64,
+    statuses: Vec<u16>,
+}
+
+impl Seen {
+    async fn look(&mut self, scene: &Scene, tokens: &Tokens, acknowledged_ns: u64) {
+        let sent_ms = ms_since(acknowledged_ns);
+        let status = scene.status(tokens).await;
+        if status == 200 {
+            self.last_old_ms = sent_ms;
+        }
+        self.statuses.push(status);
+    }
+}
+
+fn ms_since(start_ns: u64) -> f64 {
+    clock::mono_ns().saturating_sub(start_ns) as f64 / NS_PER_MS as f64
+}
+
+async fn check(kind: StrategyKind, fault: Fault, policy: OnStoreDown) {
+    let mut scene = Scene::new(kind, policy).await;
+    let question = Question {
+        orientation: Orientation::Revoke,
+        scope: ScopeKind::Subject,
+        everything: false,
+        rate_per_s: 1.0,
+    };
+    let ordinary = claim(kind, &scene.fleet.settings, &question);
+    let UnderFault { claimed, meanwhile } = claim_under(kind, fault, &scene.fleet.settings, &question);
+    let what = format!("{kind:?} {fault:?} {policy:?}: {claimed:?}, {meanwhile:?}");
+
+    let destroys = matches!(fault, Fault::StoreRestartsEmpty | Fault::InstanceRestartsCold);
+    if !destroys {
+        scene.breaks(fault).await;
+    }
+    let acknowledged_ns = scene.demote().await;
+    if destroys {
+        scene.breaks(fault).await;
+    }
+    let (mut ann, mut bob) = (Seen::default(), Seen::default());
+    while ms_since(acknowledged_ns) < FAULT_MS as f64 {
+        ann.look(&scene, &scene.ann, acknowledged_ns).await;
+        bob.look(&scene, &scene.bob, acknowledged_ns).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let healed_ms = ms_since(acknowledged_ns);
+    let old_meanwhile = ann.last_old_ms;
+    scene.heals();
+    while ms_since(acknowledged_ns) < healed_ms + RECONNECTED_MS + 2.0 * SLACK_MS {
+        ann.look(&scene, &scene.ann, acknowledged_ns).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    // Old answers never beyond the bound, and beyond everything that is claimed otherwise where none is claimed.
+    match claimed.bound_ms(&ordinary, healed_ms) {
+        Some(bound_ms) => {
+            let after_fault = matches!(claimed, ClaimedUnderFault::BoundAfter { .. });
+            let slack_ms = if after_fault { RECONNECTED_MS } else { SLACK_MS };
+            let last_ms = ann.last_old_ms;
+            assert!(last_ms <= bound_ms + slack_ms, "{what}: an old answer after {last_ms} of {bound_ms} ms");
+        }
+        None if kind == StrategyKind::Floor || kind == StrategyKind::None => {}
+        None => assert!(ann.last_old_ms > healed_ms, "{what}: nothing broke"),
+    }
+    let believes = matches!(meanwhile, Meanwhile::ByToken | Meanwhile::KeptThenByToken);
+    let goes_on = believes && matches!(claimed, ClaimedUnderFault::BoundAfter { .. });
+    assert!(!goes_on || old_meanwhile > healed_ms - 600.0, "{what}: nothing broke");
+    if meanwhile == Meanwhile::StaleThenRefuses {
+        let kept_ms = f64::from(u32::try_from(scene.fleet.settings.cache_ttl_ms).unwrap());
+        assert!(old_meanwhile > kept_ms, "{what}: nothing was served beyond its age");
+    }
+
+    // Who was not changed is answered as it is said, and in the end by the answer that is meant.
+    let expires = kind == StrategyKind::ShortTtl;
+    let allowed = |status: &u16| meanwhile.statuses().contains(status) || (expires && *status == 401);
+    assert!(bob.statuses.iter().all(allowed), "{what}: {:?}", bob.statuses);
+    let last = *bob.statuses.last().unwrap();
+    let meant = if expires { 401 } else { *meanwhile.statuses().last().unwrap() };
+    assert_eq!(last, meant, "{what}: {:?}", bob.statuses);
+}
+
+/// The faults that break what servers ask, under every policy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_staler_than_claimed_while_nobody_answers() {
+    for fault in [Fault::StoreDown, Fault::StoreSlow, Fault::AuthorityDown] {
+        for policy in OnStoreDown::ALL {
+            let cases = StrategyKind::ALL.map(|kind| tokio::spawn(check(kind, fault, policy)));
+            for case in cases {
+                case.await.unwrap();
+            }
+        }
+    }
+}
+
+/// The faults in which everybody answers, and policies are not asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_staler_than_claimed_while_something_is_lost() {
+    for fault in [Fault::StoreRestartsEmpty, Fault::BusPartition, Fault::InstanceRestartsCold] {
+        let cases = StrategyKind::ALL.map(|kind| tokio::spawn(check(kind, fault, OnStoreDown::Refuse)));
+        for case in cases {
+            case.await.unwrap();
+        }
+    }
+}
+
+/// A token that was revoked, shown to a server whose clock is behind, when the token is over and the note about it is gone.
+async fn revived<S: Strategy>(strategy: S, client: &Client, settings: &Settings, behind_ms: u64) -> bool {
+    let subject = "ann".into();
+    let record = SubjectRecord { version: 1, permissions: vec!["a".into()], ..Default::default() };
+    let start = clock::now();
+    let ms_date = |ms: u64| ms as f64 / 1_000.0;
+    let mut claims = Claims {
+        iss: "https://authority.test".into(),
+        aud: "resources".to_owned(),
+        sub: "ann".into(),
+        sid: "s".into(),
+        jti: "j".into(),
+        client_id: "client".to_owned(),
+        iat: ms_date(start.wall_ms),
+        exp: ms_date(start.wall_ms + settings.token_ttl_ms),
+        permissions: record.permissions.clone(),
+        ver: None,
+    };
+    let mut commands = strategy.issued(&mut claims, &record, start).await.unwrap();
+    commands.push(record.write(&subject));
+    client.transaction(commands).await.unwrap();
+    let change = Change {
+        orientation: Orientation::Revoke,
+        scope: Scope::Subject("ann".into()),
+        permission: Some("a".into()),
+        reason: "test".to_owned(),
+    };
+    let changed = SubjectRecord { version: 2, ..SubjectRecord::default() };
+    let applied = AppliedChange { change, subject, record: changed, session: None, token: None };
+    let mut commands = strategy.propagate(&applied, clock::now()).await.unwrap();
+    commands.push(applied.record.write(&applied.subject));
+    client.transaction(commands).await.unwrap();
+
+    let mut was_revived = false;
+    let over_ms = start.wall_ms + settings.token_ttl_ms + settings.leeway_ms + behind_ms;
+    loop {
+        let now = clock::now();
+        let theirs = Now { wall_ms: now.wall_ms - behind_ms, ..now };
+        // As every server verifies it, before it asks.
+        if theirs.wall_ms >= claims.exp_ms() + settings.leeway_ms {
+            break;
+        }
+        let held = strategy.held(&claims, theirs).await;
+        let allows = held.is_ok_and(|held: Held| held.permissions(&claims).contains(&"a".into()));
+        was_revived |= allows;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(clock::now().wall_ms < over_ms + 500, "the token outlived its bound");
+    was_revived
+}
+
+/// Beyond the margin of a second a server that is behind accepts a token when the note about it is gone: within the bound,
+/// and seen to be so.
+#[tokio::test]
+async fn notes_that_die_before_their_tokens_are_missed_where_it_is_claimed() {
+    let store = stores::embedded();
+    let client = connect(&store).await;
+    let issuer = || revbench_model::Issuer::from("https://authority.test");
+    for skew_ms in [600, 1_800] {
+        let settings = Settings { token_ttl_ms: 200, clock_skew_ms: skew_ms, ..quick() };
+        let question = Question {
+            orientation: Orientation::Revoke,
+            scope: ScopeKind::Subject,
+            everything: false,
+            rate_per_s: 1.0,
+        };
+        let check = |kind: StrategyKind, was_revived: bool| {
+            let claimed = claim_under(kind, Fault::ClockSkew, &settings, &question).claimed;
+            let expected = matches!(claimed, ClaimedUnderFault::Bound { .. });
+            assert_eq!(was_revived, expected, "{kind:?} {skew_ms} {claimed:?}");
+            assert!(!was_revived || skew_ms > 1_000, "{kind:?}");
+        };
+        let (c, m) = (|| client.clone(), Default::default);
+        let s = &settings;
+        flush(&store.address);
+        check(
+            StrategyKind::DenyList,
+            revived(DenyList::new(c(), m(), s, issuer()), &client, s, skew_ms).await,
+        );
+        flush(&store.address);
+        let strategy = DenyAndRefresh::new(c(), m(), s, issuer());
+        check(StrategyKind::DenyAndRefresh, revived(strategy, &client, s, skew_ms).await);
+        flush(&store.address);
+        check(StrategyKind::ValidAfter, revived(ValidAfter::new(c(), m(), s), &client, s, skew_ms).await);
+        flush(&store.address);
+        check(
+            StrategyKind::AllowList,
+            revived(AllowList::new(c(), m(), s, issuer()), &client, s, skew_ms).await,
+        );
+        flush(&store.address);
+        check(StrategyKind::TokenVersion, revived(TokenVersion::new(c(), m(), s), &client, s, skew_ms).await);
+        flush(&store.address);
+        check(StrategyKind::Lookup, revived(Lookup::new(c(), m(), s), &client, s, skew_ms).await);
+    }
+}
+
+async fn connect(store: &Store) -> Client {
+    let limits = Limits { connect_timeout_ms: 2_000, response_timeout_ms: 2_000 };
+    let mut client = None;
+    eventually(async || Client::connect(&store.address, limits).await.is_ok()).await;
+    client.get_or_insert(Client::connect(&store.address, limits).await.unwrap()).clone()
+}
