@@ -123,6 +123,11 @@ impl StrategyKind {
         }
     }
 
+    /// Does it keep answers that `serve-stale` can go on with?
+    pub fn keeps_answers(self) -> bool {
+        matches!(self, StrategyKind::CachedLookup | StrategyKind::CachedIntrospection | StrategyKind::Push)
+    }
+
     /// Do its resource servers ask the authority while they decide? Then the way there has a distance too.
     pub fn asks_issuer(self) -> bool {
         matches!(self, StrategyKind::Introspection | StrategyKind::CachedIntrospection)

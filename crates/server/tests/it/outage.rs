@@ -65,10 +65,6 @@ fn asks(kind: StrategyKind) -> bool {
     matches!(kind.card().family, Family::StateCheck | Family::Cache)
 }
 
-fn keeps(kind: StrategyKind) -> bool {
-    kind.card().family == Family::Cache
-}
-
 #[tokio::test]
 async fn the_policy_decides_while_nobody_answers() {
     let store = stores::embedded();
@@ -76,7 +72,7 @@ async fn the_policy_decides_while_nobody_answers() {
         for kind in StrategyKind::ALL {
             let cut = Cut::new(kind, policy, 60_000, &store).await;
             cut.cut();
-            let by_kept = policy == OnStoreDown::ServeStale && keeps(kind);
+            let by_kept = policy == OnStoreDown::ServeStale && kind.keeps_answers();
             let by_token = policy == OnStoreDown::AllowFromToken;
             let refused = asks(kind) && !by_kept && !by_token;
             let check = async |permission: &str, otherwise: (u16, &str)| {
@@ -109,7 +105,7 @@ async fn the_policy_decides_while_nobody_answers() {
 #[tokio::test]
 async fn what_is_kept_is_served_for_its_time_only() {
     let store = stores::embedded();
-    for kind in StrategyKind::ALL.into_iter().filter(|kind| keeps(*kind)) {
+    for kind in StrategyKind::ALL.into_iter().filter(|kind| kind.keeps_answers()) {
         let cut = Cut::new(kind, OnStoreDown::ServeStale, 60_000, &store).await;
         let stranger = cut.fleet.sign_in("ann").await;
         cut.fleet.seed("bob", &["orders:write"]).await;
