@@ -96,6 +96,11 @@ impl Valve {
         self.shared.lock().holds_new = true;
     }
 
+    /// Holds nothing of new connections.
+    pub(crate) fn pass_new(&self) {
+        self.shared.lock().holds_new = false;
+    }
+
     /// Waits until something waits at the valve.
     pub(crate) async fn until_waiting(&self, number: usize, way: Way) {
         eventually(async || {
