@@ -291,6 +291,7 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
         StrategyKind::Floor => floor::claim_under(fault),
         StrategyKind::None => none::claim_under(fault),
         StrategyKind::ShortTtl => short_ttl::claim_under(fault, settings, question),
+        StrategyKind::RefreshRotation => refresh_rotation::claim_under(fault, settings, question),
         StrategyKind::DenyList => deny_list::claim_under(fault, settings),
         StrategyKind::TokenVersion => token_version::claim_under(fault, settings, question),
         StrategyKind::Lookup => lookup::claim_under(fault, settings, question),

@@ -16,11 +16,12 @@
 //! Supabase Auth (reuse interval, 10 s), Cognito (`RetryGracePeriodSeconds`, 0 to 60), Ory Hydra (grace period, off),
 //! Curity (`grace-period`, off). RFC 9700 §4.14.2.
 
-use revbench_model::{Claims, Now, Settings};
+use revbench_model::{Claims, Fault, Now, Settings};
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::short_ttl;
 use crate::strategy::{Decision, Held, RefreshTokens, Strategy};
+use crate::under_fault::UnderFault;
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -44,6 +45,11 @@ pub const CARD: Card = Card {
 
 pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     short_ttl::claim(settings, question)
+}
+
+/// As with a short life alone; refresh tokens are in the store, and an empty one knows none of them.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    short_ttl::claim_under(fault, settings, question)
 }
 
 /// Believes the token, which does not live long, and has refresh tokens used once.

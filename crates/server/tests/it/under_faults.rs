@@ -15,8 +15,9 @@ use revbench_model::{Change, Claims, Fault, Now, Orientation, Scope, ScopeKind, 
 use revbench_server::clock;
 use revbench_store::{Client, Limits, StoreAddress};
 use revbench_strategies::{
-    AllowList, AppliedChange, ClaimedUnderFault, DenyAndRefresh, DenyList, Held, Lookup, Meanwhile, Question,
-    Strategy, StrategyKind, SubjectRecord, TokenVersion, UnderFault, ValidAfter, claim, claim_under,
+    AllowList, AppliedChange, ClaimedUnderFault, DenyAndRefresh, DenyList, Family, Held, Lookup, Meanwhile,
+    Question, Strategy, StrategyKind, SubjectRecord, TokenVersion, UnderFault, ValidAfter, claim,
+    claim_under,
 };
 use serde_json::json;
 
@@ -40,7 +41,7 @@ fn settings(kind: StrategyKind, policy: OnStoreDown) -> Settings {
     Settings {
         algorithm: Algorithm::HS256,
         on_store_down: policy,
-        token_ttl_ms: if kind == StrategyKind::ShortTtl { 700 } else { 60_000 },
+        token_ttl_ms: if is_time_bound(kind) { 700 } else { 60_000 },
         cache_ttl_ms: 200,
         backstop_ms: 600,
         heartbeat_ms: 100,
@@ -129,6 +130,11 @@ impl Scene {
             (0..way.count()).for_each(|number| way.open(number));
         }
     }
+}
+
+/// Does the token's own end do the work?
+fn is_time_bound(kind: StrategyKind) -> bool {
+    kind.card().family == Family::TimeBound
 }
 
 fn cut_off(way: &Valve) {
@@ -230,7 +236,7 @@ async fn check(kind: StrategyKind, fault: Fault, policy: OnStoreDown) {
         let connected = bob.statuses.iter().position(|status| *status != 503).unwrap();
         bob.statuses.drain(..connected);
     }
-    let expires = kind == StrategyKind::ShortTtl;
+    let expires = is_time_bound(kind);
     let allowed = |status: &u16| meanwhile.statuses().contains(status) || (expires && *status == 401);
     assert!(bob.statuses.iter().all(allowed), "{what}: {:?}", bob.statuses);
     let last = *bob.statuses.last().unwrap();
