@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
-use revbench_model::{Change, Claims, Now, Orientation, Scope, SessionId, SubjectId};
+use revbench_model::{Change, Claims, Now, Orientation, Permission, Scope, SessionId, SubjectId};
 use revbench_store::Command;
 use revbench_strategies::truth::{CHANGE_COUNT_KEY, EndedSession, session_key, subject_key};
 use revbench_strategies::{AppliedChange, Status, Strategy, SubjectRecord, TokenRef};
@@ -303,6 +303,9 @@ pub(crate) fn end(record: &mut SubjectRecord, session: &SessionId, until_ms: u64
 /// What a change of subject scope makes of the record.
 pub(crate) fn alter(record: &mut SubjectRecord, change: &Change) {
     match (change.orientation, &change.permission) {
+        (orientation, Some(permission)) if permission.value().is_some() => {
+            replace(&mut record.permissions, orientation, permission);
+        }
         (Orientation::Revoke, Some(permission)) => record.permissions.retain(|held| held != permission),
         (Orientation::Revoke, None) => record.status = Status::Disabled,
         (Orientation::Grant, Some(permission)) if !record.permissions.contains(permission) => {
@@ -313,9 +316,62 @@ pub(crate) fn alter(record: &mut SubjectRecord, change: &Change) {
     }
 }
 
+/// A value takes the place of the one of its name that is held; but what is taken away is never more afterwards, and what
+/// is given never less.
+fn replace(permissions: &mut Vec<Permission>, orientation: Orientation, permission: &Permission) {
+    let Some((name, number)) = permission.value() else { return };
+    let of_name = |held: &Permission| held.value().filter(|(of, _)| *of == name).map(|(_, held)| held);
+    let held = permissions.iter().filter_map(of_name).max();
+    let becomes = match (orientation, held) {
+        (Orientation::Revoke, held) => held.map(|held| held.min(number)),
+        (Orientation::Grant, held) => Some(held.map_or(number, |held| held.max(number))),
+    };
+    let replaced = becomes.map(|number| Permission(format!("{name}={number}")));
+    permissions.retain(|held| of_name(held).is_none());
+    permissions.extend(replaced);
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_value_stands_once_and_moves_one_way_only(
+            held in proptest::collection::vec((0..3_u64, 0..20_u64), 0..6),
+            named in (0..3_u64, 0..20_u64),
+            asked in 0..25_u64,
+            grants in any::<bool>(),
+        ) {
+            let value = |(name, number): (u64, u64)| Permission(format!("v{name}={number}"));
+            let mut record = SubjectRecord::default();
+            record.permissions = held.into_iter().map(value).chain(["right".into()]).collect();
+            let before = record.clone();
+            let orientation = if grants { Orientation::Grant } else { Orientation::Revoke };
+            let change = Change {
+                orientation,
+                scope: Scope::Subject("s".into()),
+                permission: Some(value(named)),
+                reason: "test".to_owned(),
+            };
+            alter(&mut record, &change);
+            let of_name = |permission: &&Permission| {
+                permission.value().is_some_and(|(name, _)| name == format!("v{}", named.0))
+            };
+            prop_assert!(record.permissions.iter().filter(of_name).count() <= 1);
+            // What was asked for before is answered by the orientation: up to the number it gives, above it it takes.
+            let wanted = value((named.0, asked));
+            let (was, is) = (wanted.is_allowed_by(&before.permissions), wanted.is_allowed_by(&record.permissions));
+            let expected = if grants { was || asked <= named.1 } else { was && asked <= named.1 };
+            prop_assert_eq!(is, expected);
+            let others = |record: &SubjectRecord| {
+                record.permissions.iter().filter(|held| !of_name(held)).cloned().collect::<Vec<_>>()
+            };
+            prop_assert_eq!(others(&record), others(&before));
+        }
+    }
 
     #[test]
     fn changes_alter_what_they_name() {

@@ -250,6 +250,71 @@ async fn grants_take_effect_as_claimed() {
     }
 }
 
+/// Whoever can be suspended can be let in again, within the bound, by the client that stayed: it renews once refused.
+#[tokio::test]
+async fn reinstatements_take_effect_as_claimed() {
+    for store in stores::all() {
+        for kind in StrategyKind::ALL {
+            for scope in [ScopeKind::Subject, ScopeKind::Tenant] {
+                let Claimed::Bound { bound_ms, .. } = Fleet::new(kind, brief(kind), &store.address)
+                    .await
+                    .claim(Orientation::Grant, scope, true)
+                else {
+                    assert!(matches!(kind, StrategyKind::Floor | StrategyKind::None), "{kind:?}");
+                    continue;
+                };
+                let fleet = Fleet::new(kind, brief(kind), &store.address).await;
+                fleet.seed_in("acme", &["ann", "fellow"], &["orders:write"]).await;
+                let mut ann = fleet.sign_in("ann").await;
+                let named = || scope_of(scope, "ann", "acme", &ann.session);
+                fleet.change(Orientation::Revoke, named(), None).await;
+                let suspended = until(&fleet, &ann.access, false, 2_500.0).await;
+                assert!(suspended.is_some(), "{kind:?}");
+                assert_eq!(fleet.refresh(&ann).await.unwrap_err(), 400, "{kind:?}");
+                fleet.change(Orientation::Grant, named(), None).await;
+                let start_ns = clock::mono_ns();
+                let mut answer = fleet.call(&ann.access, "orders:write").await;
+                while answer.status != 200 && ms_since(start_ns) < bound_ms + SLACK_MS {
+                    if answer.status == 401 {
+                        ann = fleet.refresh(&ann).await.unwrap();
+                    } else {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    answer = fleet.call(&ann.access, "orders:write").await;
+                }
+                assert_eq!(answer.status, 200, "{kind:?} {scope:?}: {}", answer.reason());
+                assert_eq!(fleet.call(&ann.access, "orders:delete").await.status, 403, "no more than before");
+            }
+        }
+    }
+}
+
+/// Five of eight seats are left: the eighth is refused as claimed, the fifth is not.
+#[tokio::test]
+async fn a_reduced_value_takes_effect_as_claimed_and_leaves_the_rest() {
+    let store = stores::embedded();
+    for kind in StrategyKind::ALL {
+        let fleet = Fleet::new(kind, brief(kind), &store.address).await;
+        fleet.seed("ann", &["seats=8"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let status = async |access: &str, wanted: &str| fleet.call(access, wanted).await.status;
+        let unless_floor = |status| if kind == StrategyKind::Floor { 200 } else { status };
+        assert_eq!(status(&ann.access, "seats=8").await, 200, "{kind:?}");
+        assert_eq!(status(&ann.access, "seats=9").await, unless_floor(403), "{kind:?}");
+        fleet.change(Orientation::Revoke, json!({ "subject": "ann" }), Some("seats=5")).await;
+        if let Claimed::Bound { bound_ms, .. } = fleet.claim(Orientation::Revoke, ScopeKind::Subject, false) {
+            let start_ns = clock::mono_ns();
+            while status(&ann.access, "seats=8").await == 200 {
+                assert!(ms_since(start_ns) < bound_ms + SLACK_MS, "{kind:?}: it never took effect");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        let renewed = fleet.refresh(&ann).await.unwrap();
+        assert_eq!(status(&renewed.access, "seats=8").await, unless_floor(403), "{kind:?}");
+        assert_eq!(status(&renewed.access, "seats=5").await, 200, "{kind:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_cached_answer_is_kept_for_its_life_and_no_longer() {
     let store = stores::embedded();

@@ -191,9 +191,6 @@ async fn no_session_begins_from_an_address_whose_sessions_are_being_ended() {
         let begun = begin_sign_in(&fleet, "bob", Some("198.18.0.1"));
         // From elsewhere nobody has to wait, not even the same subject.
         let elsewhere = begin_sign_in(&fleet, "bob", Some("198.18.0.2"));
-        gate.gives_time_for("begun-from:198.18.0.1").await;
-        gate.open();
-        assert_eq!(elsewhere.await.unwrap().status, 200);
         let order = Arc::new(Mutex::new(Vec::new()));
         let noting = |what: &'static str, task: JoinHandle<Answer>| {
             let order = order.clone();
@@ -204,6 +201,9 @@ async fn no_session_begins_from_an_address_whose_sessions_are_being_ended() {
             })
         };
         let (change, begun) = (noting("ended", change), noting("begun", begun));
+        gate.gives_time_for("begun-from:198.18.0.1").await;
+        gate.open();
+        assert_eq!(elsewhere.await.unwrap().status, 200);
         assert_eq!(change.await.unwrap().status, 200);
         let tokens = crate::fleet::tokens(&begun.await.unwrap());
         let answer = fleet.call(&tokens.access, "orders:write").await;
