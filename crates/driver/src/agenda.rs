@@ -218,6 +218,8 @@ mod tests {
             id: id.into(),
             scenario: 0,
             role,
+            group: None,
+            begun_from: None,
             change_at_ns,
             one_shot_after_ns: None,
             rate_per_s,

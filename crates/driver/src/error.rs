@@ -26,6 +26,14 @@ pub enum DriverError {
         /// The beginning of its body.
         body: String,
     },
+    /// A subject that a change is to reinstate could not be suspended.
+    #[error("cannot suspend {subject}, which a change is to reinstate; the answer was status {status}")]
+    Suspension {
+        /// Who.
+        subject: String,
+        /// The answer's status; 0 where no answer came.
+        status: u16,
+    },
     /// A text of the target cannot be filled in.
     #[error("cannot fill in {part} of the target: {problem}")]
     Template {

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use revbench_model::{ChangeActor, Permission, ScopeKind};
+use revbench_model::event::SessionRole;
+use revbench_model::{ChangeActor, Orientation, Permission, ScopeKind};
 
 use crate::error::DriverError;
-use crate::plan::{Plan, PlannedScenario};
+use crate::plan::{BegunFrom, Plan, PlannedScenario, PlannedSubject};
 use crate::session::Session;
 use crate::template::{Layers, RequestTemplate};
+
+/// What a front says of a client whose address it does not know (RFC 7239 §6.2).
+const UNKNOWN_ADDRESS: &str = "unknown";
 
 /// Every template of a plan.
 #[derive(Debug)]
@@ -18,13 +22,24 @@ pub(crate) struct Exchanges {
     protected: RequestTemplate,
     /// One for each scenario.
     changes: Vec<RequestTemplate>,
+    /// An administrator's, whoever makes the scenario's own.
+    suspension: RequestTemplate,
     authority: SocketAddr,
     instances: Vec<SocketAddr>,
     scenarios: Vec<ScenarioTexts>,
-    subjects: Vec<(String, u16)>,
+    subjects: Vec<SubjectTexts>,
     /// Permissions of a trace, plain and quoted, beside the scenarios' own.
     asked: Vec<(String, String)>,
     variables: BTreeMap<String, String>,
+}
+
+/// A subject's values as they stand in requests.
+#[derive(Debug)]
+struct SubjectTexts {
+    id: String,
+    scenario: u16,
+    group: String,
+    begun_from: Option<BegunFrom>,
 }
 
 /// A scenario's values as they stand in requests.
@@ -60,10 +75,11 @@ impl Exchanges {
             refresh: RequestTemplate::new("the refresh", &target.refresh)?,
             protected: RequestTemplate::new("the protected call", &target.protected)?,
             changes: changes.collect::<Result<_, _>>()?,
+            suspension: RequestTemplate::new("the change", &target.change)?,
             authority: plan.authority,
             instances: plan.instances.iter().map(|(address, _)| *address).collect(),
             scenarios: plan.scenarios.iter().map(ScenarioTexts::new).collect(),
-            subjects: plan.subjects.iter().map(|s| (s.id.0.clone(), s.scenario)).collect(),
+            subjects: plan.subjects.iter().map(SubjectTexts::new).collect(),
             asked: plan
                 .background
                 .arrivals
@@ -76,19 +92,20 @@ impl Exchanges {
     }
 
     fn scenario(&self, subject: u32) -> (&str, &ScenarioTexts, usize) {
-        let (id, scenario) = &self.subjects[subject as usize];
+        let SubjectTexts { id, scenario, .. } = &self.subjects[subject as usize];
         (id, &self.scenarios[usize::from(*scenario)], usize::from(*scenario))
     }
 
     /// The name of a subject.
     pub(crate) fn subject(&self, subject: u32) -> &str {
-        &self.subjects[subject as usize].0
+        &self.subjects[subject as usize].id
     }
 
-    /// The sign-in of a subject.
-    pub(crate) fn sign_in(&self, subject: u32, out: &mut Vec<u8>) -> Result<(), DriverError> {
+    /// The sign-in of a session.
+    pub(crate) fn sign_in(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
         let nothing = BTreeMap::new();
-        let own = [("subject", self.scenario(subject).0)];
+        let subject = &self.subjects[session.subject as usize];
+        let own = [("subject", subject.id.as_str()), ("address", subject.address(session.role))];
         let layers = Layers { own: &own, maps: [&nothing, &self.variables] };
         self.sign_in.render(None, self.authority, &layers, out)
     }
@@ -144,27 +161,45 @@ impl Exchanges {
 
     /// The change of a subject, made with the values of `session`.
     pub(crate) fn change(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
-        let (subject, texts, number) = self.scenario(session.subject);
+        let (_, texts, number) = self.scenario(session.subject);
+        self.write_change(&self.changes[number], session, texts.orientation, out)
+    }
+
+    /// What an administrator did to the subject of `session` beforehand, where its change undoes it.
+    pub(crate) fn suspend(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
+        self.write_change(&self.suspension, session, Orientation::Revoke.name(), out)
+    }
+
+    fn write_change(
+        &self,
+        template: &RequestTemplate,
+        session: &Session,
+        orientation: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DriverError> {
+        let (subject, texts, _) = self.scenario(session.subject);
         let value = |name: &str| session.variables.get(name).map_or("", String::as_str);
         let scope_id = match texts.scope {
             ScopeKind::Session => value("session"),
             ScopeKind::Token => value("access_token"),
+            ScopeKind::Subject => subject,
+            ScopeKind::Role | ScopeKind::Tenant => &self.subjects[session.subject as usize].group,
+            ScopeKind::Address => self.subjects[session.subject as usize].address(SessionRole::Pinned),
             ScopeKind::All => "",
-            _ => subject,
         };
         let scope_json = scope_json(texts.scope, scope_id);
         let own = [
             ("subject", subject),
             ("permission", texts.changed.as_str()),
             ("permission_json", &texts.changed_json),
-            ("orientation", texts.orientation),
+            ("orientation", orientation),
             ("reason", &texts.reason),
             ("scope_kind", texts.scope.name()),
             ("scope_id", scope_id),
             ("scope_json", &scope_json),
         ];
         let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
-        self.changes[number].render(None, self.authority, &layers, out)
+        template.render(None, self.authority, &layers, out)
     }
 }
 
@@ -185,6 +220,26 @@ fn scope_json(kind: ScopeKind, id: &str) -> String {
 /// A permission as a JSON string.
 fn quoted(permission: &Permission) -> String {
     serde_json::Value::from(permission.as_str()).to_string()
+}
+
+impl SubjectTexts {
+    fn new(subject: &PlannedSubject) -> SubjectTexts {
+        SubjectTexts {
+            id: subject.id.0.clone(),
+            scenario: subject.scenario,
+            group: subject.group.clone().unwrap_or_default(),
+            begun_from: subject.begun_from.clone(),
+        }
+    }
+
+    /// From where a session is begun.
+    fn address(&self, role: SessionRole) -> &str {
+        match (&self.begun_from, role) {
+            (None, _) => UNKNOWN_ADDRESS,
+            (Some(from), SessionRole::Pinned) => &from.pinned,
+            (Some(from), SessionRole::Honest) => &from.honest,
+        }
+    }
 }
 
 impl ScenarioTexts {

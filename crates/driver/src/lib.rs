@@ -20,6 +20,7 @@ mod record;
 mod schedule;
 mod session;
 mod sign_in;
+mod suspension;
 mod template;
 pub mod trace;
 mod workload;

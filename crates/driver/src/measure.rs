@@ -15,6 +15,7 @@ use crate::plan::{Plan, Progress};
 use crate::record::Record;
 use crate::session::Session;
 use crate::sign_in::SignIn;
+use crate::suspension::Suspension;
 use crate::workload::LanePlan;
 
 /// From the last preparation to the start of the first slice.
@@ -44,13 +45,20 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Recording, DriverError> {
     let exchanges = Exchanges::new(plan)?;
     let (sessions, pairs) = sessions(plan);
     if let Some(first) = sessions.first() {
-        exchanges.sign_in(first.subject, &mut Vec::new())?;
+        exchanges.sign_in(first, &mut Vec::new())?;
     }
     let mut record = Record::new(plan, progress);
     let mut engine = Engine::<Tag>::open(lanes(plan), SPIN_NS)?;
     let mut sign_in = SignIn::new(sessions, &exchanges, plan.client, progress, plan.connections.refresh);
-    let interrupted = engine.drive(&mut sign_in, &progress.stop)?;
+    let mut interrupted = engine.drive(&mut sign_in, &progress.stop)?;
     let sessions = sign_in.finish()?;
+    let mut suspended_ns = 0;
+    if let Some(mut suspension) =
+        Suspension::new(plan, &exchanges, (&sessions, &pairs)).filter(|_| !interrupted)
+    {
+        interrupted = engine.drive(&mut suspension, &progress.stop)?;
+        suspended_ns = suspension.finish()?;
+    }
     // From here on: signing in is no renewal, and nobody's patience with it is measured.
     engine.set_timeout(REFRESH_LANE, plan.client.refresh_timeout_ns);
     let token_bytes_mean = token_bytes_mean(&sessions);
@@ -59,7 +67,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Recording, DriverError> {
         return Ok(recording(record, 0, token_bytes_mean, true));
     }
     try_changes(plan, &exchanges, &sessions, &pairs)?;
-    let start_ns = mono_ns() + LEAD_NS;
+    let start_ns = (mono_ns() + LEAD_NS).max(suspended_ns);
     progress.started_mono_ns.store(start_ns, Relaxed);
     let mut conductor = Conductor::new(plan, &exchanges, record, (sessions, pairs), agenda, start_ns);
     let interrupted = engine.drive(&mut conductor, &progress.stop)?;

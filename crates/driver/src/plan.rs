@@ -62,6 +62,23 @@ pub struct PlannedScenario {
     pub horizon_ns: u64,
 }
 
+impl PlannedScenario {
+    /// Does its change give back everything? Then there must be something to give back: its subjects are suspended once
+    /// they have signed in, before the first slice.
+    pub(crate) fn reinstates(&self) -> bool {
+        self.orientation == Orientation::Grant && self.changed.is_none()
+    }
+}
+
+/// From where a subject's sessions are begun, as the front says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BegunFrom {
+    /// The pinned one; a change of an address is about this one.
+    pub pinned: String,
+    /// The honest one.
+    pub honest: String,
+}
+
 /// A subject and what happens to it.
 #[derive(Clone, Debug)]
 pub struct PlannedSubject {
@@ -71,6 +88,10 @@ pub struct PlannedSubject {
     pub scenario: u16,
     /// Why it takes part.
     pub role: SubjectRole,
+    /// The role or tenant that its change names; `None` where the change names the subject, its session or its token.
+    pub group: Option<String>,
+    /// From where its sessions are begun; `None`: the front does not know.
+    pub begun_from: Option<BegunFrom>,
     /// When its change is sent; `None` for controls and crowd.
     pub change_at_ns: Option<u64>,
     /// How long after the acknowledgement each instance is asked a single time; for one-shot subjects, and for

@@ -97,6 +97,8 @@ pub(crate) struct Session {
     /// Retries that were refused like the request before them, in a row.
     refusals: u32,
     pub(crate) waiting: Vec<Waiting>,
+    /// When its subject was told to be reinstated; a renewal sent before was refused rightly and says nothing of now.
+    reinstated_ns: u64,
     /// What is watched through it, for each instance; empty until its subject's change.
     pub(crate) watches: Vec<u32>,
 }
@@ -121,6 +123,7 @@ impl Session {
             failures: 0,
             refusals: 0,
             waiting: Vec::new(),
+            reinstated_ns: 0,
             watches: Vec::new(),
         }
     }
@@ -187,9 +190,23 @@ impl Session {
         now_ns + backoff_ns(self.failures, client)
     }
 
-    /// A renewal was refused.
-    pub(crate) fn renewal_refused(&mut self) {
+    /// A renewal was refused: when to try again, where it was sent before the subject was reinstated.
+    pub(crate) fn renewal_refused(&mut self, sent_ns: u64, now_ns: u64, client: &ClientModel) -> Option<u64> {
+        if sent_ns < self.reinstated_ns {
+            return Some(self.renewal_failed(now_ns, client));
+        }
         self.state = State::SignedOut;
+        None
+    }
+
+    /// The subject was told that it is back: what was refused so far need not be any more, and is tried again.
+    pub(crate) fn reinstated(&mut self, now_ns: u64) {
+        self.reinstated_ns = now_ns;
+        self.refusals = 0;
+        if self.state == State::SignedOut {
+            self.state = State::Holding;
+            self.plan_renewal();
+        }
     }
 
     /// A request was answered 401; `again`: it was itself a retry.
@@ -320,7 +337,25 @@ mod tests {
         session.accepted();
         let Reaction::RenewAt(at) = session.refused(6_000, 6_000, false, &CLIENT, &mut rng) else { panic!() };
         assert!(at <= 6_010, "{at}");
-        session.renewal_refused();
+        assert_eq!(session.renewal_refused(6_900, 7_000, &CLIENT), None);
         assert_eq!(session.refused(7_000, 7_000, false, &CLIENT, &mut rng), Reaction::Bear);
+    }
+
+    #[test]
+    fn who_is_told_to_be_back_tries_again() {
+        let (mut session, mut rng) = session();
+        session.token_came(0, &CLIENT);
+        assert!(matches!(session.refused(5, 10, false, &CLIENT, &mut rng), Reaction::RenewAt(_)));
+        assert!(session.begin_renewal(session.epoch, true));
+        assert_eq!(session.renewal_refused(20, 30, &CLIENT), None);
+        assert_eq!(session.refused(40, 50, false, &CLIENT, &mut rng), Reaction::Bear);
+        session.reinstated(60);
+        assert!(matches!(session.refused(70, 80, false, &CLIENT, &mut rng), Reaction::RenewAt(_)));
+        assert!(session.begin_renewal(session.epoch, true));
+        // One that was under way all the while is refused for what was true then.
+        session.reinstated(100);
+        assert_eq!(session.renewal_refused(90, 110, &CLIENT), Some(1_110));
+        assert!(session.begin_renewal(session.epoch, true));
+        assert_eq!(session.renewal_refused(120, 130, &CLIENT), None);
     }
 }

@@ -90,8 +90,8 @@ impl Workload for SignIn<'_> {
     fn request(&mut self, tag: Tag) -> &[u8] {
         self.buffer.clear();
         if let Tag::SignIn { session } = tag {
-            let subject = self.sessions[session as usize].subject;
-            if let Err(error) = self.exchanges.sign_in(subject, &mut self.buffer) {
+            let session = &self.sessions[session as usize];
+            if let Err(error) = self.exchanges.sign_in(session, &mut self.buffer) {
                 self.failed.get_or_insert(error);
             }
         }

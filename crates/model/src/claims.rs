@@ -47,6 +47,6 @@ impl Claims {
     /// Does the token itself say that its holder may do this?
     #[inline]
     pub fn grants(&self, wanted: &Permission) -> bool {
-        self.permissions.iter().any(|held| held == wanted)
+        wanted.is_allowed_by(&self.permissions)
     }
 }

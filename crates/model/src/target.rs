@@ -20,7 +20,8 @@ pub enum Party {
 ///
 /// Variables: `subject`, `session`, `access_token`, `refresh_token` (and every other capture of the sign-in),
 /// `permission`, `permission_json` (quoted, or `null`), `orientation`, `reason`, `scope_kind`, `scope_id`, `scope_json`
-/// (both of these as a change's body has them: `{"subject":"ann"}`, or `"all"`), and the target's own `variables`.
+/// (both of these as a change's body has them: `{"subject":"ann"}`, or `"all"`), in a sign-in `address` (from where it is
+/// made; `unknown` where that does not matter), and the target's own `variables`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
@@ -112,6 +113,11 @@ impl Target {
     /// The built-in contract of the reference servers.
     pub fn built_in(admin_token: &str) -> Target {
         let form = || vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+        // RFC 7239: the driver stands where a front would.
+        let from_address = |mut headers: Vec<(String, String)>| {
+            headers.push(("forwarded".to_owned(), "for={{address}}".to_owned()));
+            headers
+        };
         let json_with = |bearer: &str| {
             vec![
                 ("content-type".to_owned(), "application/json".to_owned()),
@@ -136,7 +142,7 @@ impl Target {
         Target {
             sign_in: post(
                 "/token",
-                form(),
+                from_address(form()),
                 "grant_type=password&username={{subject}}&password={{subject}}",
                 tokens(),
             ),

@@ -24,6 +24,8 @@ pub enum HonestFate {
     Changed,
     /// It ends (suspension, departure, log out everywhere).
     Ended,
+    /// It was refused everything until the change and is good again from then on (reinstatement).
+    Reinstated,
 }
 
 /// The session that carries staleness, claim and prediction.
@@ -182,7 +184,8 @@ pub(crate) fn implied_mean_window_ms(carrier: &[Carried]) -> Option<f64> {
     Some(sum(|carried| carried.stale) / carrier.len() as f64 / rate_per_ms)
 }
 
-/// Honest sessions whose renewal was refused although they should have survived, controls included.
+/// Honest sessions whose renewal was refused although they should have survived, controls included. Who is to be
+/// reinstated is refused rightly until that is acknowledged.
 fn forced_logouts(index: &Index<'_>, scenario: u16, honest: HonestFate) -> u64 {
     let should_survive = |role: SubjectRole| match role {
         SubjectRole::Treated | SubjectRole::Unprobed => honest != HonestFate::Ended,
@@ -190,6 +193,11 @@ fn forced_logouts(index: &Index<'_>, scenario: u16, honest: HonestFate) -> u64 {
         SubjectRole::OneShot | SubjectRole::Crowd => false,
     };
     let history = index.history;
+    let was_suspended = |request: &RequestRecord| {
+        let change = history.changes.iter().find(|change| change.subject == request.subject);
+        honest == HonestFate::Reinstated
+            && change.is_some_and(|change| request.sent_ns <= change.acknowledged_ns)
+    };
     let refused = history.requests.iter().filter(|request| {
         let subject = &history.subjects[request.subject as usize];
         request.purpose == Purpose::Refresh
@@ -197,6 +205,7 @@ fn forced_logouts(index: &Index<'_>, scenario: u16, honest: HonestFate) -> u64 {
             && request.session == SessionRole::Honest
             && subject.scenario == scenario
             && should_survive(subject.role)
+            && !was_suspended(request)
     });
     refused.map(|request| request.subject).collect::<BTreeSet<u32>>().len() as u64
 }

@@ -53,6 +53,7 @@ fn question<'a>(
 fn honest_fate(scenario: &Scenario) -> HonestFate {
     match (scenario.scope.holds_permissions(), scenario.honest_survives) {
         (false, _) => HonestFate::Untouched,
+        (true, _) if scenario.reinstates() => HonestFate::Reinstated,
         (true, true) => HonestFate::Changed,
         (true, false) => HonestFate::Ended,
     }

@@ -1,22 +1,26 @@
 //! A fleet's measurement as values for the driver: subjects, change instants, slices, probes.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use revbench_driver::plan::{
-    Background, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Background, BegunFrom, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
 };
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
 use revbench_model::scenario::Scenario;
 use revbench_model::target::Target;
 use revbench_model::time::{NS_PER_MS, NS_PER_S, ms_to_ns};
-use revbench_model::{Orientation, Permission};
+use revbench_model::{Orientation, Permission, ScopeKind};
 use serde::Serialize;
 
 use crate::one_shot::delays_ns;
 use crate::plan::{CellPlan, FleetPlan, Traffic};
 use crate::profile::seconds_ns;
+
+/// Members of a changed subject's tenant or role beside itself. They have no sessions and ask for nothing; their records
+/// are changed with its own.
+const QUIET_MEMBERS: u32 = 4;
 
 /// Where a fleet listens.
 #[derive(Clone, Debug)]
@@ -34,6 +38,26 @@ pub(crate) struct Seed {
     pub(crate) id: String,
     /// What it may do at first.
     pub(crate) permissions: Vec<Permission>,
+    /// The tenant that it is of, where its scenario is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<String>,
+    /// The roles that it has, where its scenario is about one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) roles: Vec<String>,
+}
+
+impl Seed {
+    /// A member of nothing.
+    pub(crate) fn alone(id: String, permissions: Vec<Permission>) -> Seed {
+        Seed { id, permissions, tenant: None, roles: Vec::new() }
+    }
+
+    /// A member of the group that its scenario's changes are about, if they are about one.
+    fn member(id: String, permissions: Vec<Permission>, scope: ScopeKind, group: Option<&str>) -> Seed {
+        let of = |kind| group.filter(|_| scope == kind).map(str::to_owned);
+        let (tenant, roles) = (of(ScopeKind::Tenant), of(ScopeKind::Role).into_iter().collect());
+        Seed { tenant, roles, ..Seed::alone(id, permissions) }
+    }
 }
 
 /// What the driver is to do with a fleet, and the subjects that the authority must know first.
@@ -189,16 +213,36 @@ impl Casting<'_> {
             if role == SubjectRole::Crowd {
                 permissions.extend_from_slice(self.asked);
             }
-            self.seeds.push(Seed { id: id.clone(), permissions });
+            let group = group(scenario, role, &id);
+            self.seed(scenario, &id, permissions, group.as_deref(), change_at_ns.is_some());
+            let begun_from = begun_from(scenario, self.subjects.len());
             self.subjects.push(PlannedSubject {
                 id: id.into(),
                 scenario: number as u16,
                 role,
+                group,
+                begun_from,
                 change_at_ns,
                 one_shot_after_ns: delays_ns.next().filter(|_| role == SubjectRole::OneShot),
                 rate_per_s,
                 traffic_until_ns,
             });
+        }
+    }
+
+    /// Makes a subject known, and with one that is changed with its group the others of the group.
+    fn seed(
+        &mut self,
+        scenario: &Scenario,
+        id: &str,
+        permissions: Vec<Permission>,
+        group: Option<&str>,
+        changed: bool,
+    ) {
+        let quiet = if changed && group.is_some() { QUIET_MEMBERS } else { 0 };
+        let ids = (0..quiet).map(|number| format!("{id}-quiet-{number}"));
+        for id in std::iter::once(id.to_owned()).chain(ids) {
+            self.seeds.push(Seed::member(id, permissions.clone(), scenario.scope, group));
         }
     }
 
@@ -218,6 +262,32 @@ impl Casting<'_> {
     }
 }
 
+/// The tenant or role of a subject, where its scenario's changes are about one. Who is changed has one of its own, so that
+/// there is one change for each; those who must not notice are together in another.
+fn group(scenario: &Scenario, role: SubjectRole, id: &str) -> Option<String> {
+    if !matches!(scenario.scope, ScopeKind::Role | ScopeKind::Tenant) {
+        return None;
+    }
+    let kind = scenario.scope.name();
+    Some(match role {
+        SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::OneShot => format!("{kind}-of-{id}"),
+        SubjectRole::ControlAllowed | SubjectRole::ControlDenied | SubjectRole::Crowd => {
+            format!("{kind}-elsewhere-{}", scenario.name)
+        }
+    })
+}
+
+/// From where the sessions of the subject of this number are begun, where its scenario's changes are about an address:
+/// the range 198.18.0.0/15, which nobody has (RFC 2544, RFC 6890), one half for the pinned sessions, whose address will
+/// be suspected, and one for the honest ones. No two of up to 65 536 subjects share an address.
+fn begun_from(scenario: &Scenario, number: usize) -> Option<BegunFrom> {
+    let address = |half: u8| {
+        let [high, low] = (number as u16).to_be_bytes();
+        Ipv4Addr::new(198, half, high, low).to_string()
+    };
+    (scenario.scope == ScopeKind::Address).then(|| BegunFrom { pinned: address(18), honest: address(19) })
+}
+
 fn word(role: SubjectRole) -> &'static str {
     match role {
         SubjectRole::Treated => "treated",
@@ -229,9 +299,11 @@ fn word(role: SubjectRole) -> &'static str {
     }
 }
 
-/// What a subject may do before any change: the permission asked for, unless it is yet to be granted.
+/// What a subject may do before any change: the permission asked for, unless it is yet to be granted. Who is to be
+/// reinstated holds it, suspended or not.
 fn held(scenario: &Scenario, role: SubjectRole) -> Vec<Permission> {
     let granted_later = scenario.orientation == Orientation::Grant
+        && !scenario.reinstates()
         && matches!(role, SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::OneShot);
     // Something that nobody asks for, so that no token is empty.
     let mut permissions = vec![Permission::from("revbench:member")];
@@ -239,4 +311,80 @@ fn held(scenario: &Scenario, role: SubjectRole) -> Vec<Permission> {
         permissions.push(scenario.asked.clone());
     }
     permissions
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use revbench_model::scenario::{built_in, parse};
+
+    use super::*;
+
+    fn scenario(name: &str) -> Scenario {
+        let file = format!("scenarios/{name}.toml");
+        let (file, text) = built_in().into_iter().find(|(known, _)| *known == file).expect("it is built in");
+        let names = revbench_strategies::StrategyKind::ALL.map(|kind| kind.name());
+        parse(file, text, &names).expect("it is right")
+    }
+
+    #[test]
+    fn who_is_changed_is_a_member_of_a_group_of_its_own_and_controls_of_another() {
+        let check = |name: &str, role, expected: Option<&str>| {
+            assert_eq!(group(&scenario(name), role, "x-3").as_deref(), expected, "{name} {role:?}");
+        };
+        check("tenant-offboarded", SubjectRole::Treated, Some("tenant-of-x-3"));
+        check("tenant-offboarded", SubjectRole::Unprobed, Some("tenant-of-x-3"));
+        check("tenant-offboarded", SubjectRole::ControlAllowed, Some("tenant-elsewhere-tenant-offboarded"));
+        check("group-role-changed", SubjectRole::OneShot, Some("role-of-x-3"));
+        check("group-role-given", SubjectRole::ControlDenied, Some("role-elsewhere-group-role-given"));
+        check("role-demoted", SubjectRole::Treated, None);
+        check("suspicious-address", SubjectRole::Treated, None);
+    }
+
+    #[test]
+    fn a_seed_is_a_member_of_what_the_changes_name() {
+        let check = |scope, tenant: Option<&str>, roles: &[&str]| {
+            let seed = Seed::member("s".to_owned(), Vec::new(), scope, Some("g"));
+            assert_eq!(
+                (seed.tenant.as_deref(), seed.roles),
+                (tenant, roles.iter().map(|&r| r.to_owned()).collect())
+            );
+        };
+        check(ScopeKind::Tenant, Some("g"), &[]);
+        check(ScopeKind::Role, None, &["g"]);
+        check(ScopeKind::Subject, None, &[]);
+    }
+
+    #[test]
+    fn what_is_given_later_is_not_held_and_what_is_given_back_is() {
+        let check = |name: &str, role, expected: bool| {
+            let scenario = scenario(name);
+            let holds = held(&scenario, role).contains(&scenario.asked);
+            assert_eq!(holds, expected, "{name} {role:?}");
+        };
+        check("role-promoted", SubjectRole::Treated, false);
+        check("group-role-given", SubjectRole::Unprobed, false);
+        check("account-reinstated", SubjectRole::Treated, true);
+        check("account-reinstated", SubjectRole::ControlDenied, false);
+        check("seats-reduced", SubjectRole::Treated, true);
+        check("seats-reduced", SubjectRole::ControlDenied, false);
+    }
+
+    #[test]
+    fn suspicious_addresses_are_nobody_elses() {
+        let suspicious = scenario("suspicious-address");
+        let mut pinned = BTreeSet::new();
+        let mut honest = BTreeSet::new();
+        for number in [0, 1, 255, 256, 65_535] {
+            let from = begun_from(&suspicious, number).expect("the scenario is about addresses");
+            pinned.insert(from.pinned);
+            honest.insert(from.honest);
+        }
+        assert_eq!((pinned.len(), honest.len()), (5, 5));
+        assert!(
+            pinned.is_disjoint(&honest) && pinned.contains("198.18.1.0") && honest.contains("198.19.255.255")
+        );
+        assert_eq!(begun_from(&scenario("logout"), 0), None);
+    }
 }

@@ -84,6 +84,11 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, "not_found", description)
     }
 
+    /// What is asked for is more than is done at once.
+    pub(crate) fn too_large(description: impl Into<String>) -> Self {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", description)
+    }
+
     /// The caller is nobody.
     pub(crate) fn unauthorized() -> Self {
         Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", "a valid bearer token is needed")

@@ -107,6 +107,13 @@ impl Client {
         list(members)?.into_iter().map(text).collect()
     }
 
+    /// Members of a sorted set by score, the lowest first, `most` of them at the most: one operation.
+    pub async fn first_members(&self, key: &str, most: u64) -> Result<Vec<String>, StoreError> {
+        let mut range = cmd("ZRANGEBYSCORE");
+        range.arg(key).arg("-inf").arg("+inf").arg("LIMIT").arg(0).arg(most);
+        list(self.query(&range).await?)?.into_iter().map(text).collect()
+    }
+
     /// One step.
     pub async fn one(&self, command: Command) -> Result<Value, StoreError> {
         self.query(&command.encode()).await

@@ -53,9 +53,11 @@ pub const CARD: Card = Card {
     exact_costs: EXACT_PER_REQUEST,
 };
 
-pub(crate) fn claim(question: &Question) -> Claimed {
+/// What it promises. A suspension takes tokens off the list; one that is renewed after a reinstatement is on it again.
+pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     match question.orientation {
         Orientation::Revoke => Claimed::at_once(),
+        Orientation::Grant if question.everything => Claimed::with_renewal(settings),
         Orientation::Grant => Claimed::cannot(
             "an allow list honours tokens as they were issued; what is given is in the next one",
         ),
@@ -174,7 +176,7 @@ mod tests {
             everything: false,
             rate_per_s: 1.0,
         };
-        assert_eq!(claim(&question(Orientation::Revoke)), Claimed::at_once());
-        assert!(matches!(claim(&question(Orientation::Grant)), Claimed::Cannot { .. }));
+        assert_eq!(claim(&Settings::default(), &question(Orientation::Revoke)), Claimed::at_once());
+        assert!(matches!(claim(&Settings::default(), &question(Orientation::Grant)), Claimed::Cannot { .. }));
     }
 }

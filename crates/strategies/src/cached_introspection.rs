@@ -71,7 +71,8 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     Claimed::Bound {
         formula: "cache_ttl + issuer_timeout".to_owned(),
         bound_ms: ttl_ms + settings.issuer_timeout_ms as f64,
-        predicted: Some(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }),
+        // Who is reinstated is refused with 401 until then and renews: a token that nobody has an old answer about.
+        predicted: (!question.reinstates()).then_some(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }),
     }
 }
 

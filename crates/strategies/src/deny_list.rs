@@ -46,9 +46,11 @@ pub(crate) const MARGIN_MS: u64 = 1_000;
 /// Entries written per transaction when the list is loaded before a run.
 const PRELOAD_BATCH: u32 = 1_000;
 
-pub(crate) fn claim(question: &Question) -> Claimed {
+/// What it promises. A suspension denies tokens and not their holder, so that a reinstatement takes a renewal.
+pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     match question.orientation {
         Orientation::Revoke => Claimed::at_once(),
+        Orientation::Grant if question.everything => Claimed::with_renewal(settings),
         Orientation::Grant => {
             Claimed::cannot("a deny list takes tokens away; it has no entry that gives a permission")
         }

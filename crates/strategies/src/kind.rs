@@ -189,6 +189,13 @@ pub struct Question {
     pub rate_per_s: f64,
 }
 
+impl Question {
+    /// Is everything given back to whom it was taken from?
+    pub(crate) fn reinstates(&self) -> bool {
+        self.orientation == Orientation::Grant && self.everything
+    }
+}
+
 /// What a strategy promises about a kind of change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -241,14 +248,17 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
         return Claimed::cannot(no_word_for_everyone(kind));
     }
     match kind {
+        StrategyKind::Floor | StrategyKind::None if question.reinstates() => {
+            Claimed::cannot("it has refused nobody before, so that there is nobody to let in again")
+        }
         StrategyKind::Floor | StrategyKind::None => Claimed::NoClaim,
         StrategyKind::ShortTtl => short_ttl::claim(settings, question),
-        StrategyKind::DenyList => deny_list::claim(question),
+        StrategyKind::DenyList => deny_list::claim(settings, question),
         StrategyKind::TokenVersion => token_version::claim(settings, question),
         StrategyKind::Lookup => lookup::claim(),
         StrategyKind::CachedLookup => cached_lookup::claim(settings, question),
         StrategyKind::DenyAndRefresh => deny_and_refresh::claim(settings, question),
-        StrategyKind::AllowList => allow_list::claim(question),
+        StrategyKind::AllowList => allow_list::claim(settings, question),
         StrategyKind::ValidAfter => valid_after::claim(settings, question),
         StrategyKind::Introspection => introspection::claim(),
         StrategyKind::CachedIntrospection => cached_introspection::claim(settings, question),
@@ -542,6 +552,8 @@ mod tests {
         assert!(cannot(StrategyKind::DenyList, Orientation::Grant, ScopeKind::Subject, false));
         assert!(!cannot(StrategyKind::DenyList, Orientation::Revoke, ScopeKind::Subject, false));
         assert!(!cannot(StrategyKind::Lookup, Orientation::Grant, ScopeKind::Subject, false));
+        assert!(cannot(StrategyKind::None, Orientation::Grant, ScopeKind::Subject, true));
+        assert!(!cannot(StrategyKind::DenyList, Orientation::Grant, ScopeKind::Subject, true));
         for kind in StrategyKind::ALL {
             assert!(cannot(kind, Orientation::Grant, ScopeKind::Session, false));
             assert!(cannot(kind, Orientation::Revoke, ScopeKind::Token, false));

@@ -43,6 +43,8 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
                 upper_ms: ttl_ms + leeway_ms,
             }),
         },
+        // Who was suspended holds no token that lives: the next request is refused, and that renews.
+        Orientation::Grant if question.everything => Claimed::with_renewal(settings),
         Orientation::Grant => Claimed::Bound {
             formula: "refresh_at × token_ttl + refresh_timeout".to_owned(),
             bound_ms: renewal_ms + settings.refresh_timeout_ms as f64,

@@ -74,7 +74,7 @@ impl Held {
     /// Allow or deny one of them.
     #[inline]
     pub fn decide(&self, claims: &Claims, wanted: &Permission) -> Decision {
-        if self.permissions(claims).contains(wanted) {
+        if wanted.is_allowed_by(self.permissions(claims)) {
             Decision::Allow
         } else {
             Decision::Deny(Reason::MissingPermission)

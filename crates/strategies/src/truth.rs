@@ -68,6 +68,12 @@ pub struct SubjectRecord {
     pub status: Status,
     /// What the subject may do.
     pub permissions: Vec<Permission>,
+    /// Whose customer, employee or guest it is, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// What it is: who has a role in common can be changed together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     /// Sessions that are over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<EndedSession>,
@@ -127,7 +133,9 @@ mod tests {
     #[test]
     fn records_read_back_and_garbage_is_no_evidence() {
         let ended = vec![EndedSession { session: "s".into(), until_ms: 7 }];
-        let record = SubjectRecord { version: 3, permissions: vec!["a".into()], ended, ..Default::default() };
+        let (tenant, roles) = (Some("acme".to_owned()), vec!["editors".to_owned()]);
+        let permissions = vec!["a".into()];
+        let record = SubjectRecord { version: 3, permissions, ended, tenant, roles, ..Default::default() };
         assert_eq!(SubjectRecord::from_bytes(&record.to_bytes()), Ok(record.clone()));
         assert!(record.has_ended(&"s".into()));
         assert!(!record.has_ended(&"t".into()));

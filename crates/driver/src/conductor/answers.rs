@@ -163,9 +163,14 @@ impl Conductor<'_> {
             DecisionClass::Allow => self.ask_again(number, now_ns, queues),
             DecisionClass::Reauthenticate => {
                 let session = &mut self.sessions[number as usize];
-                session.renewal_refused();
-                let waiting = std::mem::take(&mut session.waiting);
-                self.given_up(number, &waiting, now_ns);
+                let again_ns = session.renewal_refused(done.flight.sent_ns, now_ns, &self.plan.client);
+                match again_ns {
+                    Some(at_ns) => self.renew_at(number, at_ns),
+                    None => {
+                        let waiting = std::mem::take(&mut session.waiting);
+                        self.given_up(number, &waiting, now_ns);
+                    }
+                }
             }
             _ => {
                 let at_ns = self.sessions[number as usize].renewal_failed(now_ns, &self.plan.client);
@@ -230,6 +235,9 @@ impl Conductor<'_> {
             return;
         }
         let pair = self.pairs[subject as usize];
+        if scenario.reinstates() {
+            self.sessions[pair.honest as usize].reinstated(done.received_ns);
+        }
         if made_by_honest(scenario) && self.take_token(pair.honest, done, Source::Change) {
             self.ask_again(pair.honest, done.received_ns, queues);
         }

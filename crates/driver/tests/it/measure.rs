@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use revbench_driver::plan::{
-    Arrivals, Background, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
-    Progress, Trace, TraceRequest,
+    Arrivals, Background, BegunFrom, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject,
+    ProbeGrid, Progress, Trace, TraceRequest,
 };
 use revbench_driver::{DriverError, Recording, run};
 use revbench_model::event::{
@@ -23,6 +23,8 @@ fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSub
         id: id.into(),
         scenario: 0,
         role,
+        group: None,
+        begun_from: None,
         change_at_ns: change_at_ms.map(|ms| ms * MS),
         one_shot_after_ns: None,
         rate_per_s: if role == SubjectRole::Crowd { 0.0 } else { 20.0 },
@@ -134,6 +136,47 @@ fn the_history_brackets_the_truth() {
     let body =
         r#"{"orientation":"revoke","scope":{"subject":"treated"},"permission":"p","reason":"role-demoted"}"#;
     assert_eq!(fleet.changes()[0], (body.to_owned(), "admin".to_owned()));
+}
+
+/// Bodies of the changes that a plan makes after some alteration, in order.
+fn bodies(alter: impl FnOnce(&mut Plan)) -> Vec<String> {
+    let fleet = Fleet::start(Script::default());
+    let mut plan = plan(&fleet);
+    alter(&mut plan);
+    run(&plan, &Progress::default()).unwrap();
+    fleet.changes().into_iter().map(|(body, _)| body).collect()
+}
+
+#[test]
+fn a_change_names_what_it_is_about() {
+    let check = |scope: ScopeKind, expected: &str| {
+        let made = bodies(|plan| {
+            plan.scenarios[0].scope = scope;
+            plan.scenarios[0].changed = None;
+            plan.subjects[0].group = Some("acme".to_owned());
+            let (pinned, honest) = ("198.18.0.1".to_owned(), "198.19.0.1".to_owned());
+            plan.subjects[0].begun_from = Some(BegunFrom { pinned, honest });
+        });
+        assert!(made[0].contains(&format!(r#""scope":{expected},"permission":null"#)), "{}", made[0]);
+    };
+    check(ScopeKind::Tenant, r#"{"tenant":"acme"}"#);
+    check(ScopeKind::Role, r#"{"role":"acme"}"#);
+    check(ScopeKind::Address, r#"{"address":"198.18.0.1"}"#);
+}
+
+#[test]
+fn who_is_to_be_reinstated_is_suspended_before_the_first_slice() {
+    let of = |orientation: Orientation, changed: Option<&str>| {
+        let made = bodies(|plan| {
+            plan.scenarios[0].orientation = orientation;
+            plan.scenarios[0].changed = changed.map(Into::into);
+        });
+        let word = |body: &String| if body.contains("revoke") { "revoke" } else { "grant" };
+        made.iter().map(word).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Orientation::Grant, None), ["revoke", "revoke", "grant", "grant"]);
+    assert_eq!(of(Orientation::Grant, Some("p")), ["grant", "grant"]);
+    assert_eq!(of(Orientation::Revoke, None), ["revoke", "revoke"]);
 }
 
 /// A subject that is asked once, so long after its acknowledgement.

@@ -27,5 +27,11 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "plan-downgraded.toml",
         "feature-withdrawn.toml",
         "feature-given.toml",
+        "account-reinstated.toml",
+        "suspicious-address.toml",
+        "seats-reduced.toml",
+        "group-role-changed.toml",
+        "group-role-given.toml",
+        "tenant-offboarded.toml",
     ]
 }

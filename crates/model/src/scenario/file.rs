@@ -47,8 +47,9 @@ pub struct ChangeSection {
     pub scope: ScopeKind,
     /// Who makes it; `admin` where left out.
     pub actor: Option<ChangeActor>,
-    /// The permission taken or given; left out: everything that the scope has.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9:._-]+$"))]
+    /// The permission taken or given; left out: everything that the scope has. A value such as `seats=5` takes the place
+    /// of the one that is held.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9:._=-]+$"))]
     pub permission: Option<String>,
     /// Should the honest session still be signed in afterwards?
     pub honest_survives: bool,
@@ -59,7 +60,7 @@ pub struct ChangeSection {
 #[serde(deny_unknown_fields)]
 pub struct TrafficSection {
     /// The permission that traffic and probes ask for.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9:._-]+$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9:._=-]+$"))]
     pub asks: String,
     /// Is it an irreversible write (`POST`)? False where left out.
     pub write: Option<bool>,

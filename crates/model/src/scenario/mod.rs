@@ -68,6 +68,13 @@ pub struct Scenario {
     pub stands_for: BTreeMap<String, String>,
 }
 
+impl Scenario {
+    /// Do its changes give back everything, to subjects who were suspended before?
+    pub fn reinstates(&self) -> bool {
+        self.orientation == Orientation::Grant && self.changed.is_none()
+    }
+}
+
 /// How the instants of background traffic are drawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ArrivalsChoice {

@@ -76,7 +76,7 @@ fn read(
 
     let change = ChangePart::read(root, problems);
     let traffic = TrafficPart::read(root, problems);
-    check_one_permission(&change.permission, &traffic.asks, problems);
+    check_one_permission(change.orientation.as_ref(), &change.permission, &traffic.asks, problems);
     let measure = MeasurePart::read(root, problems);
     let expect = read_expectations(root, known_strategies, problems);
     let stands_for = read_stands_for(root, problems);
@@ -135,6 +135,11 @@ impl ChangePart {
         let (Some((orientation, at)), Some((scope, scope_at))) = (&self.orientation, &self.scope) else {
             return;
         };
+        let own = matches!(scope, ScopeKind::Token | ScopeKind::Session | ScopeKind::Subject);
+        if self.actor == ChangeActor::Subject && !own {
+            let message = format!("a subject changes itself, and nobody else by scope '{}'", scope.name());
+            problems.add(problem::CONTRADICTION, scope_at, message, Some("leave 'actor' out".to_owned()));
+        }
         let mut contradiction = |span: &Range<usize>, message: &str, help: &str| {
             problems.add(problem::CONTRADICTION, span, message.to_owned(), Some(help.to_owned()));
         };
@@ -144,9 +149,10 @@ impl ChangePart {
                 "permissions are given to subjects, not to sessions, tokens or addresses",
                 "use scope = \"subject\"",
             ),
-            (Orientation::Grant, true, None) => contradiction(
+            // Everyone is shut out and let in again by other means than a change of everyone's record.
+            (Orientation::Grant, _, None) if *scope == ScopeKind::All => contradiction(
                 at,
-                "a grant needs the permission that it gives",
+                "a grant to everyone needs the permission that it gives",
                 "add: permission = \"orders:write\"",
             ),
             (Orientation::Revoke, false, Some((_, permission_at))) => contradiction(
@@ -319,25 +325,44 @@ fn read_stands_for(root: &Section<'_>, problems: &mut Problems<'_>) -> BTreeMap<
 
 /// The change must be visible in the answers that are asked for.
 fn check_one_permission(
+    orientation: Option<&At<Orientation>>,
     changed: &Option<At<Permission>>,
     asked: &Option<At<Permission>>,
     problems: &mut Problems<'_>,
 ) {
     if let (Some((changed, _)), Some((asked, span))) = (changed, asked)
-        && changed != asked
+        && !orientation.map_or(changed == asked, |(orientation, _)| shows(*orientation, changed, asked))
     {
         let message = format!("the traffic asks for '{asked}', but the change is about '{changed}'");
-        let help = format!("write asks = \"{changed}\": otherwise no answer ever shows the change");
+        let help = match changed.value() {
+            None => format!("write asks = \"{changed}\": otherwise no answer ever shows the change"),
+            Some((name, _)) => {
+                format!(
+                    "ask for a value of '{name}' whose answer the change turns: above what is left, within what is given"
+                )
+            }
+        };
         problems.add(problem::CONTRADICTION, span, message, Some(help));
+    }
+}
+
+/// Is what is asked for answered otherwise after the change? A value that is lowered shows in what lies above it, and one
+/// that is raised in what it reaches.
+fn shows(orientation: Orientation, changed: &Permission, asked: &Permission) -> bool {
+    match (changed.value(), asked.value()) {
+        (Some((of, _)), Some((name, _))) if of == name => {
+            asked.is_allowed_by(std::slice::from_ref(changed)) == (orientation == Orientation::Grant)
+        }
+        _ => changed == asked,
     }
 }
 
 fn permission(found: Option<At<&str>>, key: &str, problems: &mut Problems<'_>) -> Option<At<Permission>> {
     let (text, span) = found?;
-    let allowed = |c: char| c.is_ascii_alphanumeric() || ":._-".contains(c);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ":._=-".contains(c);
     if !text.chars().all(allowed) || text.len() > 100 {
         let message = format!("'{}' is no value of '{key}'", text.escape_debug());
-        let help = "use at most 100 letters, digits and : . _ - because it becomes part of a URL";
+        let help = "use at most 100 letters, digits and : . _ = - because it becomes part of a URL";
         problems.add(problem::BAD_NAME, &span, message, Some(help.to_owned()));
         return None;
     }

@@ -229,7 +229,7 @@ fn names_that_cannot_be_names() {
     1:8 E008 'My Scenario' is no value of 'name'
         use at most 60 lowercase letters and digits, words joined by hyphens, such as 'role-demoted'
     8:14 E008 'orders/write' is no value of 'permission'
-        use at most 100 letters, digits and : . _ - because it becomes part of a URL
+        use at most 100 letters, digits and : . _ = - because it becomes part of a URL
     12:8 E007 'asks' is empty
         asks = "orders:write"
     "#);
@@ -245,10 +245,18 @@ fn keys_that_contradict_each_other() {
     8:14 E009 permissions are held by subjects: a session or token is revoked as a whole
         leave 'permission' out, or use scope = "subject"
     "#);
-    insta::assert_snapshot!(after(&[("\"revoke\"", "\"grant\""), ("permission = \"orders:write\"\n", "")]), @r#"
-    6:15 E009 a grant needs the permission that it gives
+    let everyone =
+        [("\"revoke\"", "\"grant\""), ("\"subject\"", "\"all\""), ("permission = \"orders:write\"\n", "")];
+    insta::assert_snapshot!(after(&everyone), @r#"
+    6:15 E009 a grant to everyone needs the permission that it gives
         add: permission = "orders:write"
     "#);
+    // Without one, a grant gives back what a suspension took.
+    assert_eq!(after(&[everyone[0], everyone[2]]), "no problem");
+    insta::assert_snapshot!(after(&[("\"subject\"", "\"tenant\"\nactor = \"subject\"")]), @"
+    7:9 E009 a subject changes itself, and nobody else by scope 'tenant'
+        leave 'actor' out
+    ");
     insta::assert_snapshot!(after(&[("asks = \"orders:write\"", "asks = \"orders:read\"")]), @r#"
     12:8 E009 the traffic asks for 'orders:read', but the change is about 'orders:write'
         write asks = "orders:write": otherwise no answer ever shows the change
@@ -261,6 +269,26 @@ fn keys_that_contradict_each_other() {
         set changes = 72 or more, or ask for a lower percentile
     "#);
     assert!(parse("mine.toml", &RIGHT.replace("changes = 80", "changes = 40"), STRATEGIES).is_ok());
+}
+
+#[test]
+fn a_value_is_asked_for_where_the_change_turns_its_answer() {
+    let check = |orientation: &str, changed: &str, asked: &str, expected: bool| {
+        let text = after(&[
+            ("\"revoke\"", &format!("\"{orientation}\"")),
+            ("permission = \"orders:write\"", &format!("permission = \"{changed}\"")),
+            ("asks = \"orders:write\"", &format!("asks = \"{asked}\"")),
+        ]);
+        assert_eq!(text == "no problem", expected, "{orientation} {changed}, asks {asked}: {text}");
+    };
+    check("revoke", "seats=5", "seats=8", true);
+    check("revoke", "seats=5", "seats=6", true);
+    check("revoke", "seats=5", "seats=5", false);
+    check("revoke", "seats=5", "places=8", false);
+    check("revoke", "seats", "seats=8", false);
+    check("grant", "seats=8", "seats=8", true);
+    check("grant", "seats=8", "seats=6", true);
+    check("grant", "seats=8", "seats=9", false);
 }
 
 #[test]

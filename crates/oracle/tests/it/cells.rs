@@ -367,6 +367,23 @@ fn forced_logouts_are_sessions_that_should_have_survived() {
 }
 
 #[test]
+fn who_is_to_be_reinstated_is_refused_rightly_until_then() {
+    let logouts = |honest, at_ms| {
+        let mut script = exposed(Grant, &[]);
+        let acknowledged_ms = script.history.changes[0].acknowledged_ns / NS_PER_MS;
+        let subject = script.history.changes[0].subject;
+        let at = acknowledged_ms.saturating_add_signed(at_ms);
+        script.ask(subject, Honest, 0, at, at + 1, Reauthenticate);
+        script.last().purpose = Purpose::Refresh;
+        let judged = judge(&CellQuestion { honest, ..question(&script, Grant, 0.0) });
+        judged.exposure.expect("treated subjects").forced_logouts
+    };
+    assert_eq!(logouts(HonestFate::Changed, -5), 1);
+    assert_eq!(logouts(HonestFate::Reinstated, -5), 0);
+    assert_eq!(logouts(HonestFate::Reinstated, 5), 1);
+}
+
+#[test]
 fn the_worst_timeline_keeps_what_matters() {
     let mut script = cell(Revoke, &[0, 300, 100]);
     let ack = script.history.changes[1].acknowledged_ns / NS_PER_MS;

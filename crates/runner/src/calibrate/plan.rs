@@ -167,7 +167,7 @@ pub(crate) fn latency(case: &LatencyCase, place: &Place, seed: u64) -> (Plan, Ve
     let scenarios = vec![scenario(Orientation::Revoke, None)];
     let instances = place.instances[..1].to_vec();
     let plan = plan(place, instances, seed, scenarios, vec![subject], background, slices);
-    (plan, vec![Seed { id, permissions: held(true) }])
+    (plan, vec![Seed::alone(id, held(true))])
 }
 
 /// Who takes part, and what each of them may do at first.
@@ -180,7 +180,7 @@ pub(super) struct Cast {
 impl Cast {
     /// Somebody who is allowed at first, or not.
     pub(super) fn add(&mut self, subject: PlannedSubject, allowed: bool) {
-        self.seeds.push(Seed { id: subject.id.to_string(), permissions: held(allowed) });
+        self.seeds.push(Seed::alone(subject.id.to_string(), held(allowed)));
         self.subjects.push(subject);
     }
 }
@@ -191,6 +191,8 @@ pub(super) fn crowd(id: &str, traffic_until_ns: u64) -> PlannedSubject {
         id: id.into(),
         scenario: 0,
         role: SubjectRole::Crowd,
+        group: None,
+        begun_from: None,
         change_at_ns: None,
         one_shot_after_ns: None,
         rate_per_s: 0.0,

@@ -1,10 +1,13 @@
 //! The authority: keys, the source of truth, tokens, changes.
 //!
 //! Everything that reads the truth and then acts on it holds the subject's lock: a token never carries roles
-//! of one version and the number of another, and a change never overlooks a token that is being issued.
+//! of one version and the number of another, and a change never overlooks a token that is being issued. A change
+//! about many holds the lock of each of them.
 
 pub(crate) mod changes;
+mod groups;
 mod inspect;
+mod origin;
 mod rotation;
 pub(crate) mod seed;
 mod tokens;

@@ -7,11 +7,11 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use revbench_model::{Permission, SubjectId};
-use revbench_store::Command;
 use revbench_strategies::{Strategy, SubjectRecord};
 use serde::Deserialize;
 
 use super::Authority;
+use super::groups::Group;
 use crate::http::{Problem, carries_secret, json};
 
 /// Subjects written per transaction.
@@ -30,6 +30,10 @@ pub(crate) struct Bulk {
 pub(crate) struct Seed {
     pub(crate) id: SubjectId,
     pub(crate) permissions: Vec<Permission>,
+    #[serde(default)]
+    pub(crate) tenant: Option<String>,
+    #[serde(default)]
+    pub(crate) roles: Vec<String>,
 }
 
 /// The caller is the administrator. Known before the body, which is large, is read: a stranger's is not.
@@ -67,17 +71,24 @@ impl<S: Strategy> Authority<S> {
             .map_err(|error| Problem::bad_request(format!("the body is not a list of subjects: {error}")))?;
         let extra = extra_permissions(self.shared.settings.extra_permissions);
         for batch in bulk.subjects.chunks(BATCH) {
-            let commands = batch.iter().map(|seed| write(seed, &extra)).collect();
-            self.client.transaction(commands).await?;
+            let seeds: Vec<_> = batch.iter().map(|seed| (&seed.id, record(seed, &extra))).collect();
+            let groups: Vec<Group> = seeds.iter().flat_map(|(_, record)| Group::joined_by(record)).collect();
+            let _alone = self.shared.locks.alone_with_groups(groups.iter()).await;
+            let commands = seeds.iter().flat_map(|(subject, record)| {
+                let joins = Group::joined_by(record).map(|group| group.add(subject));
+                std::iter::once(record.write(subject)).chain(joins)
+            });
+            self.client.transaction(commands.collect()).await?;
         }
         Ok(bulk.subjects.len())
     }
 }
 
-fn write(seed: &Seed, extra: &[Permission]) -> Command {
+fn record(seed: &Seed, extra: &[Permission]) -> SubjectRecord {
     let permissions = seed.permissions.iter().chain(extra).cloned().collect();
+    let (tenant, roles) = (seed.tenant.clone(), seed.roles.clone());
     // Versions count from 1, so that no default of any parser is ever the present one.
-    SubjectRecord { version: 1, permissions, ..SubjectRecord::default() }.write(&seed.id)
+    SubjectRecord { version: 1, permissions, tenant, roles, ..SubjectRecord::default() }
 }
 
 /// What every subject may do beside what a scenario is about.

@@ -3,20 +3,22 @@
 //! A mint reads the truth once and writes once, under the subject's lock; the signature, which costs most, is
 //! made after the lock is gone. A change in between finds the token registered, or its version outdated.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use revbench_model::{Claims, Now, SessionId, SubjectId};
 use revbench_store::Command;
 use revbench_strategies::truth::{read_subject, session_key, subject_key};
 use revbench_strategies::{RefreshTokens, Status, Strategy, SubjectRecord};
 use serde::Serialize;
 
-use super::Authority;
+use super::groups::Group;
 use super::truth::{RefreshToken, SessionRecord, parse_pair};
+use super::{Authority, origin};
 use crate::clock;
 use crate::config::{AUDIENCE, CLIENT_ID, issuer};
 use crate::form::Form;
@@ -36,9 +38,10 @@ pub(super) struct Tokens {
 
 pub(super) async fn token<S: Strategy>(
     State(authority): State<Arc<Authority<S>>>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    match authority.grant(&body).await {
+    match authority.grant(&body, origin::address(&headers)).await {
         Ok(tokens) => json(StatusCode::OK, &tokens),
         Err(problem) => problem.into_response(),
     }
@@ -54,7 +57,7 @@ pub(super) fn not_good() -> Problem {
 }
 
 impl<S: Strategy> Authority<S> {
-    async fn grant(&self, body: &[u8]) -> Result<Tokens, Problem> {
+    async fn grant(&self, body: &[u8], from: Option<IpAddr>) -> Result<Tokens, Problem> {
         let form = Form::parse(body)?;
         // There is one client, a public one; it need not say who it is.
         if form.optional("client_id").is_some_and(|client| client != CLIENT_ID) {
@@ -68,7 +71,7 @@ impl<S: Strategy> Authority<S> {
                 if username != password {
                     return Err(invalid_grant("username and password do not match"));
                 }
-                self.sign_in(username.into()).await
+                self.sign_in(username.into(), from).await
             }
             "refresh_token" => {
                 let token = RefreshToken::parse(form.required("refresh_token")?).ok_or_else(not_good)?;
@@ -84,8 +87,10 @@ impl<S: Strategy> Authority<S> {
         }
     }
 
-    /// A new session.
-    async fn sign_in(&self, subject: SubjectId) -> Result<Tokens, Problem> {
+    /// A new session. Nobody may be about to end all that were begun from its address: it would be overlooked.
+    async fn sign_in(&self, subject: SubjectId, from: Option<IpAddr>) -> Result<Tokens, Problem> {
+        let begun_from = from.map(Group::Address);
+        let among = self.shared.locks.alone_with_groups(begun_from.iter()).await;
         let alone = self.shared.locks.alone_with(&subject).await;
         let record = read_subject(&self.client, &subject).await?;
         let record = active(record).ok_or_else(|| invalid_grant("username and password do not match"))?;
@@ -93,10 +98,11 @@ impl<S: Strategy> Authority<S> {
         let refresh = RefreshToken::new(subject.clone(), session.clone());
         let now = clock::now();
         let (claims, mut commands) = self.claims(&refresh, &record, now).await?;
-        commands.push(SessionRecord { sub: subject, live: true }.write(&session));
+        commands.extend(begun_from.map(|group| group.add_session(&subject, &session, now.wall_ms)));
+        commands.push(SessionRecord { sub: subject, live: true, address: from }.write(&session));
         commands.push(refresh.write());
         self.client.transaction(commands).await?;
-        drop(alone);
+        drop((alone, among));
         self.tokens(&claims, &refresh)
     }
 

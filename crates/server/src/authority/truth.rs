@@ -1,7 +1,9 @@
 //! The source of truth: what the authority keeps of subjects, sessions and refresh tokens, and who may
 //! touch it when.
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,28 +14,79 @@ use revbench_strategies::{SubjectRecord, Unavailable};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::groups::Group;
 use crate::keys::random_id;
 
 /// Locks in the process: a subject hashes to one. Enough that two busy subjects seldom share.
 const STRIPES: usize = 4_096;
+/// The same for groups, of which fewer are touched at a time.
+const GROUP_STRIPES: usize = 256;
 
-/// One lock per subject, near enough.
+/// One lock per subject and one per group, near enough.
+///
+/// Whoever needs several takes those of groups first, and each kind in one order: so nobody ever waits for somebody who
+/// waits for them.
 pub(super) struct Locks {
-    stripes: Vec<Mutex<()>>,
-    hasher: RandomState,
+    subjects: Stripes,
+    groups: Stripes,
 }
 
 impl Default for Locks {
     fn default() -> Self {
-        Locks { stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(), hasher: RandomState::new() }
+        Locks { subjects: Stripes::new(STRIPES), groups: Stripes::new(GROUP_STRIPES) }
     }
 }
 
 impl Locks {
     /// Waits until nobody else reads or writes the truth about this subject.
     pub(super) async fn alone_with(&self, subject: &SubjectId) -> MutexGuard<'_, ()> {
-        let stripe = self.hasher.hash_one(subject) as usize % STRIPES;
-        self.stripes[stripe].lock().await
+        self.subjects.of(subject).await
+    }
+
+    /// The same for all of these subjects.
+    pub(super) async fn alone_with_all<'s>(
+        &self,
+        subjects: impl Iterator<Item = &'s SubjectId>,
+    ) -> Vec<MutexGuard<'_, ()>> {
+        self.subjects.of_all(subjects).await
+    }
+
+    /// Waits until nobody else reads or writes the indexes of these groups.
+    pub(super) async fn alone_with_groups(
+        &self,
+        groups: impl Iterator<Item = &Group>,
+    ) -> Vec<MutexGuard<'_, ()>> {
+        self.groups.of_all(groups).await
+    }
+}
+
+/// Locks that names hash to.
+struct Stripes {
+    locks: Vec<Mutex<()>>,
+    hasher: RandomState,
+}
+
+impl Stripes {
+    fn new(count: usize) -> Self {
+        Stripes { locks: (0..count).map(|_| Mutex::new(())).collect(), hasher: RandomState::new() }
+    }
+
+    fn number(&self, name: &impl Hash) -> usize {
+        self.hasher.hash_one(name) as usize % self.locks.len()
+    }
+
+    async fn of(&self, name: &impl Hash) -> MutexGuard<'_, ()> {
+        self.locks[self.number(name)].lock().await
+    }
+
+    /// Each lock once, though several names may share it, and in ascending order, which is everybody's.
+    async fn of_all<'n, N: Hash + 'n>(&self, names: impl Iterator<Item = &'n N>) -> Vec<MutexGuard<'_, ()>> {
+        let numbers: BTreeSet<usize> = names.map(|name| self.number(name)).collect();
+        let mut held = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            held.push(self.locks[number].lock().await);
+        }
+        held
     }
 }
 
@@ -44,6 +97,9 @@ pub(super) struct SessionRecord {
     pub(super) sub: SubjectId,
     /// False once it was ended.
     pub(super) live: bool,
+    /// From where it was begun, where the front knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<IpAddr>,
 }
 
 impl SessionRecord {
@@ -124,7 +180,33 @@ impl RefreshToken {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::task::yield_now;
+
     use super::*;
+
+    /// Everybody wants the same two locks, named in either order, and holds them for a while.
+    #[tokio::test]
+    async fn whoever_needs_several_locks_gets_them() {
+        let stripes = Arc::new(Stripes::new(2));
+        let of = |number| (0..).find(|name| stripes.number(name) == number).unwrap();
+        let (first, second, third) = (of(0), of(1), of(1) + 1);
+        let orders = [[first, second, third], [second, first, third], [third, second, first]];
+        let tasks = (0..30).map(|at| {
+            let (stripes, names): (_, [u64; 3]) = (stripes.clone(), orders[at % 3]);
+            tokio::spawn(async move {
+                let held = stripes.of_all(names.iter()).await;
+                yield_now().await;
+                held.len()
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            let held = tokio::time::timeout(Duration::from_secs(10), task).await;
+            assert_eq!(held.expect("they wait for each other").unwrap(), 2);
+        }
+    }
 
     #[test]
     fn refresh_tokens_read_back() {

@@ -26,20 +26,38 @@ struct Case {
     permission: Option<&'static str>,
 }
 
-const REVOCATIONS: [Case; 4] = [
+const REVOCATIONS: [Case; 8] = [
     Case { scope: ScopeKind::Subject, permission: Some("orders:write") },
     Case { scope: ScopeKind::Subject, permission: None },
     Case { scope: ScopeKind::Session, permission: None },
     Case { scope: ScopeKind::Token, permission: None },
+    Case { scope: ScopeKind::Address, permission: None },
+    Case { scope: ScopeKind::Role, permission: Some("orders:write") },
+    Case { scope: ScopeKind::Tenant, permission: Some("orders:write") },
+    Case { scope: ScopeKind::Tenant, permission: None },
 ];
 
-async fn revoke(fleet: &Fleet, case: Case, subject: &str, pinned: &Tokens) {
-    let scope: Value = match case.scope {
-        ScopeKind::Token => return fleet.revoke_token(&pinned.access).await,
-        ScopeKind::Session => json!({ "session": pinned.session }),
+/// From where the sessions are begun that an address is named for, and from where all others are.
+const SUSPICIOUS: &str = "198.18.0.1";
+const ELSEWHERE: &str = "198.18.0.2";
+
+/// What a change of this kind names that is about the subject; tenant and role are called as `group`.
+fn scope_of(kind: ScopeKind, subject: &str, group: &str, session: &str) -> Value {
+    match kind {
+        ScopeKind::Session => json!({ "session": session }),
         ScopeKind::Subject => json!({ "subject": subject }),
-        other => panic!("no case has {other:?}"),
-    };
+        ScopeKind::Address => json!({ "address": SUSPICIOUS }),
+        ScopeKind::Role => json!({ "role": group }),
+        ScopeKind::Tenant => json!({ "tenant": group }),
+        ScopeKind::Token | ScopeKind::All => panic!("no change of this kind is made by name"),
+    }
+}
+
+async fn revoke(fleet: &Fleet, case: Case, (subject, group): (&str, &str), pinned: &Tokens) {
+    if case.scope == ScopeKind::Token {
+        return fleet.revoke_token(&pinned.access).await;
+    }
+    let scope = scope_of(case.scope, subject, group, &pinned.session);
     fleet.change(Orientation::Revoke, scope, case.permission).await;
 }
 
@@ -105,17 +123,39 @@ async fn revocations_take_effect_as_claimed() {
 
 async fn revocation(fleet: &Fleet, case: Case, subject: &str) {
     let kind = fleet.kind;
-    let bystander = format!("{subject}-bystander");
-    for name in [subject, &bystander] {
-        fleet.seed(name, &["orders:write"]).await;
-    }
-    let (mut other, mut control) = (fleet.sign_in(subject).await, fleet.sign_in(&bystander).await);
-    let pinned = fleet.sign_in(subject).await;
-    for tokens in [&pinned, &other, &control] {
+    let [group, fellow, bystander] = ["group", "fellow", "bystander"].map(|word| format!("{subject}-{word}"));
+    fleet.seed_in(&group, &[subject, &fellow], &["orders:write"]).await;
+    fleet.seed_in("another", &[&bystander], &["orders:write"]).await;
+    let mut other = fleet.sign_in_from(subject, ELSEWHERE).await;
+    let mut control = fleet.sign_in_from(&bystander, ELSEWHERE).await;
+    let pinned = fleet.sign_in_from(subject, SUSPICIOUS).await;
+    let fellows = fleet.sign_in_from(&fellow, SUSPICIOUS).await;
+    for tokens in [&pinned, &fellows, &other, &control] {
         assert_eq!(fleet.call(&tokens.access, "orders:write").await.status, 200, "{kind:?}");
     }
-    revoke(fleet, case, subject, &pinned).await;
+    revoke(fleet, case, (subject, &group), &pinned).await;
 
+    let of_many = matches!(case.scope, ScopeKind::Address | ScopeKind::Role | ScopeKind::Tenant);
+    for held in std::iter::once(&pinned).chain(Some(&fellows).filter(|_| of_many)) {
+        taken_away(fleet, case, held).await;
+    }
+
+    // The subject's other session, after a renewal at most, and everyone else are as before.
+    control = fleet.refresh(&control).await.unwrap();
+    assert_eq!(fleet.call(&control.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
+    if !case.scope.holds_permissions() {
+        other = fleet.refresh(&other).await.unwrap();
+        assert_eq!(fleet.call(&other.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
+    }
+    if !of_many {
+        let renewed = fleet.refresh(&fellows).await.unwrap();
+        assert_eq!(fleet.call(&renewed.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
+    }
+}
+
+/// What was revoked is, as claimed, in the hands of one who has kept it.
+async fn taken_away(fleet: &Fleet, case: Case, pinned: &Tokens) {
+    let kind = fleet.kind;
     match fleet.claim(Orientation::Revoke, case.scope, case.permission.is_none()) {
         Claimed::Bound { bound_ms: 0.0, .. } => {
             let answer = fleet.call(&pinned.access, "orders:write").await;
@@ -147,28 +187,25 @@ async fn revocation(fleet: &Fleet, case: Case, subject: &str) {
         (Err(400), None) => {}
         (unexpected, _) => panic!("{kind:?} {case:?}: {unexpected:?}"),
     }
-
-    // The subject's other session, after a renewal at most, and everyone else are as before.
-    control = fleet.refresh(&control).await.unwrap();
-    assert_eq!(fleet.call(&control.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
-    if case.scope != ScopeKind::Subject {
-        other = fleet.refresh(&other).await.unwrap();
-        assert_eq!(fleet.call(&other.access, "orders:write").await.status, 200, "{kind:?} {case:?}");
-    }
 }
 
 #[tokio::test]
 async fn grants_take_effect_as_claimed() {
-    for store in stores::all() {
+    for (scope, store) in [ScopeKind::Subject, ScopeKind::Role, ScopeKind::Tenant]
+        .into_iter()
+        .flat_map(|scope| stores::all().into_iter().map(move |store| (scope, store)))
+    {
         for kind in StrategyKind::ALL {
             let fleet = Fleet::new(kind, brief(kind), &store.address).await;
-            fleet.seed("ann", &[]).await;
+            fleet.seed_in("acme", &["ann", "fellow"], &[]).await;
+            fleet.seed_in("another", &["bob"], &[]).await;
             let before = fleet.sign_in("ann").await;
             let first = fleet.call(&before.access, "orders:write").await.status;
             assert_eq!(first, if kind == StrategyKind::Floor { 200 } else { 403 }, "{kind:?}");
-            fleet.change(Orientation::Grant, json!({ "subject": "ann" }), Some("orders:write")).await;
+            let named = scope_of(scope, "ann", "acme", &before.session);
+            fleet.change(Orientation::Grant, named, Some("orders:write")).await;
             let pinned = until(&fleet, &before.access, true, 0.0).await.is_some();
-            match (kind, fleet.claim(Orientation::Grant, ScopeKind::Subject, false)) {
+            match (kind, fleet.claim(Orientation::Grant, scope, false)) {
                 (StrategyKind::Floor, Claimed::NoClaim) => assert!(pinned),
                 (StrategyKind::None, Claimed::NoClaim) => assert!(!pinned),
                 (StrategyKind::AllowList, Claimed::Cannot { why }) => assert!(!pinned && !why.is_empty()),
@@ -204,10 +241,80 @@ async fn grants_take_effect_as_claimed() {
                 }
                 unexpected => panic!("{unexpected:?}"),
             }
-            // A renewal brings it, whatever the strategy.
+            // A renewal brings it, whatever the strategy; and to whom it was not given it is not.
             let renewed = fleet.refresh(&before).await.unwrap();
             assert_eq!(fleet.call(&renewed.access, "orders:write").await.status, 200, "{kind:?}");
+            let given = |to| kind == StrategyKind::Floor || (to == "fellow" && scope != ScopeKind::Subject);
+            for subject in ["fellow", "bob"] {
+                let status = fleet.call(&fleet.sign_in(subject).await.access, "orders:write").await.status;
+                assert_eq!(status, if given(subject) { 200 } else { 403 }, "{kind:?} {scope:?} {subject}");
+            }
         }
+    }
+}
+
+/// Whoever can be suspended can be let in again, within the bound, by the client that stayed: it renews once refused.
+#[tokio::test]
+async fn reinstatements_take_effect_as_claimed() {
+    for store in stores::all() {
+        for kind in StrategyKind::ALL {
+            for scope in [ScopeKind::Subject, ScopeKind::Tenant] {
+                let Claimed::Bound { bound_ms, .. } = Fleet::new(kind, brief(kind), &store.address)
+                    .await
+                    .claim(Orientation::Grant, scope, true)
+                else {
+                    assert!(matches!(kind, StrategyKind::Floor | StrategyKind::None), "{kind:?}");
+                    continue;
+                };
+                let fleet = Fleet::new(kind, brief(kind), &store.address).await;
+                fleet.seed_in("acme", &["ann", "fellow"], &["orders:write"]).await;
+                let mut ann = fleet.sign_in("ann").await;
+                let named = || scope_of(scope, "ann", "acme", &ann.session);
+                fleet.change(Orientation::Revoke, named(), None).await;
+                let suspended = until(&fleet, &ann.access, false, 2_500.0).await;
+                assert!(suspended.is_some(), "{kind:?}");
+                assert_eq!(fleet.refresh(&ann).await.unwrap_err(), 400, "{kind:?}");
+                fleet.change(Orientation::Grant, named(), None).await;
+                let start_ns = clock::mono_ns();
+                let mut answer = fleet.call(&ann.access, "orders:write").await;
+                while answer.status != 200 && ms_since(start_ns) < bound_ms + SLACK_MS {
+                    if answer.status == 401 {
+                        ann = fleet.refresh(&ann).await.unwrap();
+                    } else {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    answer = fleet.call(&ann.access, "orders:write").await;
+                }
+                assert_eq!(answer.status, 200, "{kind:?} {scope:?}: {}", answer.reason());
+                assert_eq!(fleet.call(&ann.access, "orders:delete").await.status, 403, "no more than before");
+            }
+        }
+    }
+}
+
+/// Five of eight seats are left: the eighth is refused as claimed, the fifth is not.
+#[tokio::test]
+async fn a_reduced_value_takes_effect_as_claimed_and_leaves_the_rest() {
+    let store = stores::embedded();
+    for kind in StrategyKind::ALL {
+        let fleet = Fleet::new(kind, brief(kind), &store.address).await;
+        fleet.seed("ann", &["seats=8"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let status = async |access: &str, wanted: &str| fleet.call(access, wanted).await.status;
+        let unless_floor = |status| if kind == StrategyKind::Floor { 200 } else { status };
+        assert_eq!(status(&ann.access, "seats=8").await, 200, "{kind:?}");
+        assert_eq!(status(&ann.access, "seats=9").await, unless_floor(403), "{kind:?}");
+        fleet.change(Orientation::Revoke, json!({ "subject": "ann" }), Some("seats=5")).await;
+        if let Claimed::Bound { bound_ms, .. } = fleet.claim(Orientation::Revoke, ScopeKind::Subject, false) {
+            let start_ns = clock::mono_ns();
+            while status(&ann.access, "seats=8").await == 200 {
+                assert!(ms_since(start_ns) < bound_ms + SLACK_MS, "{kind:?}: it never took effect");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        let renewed = fleet.refresh(&ann).await.unwrap();
+        assert_eq!(status(&renewed.access, "seats=8").await, unless_floor(403), "{kind:?}");
+        assert_eq!(status(&renewed.access, "seats=5").await, 200, "{kind:?}");
     }
 }
 

@@ -93,6 +93,11 @@ async fn changes_that_make_no_sense_are_refused_in_words() {
     check(json!({ "session": "none" }), "revoke", Value::Null, 404, "no session 'none'").await;
     check(json!({ "token": "j" }), "revoke", Value::Null, 400, "/revoke").await;
     check(json!({ "session": ann.session }), "grant", json!("p"), 400, "belong to subjects").await;
+    check(json!({ "tenant": "none" }), "revoke", Value::Null, 404, "nobody is found by tenant 'none'").await;
+    check(json!({ "role": "none" }), "grant", json!("p"), 404, "nobody is found by role 'none'").await;
+    check(json!({ "address": "198.18.0.9" }), "revoke", Value::Null, 404, "address '198.18.0.9'").await;
+    check(json!({ "address": "home" }), "revoke", Value::Null, 400, "'home' is not an IP address").await;
+    check(json!({ "address": "198.18.0.9" }), "revoke", json!("p"), 400, "belong to subjects").await;
     check(json!({ "planet": "mars" }), "revoke", json!("p"), 400, "not a change").await;
     assert_eq!(fleet.admin("/admin/subjects", json!({ "subject": [] })).await.status, 400);
     assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200, "nothing was changed");
@@ -128,6 +133,48 @@ async fn users_change_what_is_theirs_and_nothing_else() {
     assert_eq!(fleet.call(&phone.access, "orders:write").await.status, 200);
     // A session that is over changes nothing any more.
     check(&ann.access, json!({ "subject": "ann" }), "grant", json!("plan:max"), 401).await;
+}
+
+#[tokio::test]
+async fn a_group_is_changed_as_a_whole_or_not_at_all() {
+    let fleet = fleet().await;
+    let names: Vec<String> = (0..1_001).map(|number| format!("user-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    fleet.seed_in("too large", &names, &["orders:write"]).await;
+    fleet.seed_in("large", &names[1..], &["orders:write"]).await;
+    let (out, member) = (fleet.sign_in("user-0").await, fleet.sign_in("user-1000").await);
+    let revoke = async |scope: Value| {
+        let body =
+            json!({ "orientation": "revoke", "scope": scope, "permission": "orders:write", "reason": "r" });
+        fleet.admin("/admin/changes", body).await
+    };
+    let answer = revoke(json!({ "tenant": "too large" })).await;
+    assert_eq!(answer.status, 413, "{}", answer.body);
+    assert!(answer.body.contains("more than 1000 members"), "{}", answer.body);
+    for tokens in [&out, &member] {
+        assert_eq!(fleet.call(&tokens.access, "orders:write").await.status, 200, "nothing was changed");
+    }
+    let answer = revoke(json!({ "tenant": "large" })).await;
+    assert_eq!((answer.status, &answer.json()["members"]), (200, &json!(1_000)), "{}", answer.body);
+    assert_eq!(fleet.call(&member.access, "orders:write").await.status, 403);
+    assert_eq!(fleet.call(&out.access, "orders:write").await.status, 200, "who has left is not a member");
+}
+
+/// Whoever is known to the index but has moved on is not concerned.
+#[tokio::test]
+async fn the_records_say_who_belongs_and_the_index_only_finds() {
+    let fleet = fleet().await;
+    fleet.seed_in("acme", &["cleo", "dan"], &["orders:write"]).await;
+    fleet.seed_in("umbrella", &["dan"], &["orders:write"]).await;
+    let (cleo, dan) = (fleet.sign_in("cleo").await, fleet.sign_in("dan").await);
+    fleet.change(Orientation::Revoke, json!({ "tenant": "acme" }), None).await;
+    assert_eq!(fleet.call(&cleo.access, "orders:write").await.status, 403);
+    assert_eq!(fleet.call(&dan.access, "orders:write").await.status, 200);
+    // Members of everything are changed once.
+    let before = fleet.authority_counters().await;
+    fleet.change(Orientation::Revoke, json!({ "role": "all" }), Some("orders:write")).await;
+    let changes = fleet.authority_counters().await.since(&before).get("revbench_changes_total");
+    assert_eq!(changes, 1.0);
 }
 
 #[tokio::test]

@@ -192,6 +192,58 @@ async fn a_change_costs_an_entry_for_each_live_token() {
     }
 }
 
+/// What a strategy adds to a change of one subject, or session, with one live token: commands, and reads before the
+/// transaction.
+fn propagated(kind: StrategyKind) -> (u32, u32) {
+    match kind {
+        StrategyKind::Floor
+        | StrategyKind::None
+        | StrategyKind::ShortTtl
+        | StrategyKind::Lookup
+        | StrategyKind::CachedLookup
+        | StrategyKind::Introspection
+        | StrategyKind::CachedIntrospection => (0, 0),
+        // A version, a message.
+        StrategyKind::TokenVersion | StrategyKind::Push => (1, 0),
+        // The index read, an entry written or removed; a cut-off read and written.
+        StrategyKind::DenyList
+        | StrategyKind::DenyAndRefresh
+        | StrategyKind::AllowList
+        | StrategyKind::ValidAfter => (2, 1),
+    }
+}
+
+#[tokio::test]
+async fn a_change_about_many_costs_what_it_costs_for_each() {
+    for kind in StrategyKind::ALL {
+        let fleet = Fleet::new(kind, quick(), &stores::embedded().address).await;
+        for members in [1, 5] {
+            let names: Vec<String> = (0..members).map(|number| format!("{members}-{number}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let group = format!("of {members}");
+            fleet.seed_in(&group, &names, &["orders:write"]).await;
+            for name in &names {
+                fleet.sign_in_from(name, "198.18.0.1").await;
+            }
+            let (commands, reads) = propagated(kind);
+            let check = async |scope: serde_json::Value, truth: u32| {
+                let before = of_authority(&fleet.authority).await;
+                let is_address = scope.get("address").is_some();
+                let permission = Some("orders:write").filter(|_| !is_address);
+                fleet.change(Orientation::Revoke, scope.clone(), permission).await;
+                let cost = of_authority(&fleet.authority).await.since(&before);
+                let expected = (f64::from(truth + members * commands), f64::from(3 + members * reads));
+                let counted = (cost.get(name::STORE_OPS), cost.get(name::STORE_ROUND_TRIPS));
+                assert_eq!(counted, expected, "{kind:?} {scope}");
+            };
+            // The index and the records read, each record written, the change counted.
+            check(json!({ "tenant": group }), 3 + members).await;
+            // And each session written, and the index forgotten.
+            check(json!({ "address": "198.18.0.1" }), 4 + 2 * members).await;
+        }
+    }
+}
+
 /// Commands and round trips of the authority for one sign-in.
 async fn sign_in_costs(kind: StrategyKind) -> (f64, f64) {
     let fleet = Fleet::new(kind, quick(), &stores::embedded().address).await;

@@ -172,9 +172,21 @@ impl Fleet {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
+    /// As members of a tenant and a role of the same name.
+    pub(crate) async fn seed_in(&self, group: &str, subjects: &[&str], permissions: &[&str]) {
+        let seed = |subject: &&str| json!({ "id": subject, "permissions": permissions, "tenant": group, "roles": ["all", group] });
+        let subjects: Vec<Value> = subjects.iter().map(seed).collect();
+        let answer = self.admin("/admin/subjects", json!({ "subjects": subjects })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
     pub(crate) async fn sign_in(&self, subject: &str) -> Tokens {
-        let body = format!("grant_type=password&username={subject}&password={subject}");
-        tokens(&self.form("/token", &body).await)
+        tokens(&sign_in(&self.authority, subject, None).await)
+    }
+
+    /// Through a front that saw this address.
+    pub(crate) async fn sign_in_from(&self, subject: &str, address: &str) -> Tokens {
+        tokens(&sign_in(&self.authority, subject, Some(address)).await)
     }
 
     /// New tokens, or the status of the refusal.
@@ -215,6 +227,14 @@ impl Fleet {
     pub(crate) fn claim(&self, orientation: Orientation, scope: ScopeKind, everything: bool) -> Claimed {
         claim(self.kind, &self.settings, &Question { orientation, scope, everything, rate_per_s: 1.0 })
     }
+}
+
+/// A sign-in, from an address where one is given.
+pub(crate) async fn sign_in(authority: &Router, subject: &str, address: Option<&str>) -> Answer {
+    let body = format!("grant_type=password&username={subject}&password={subject}");
+    let forwarded = address.map(|address| format!("for={address}"));
+    let headers: Vec<_> = forwarded.iter().map(|value| ("forwarded", value.as_str())).collect();
+    send(authority, "POST", "/token", &headers, body).await
 }
 
 pub(crate) fn tokens(answer: &Answer) -> Tokens {

@@ -1,8 +1,10 @@
 //! A change and mints at the same time: no token may carry the old authority and be believed after it.
 
+use std::sync::{Arc, Mutex};
+
 use revbench_model::Orientation;
 use revbench_strategies::StrategyKind;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::fleet::{Answer, Fleet, quick, send};
@@ -134,6 +136,109 @@ async fn a_hint_is_never_ahead_of_the_truth() {
     }
 }
 
+/// A change of many has read of all of them what is to be changed; who signs in or renews then would read the old truth
+/// and be overlooked, whichever member it is.
+#[tokio::test]
+async fn a_member_who_signs_in_waits_for_a_change_of_all() {
+    use Orientation::{Grant, Revoke};
+    let members = ["ann", "bob", "cleo"];
+    for (kind, orientation) in [
+        (StrategyKind::None, Revoke),
+        (StrategyKind::Lookup, Grant),
+        (StrategyKind::DenyList, Revoke),
+        (StrategyKind::DenyAndRefresh, Grant),
+        (StrategyKind::TokenVersion, Revoke),
+        (StrategyKind::ValidAfter, Revoke),
+    ] {
+        for scope in [json!({ "tenant": "acme" }), json!({ "role": "acme" })] {
+            let store = stores::embedded();
+            let gate = Gate::to(&store.address);
+            let fleet = Fleet::with(kind, quick(), &gate.address, &store.address, None).await;
+            fleet.seed_in("acme", &members, held_before(orientation)).await;
+            let bob = fleet.sign_in("bob").await;
+            gate.shut_at(Hold::Replies, &["MGET", "subject:ann", "subject:bob", "subject:cleo"]);
+            let change = begin_change_of(&fleet, scope.clone(), orientation, Some("orders:write"));
+            gate.is_shut().await;
+            let mut begun = renew(&fleet, &bob.refresh);
+            begun.extend(members.map(|member| begin_sign_in(&fleet, member, None)));
+            gate.gives_time_for("SET\r\n").await;
+            gate.open();
+            assert_eq!(change.await.unwrap().status, 200);
+            for begun in begun {
+                let tokens = crate::fleet::tokens(&begun.await.unwrap());
+                let answer = fleet.call(&tokens.access, "orders:write").await;
+                let old = old_answer(orientation);
+                assert_ne!(answer.status, old, "{kind:?} {orientation:?} {scope}: {}", answer.reason());
+            }
+        }
+    }
+}
+
+/// The change knows already which sessions were begun from the address; one that is being begun now is either among
+/// them or comes after it.
+#[tokio::test]
+async fn no_session_begins_from_an_address_whose_sessions_are_being_ended() {
+    for kind in [StrategyKind::Lookup, StrategyKind::DenyList, StrategyKind::ValidAfter] {
+        let store = stores::embedded();
+        let gate = Gate::to(&store.address);
+        let fleet = Fleet::with(kind, quick(), &gate.address, &store.address, None).await;
+        let names = ["ann", "bob", "cleo"];
+        fleet.seed_in("acme", &names, &["orders:write"]).await;
+        fleet.sign_in_from("ann", "198.18.0.1").await;
+        gate.shut_at(Hold::Replies, &["ZRANGEBYSCORE", "begun-from:198.18.0.1"]);
+        let change = begin_change_of(&fleet, json!({ "address": "198.18.0.1" }), Orientation::Revoke, None);
+        gate.is_shut().await;
+        let begun = begin_sign_in(&fleet, "bob", Some("198.18.0.1"));
+        // From elsewhere nobody has to wait, not even the same subject.
+        let elsewhere = begin_sign_in(&fleet, "bob", Some("198.18.0.2"));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let noting = |what: &'static str, task: JoinHandle<Answer>| {
+            let order = order.clone();
+            tokio::spawn(async move {
+                let answer = task.await.unwrap();
+                order.lock().unwrap().push(what);
+                answer
+            })
+        };
+        let (change, begun) = (noting("ended", change), noting("begun", begun));
+        gate.gives_time_for("begun-from:198.18.0.1").await;
+        gate.open();
+        assert_eq!(elsewhere.await.unwrap().status, 200);
+        assert_eq!(change.await.unwrap().status, 200);
+        let tokens = crate::fleet::tokens(&begun.await.unwrap());
+        let answer = fleet.call(&tokens.access, "orders:write").await;
+        let came_after = *order.lock().unwrap() == ["ended", "begun"];
+        assert_eq!(answer.status == 200, came_after, "{kind:?}: overlooked, {}", answer.reason());
+    }
+}
+
+/// Changes of groups that overlap, and their members about their business: all come to an end.
+#[tokio::test]
+async fn changes_of_many_do_not_wait_for_each_other_for_ever() {
+    let names: Vec<String> = (0..200).map(|number| format!("user-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let fleet = Fleet::new(StrategyKind::DenyList, quick(), &stores::embedded().address).await;
+    fleet.seed_in("acme", &names, &["orders:write"]).await;
+    for name in &names[..20] {
+        fleet.sign_in_from(name, "198.18.0.1").await;
+    }
+    let all = async {
+        for _ in 0..4 {
+            let scopes = [json!({ "tenant": "acme" }), json!({ "role": "acme" }), json!({ "role": "all" })];
+            let of_many =
+                scopes.map(|scope| begin_change_of(&fleet, scope, Orientation::Grant, Some("orders:write")));
+            let signed_in =
+                names.iter().step_by(10).map(|name| begin_sign_in(&fleet, name, Some("198.18.0.1")));
+            let of_one = names.iter().step_by(7).map(|name| begin_change(&fleet, name, Orientation::Grant));
+            for task in of_many.into_iter().chain(signed_in).chain(of_one).collect::<Vec<_>>() {
+                let answer = task.await.unwrap();
+                assert_eq!(answer.status, 200, "{}", answer.body);
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("they wait for each other");
+}
+
 async fn steps(count: usize) {
     for _ in 0..count {
         yield_now().await;
@@ -149,11 +254,24 @@ fn renew(fleet: &Fleet, refresh: &str) -> Vec<JoinHandle<Answer>> {
     (0..3).map(one).collect()
 }
 
+fn begin_sign_in(fleet: &Fleet, subject: &str, address: Option<&'static str>) -> JoinHandle<Answer> {
+    let (authority, subject) = (fleet.authority.clone(), subject.to_owned());
+    tokio::spawn(async move { crate::fleet::sign_in(&authority, &subject, address).await })
+}
+
 fn begin_change(fleet: &Fleet, subject: &str, orientation: Orientation) -> JoinHandle<Answer> {
+    begin_change_of(fleet, json!({ "subject": subject }), orientation, Some("orders:write"))
+}
+
+fn begin_change_of(
+    fleet: &Fleet,
+    scope: Value,
+    orientation: Orientation,
+    permission: Option<&str>,
+) -> JoinHandle<Answer> {
     let authority = fleet.authority.clone();
     let body = json!({
-        "orientation": orientation, "scope": { "subject": subject }, "permission": "orders:write",
-        "reason": "test",
+        "orientation": orientation, "scope": scope, "permission": permission, "reason": "test",
     });
     tokio::spawn(async move {
         let bearer = format!("Bearer {}", crate::fleet::ADMIN);

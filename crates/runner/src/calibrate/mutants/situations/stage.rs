@@ -56,7 +56,7 @@ impl Stage {
         let server = Server::start(context.program, behaviour, context.seed, INSTANCES)?;
         let permissions = held(true);
         let asked = permissions[0].clone();
-        let seed = |id: &String| Seed { id: id.clone(), permissions: permissions.clone() };
+        let seed = |id: &String| Seed::alone(id.clone(), permissions.clone());
         server.seed(&subjects.iter().map(seed).collect::<Vec<_>>())?;
         let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false);
         let agent = agent.timeout_global(Some(Duration::from_secs(10))).build().into();
