@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use revbench_model::{ChangeActor, Permission, ScopeKind};
 
 use crate::error::DriverError;
+use crate::events::EventForm;
 use crate::plan::{Plan, PlannedScenario};
 use crate::session::Session;
 use crate::template::{Layers, RequestTemplate};
@@ -18,6 +19,8 @@ pub(crate) struct Exchanges {
     protected: RequestTemplate,
     /// One for each scenario.
     changes: Vec<RequestTemplate>,
+    /// How streams are opened and understood, where the target has them.
+    stream: Option<(RequestTemplate, EventForm)>,
     authority: SocketAddr,
     instances: Vec<SocketAddr>,
     scenarios: Vec<ScenarioTexts>,
@@ -60,6 +63,14 @@ impl Exchanges {
             refresh: RequestTemplate::new("the refresh", &target.refresh)?,
             protected: RequestTemplate::new("the protected call", &target.protected)?,
             changes: changes.collect::<Result<_, _>>()?,
+            stream: target
+                .stream
+                .as_ref()
+                .map(|stream| {
+                    let form = EventForm { status: stream.status.clone(), sent_at: stream.sent_at.clone() };
+                    RequestTemplate::new("the stream", &stream.open).map(|open| (open, form))
+                })
+                .transpose()?,
             authority: plan.authority,
             instances: plan.instances.iter().map(|(address, _)| *address).collect(),
             scenarios: plan.scenarios.iter().map(ScenarioTexts::new).collect(),
@@ -142,6 +153,35 @@ impl Exchanges {
         Ok(())
     }
 
+    /// How events are understood; `None` where the target has no streams.
+    pub(crate) fn event_form(&self) -> Option<&EventForm> {
+        self.stream.as_ref().map(|(_, form)| form)
+    }
+
+    /// Opens a stream with the session's present token.
+    pub(crate) fn listen(
+        &self,
+        session: &Session,
+        instance: u16,
+        (listen_ns, every_ns): (u64, u64),
+        out: &mut Vec<u8>,
+    ) -> Result<(), DriverError> {
+        let Some((open, _)) = &self.stream else {
+            return Err(DriverError::Plan("a scenario with streams for a target that has none".to_owned()));
+        };
+        let (subject, texts, _) = self.scenario(session.subject);
+        let (listen_ms, every_ms) = (whole_ms(listen_ns), whole_ms(every_ns));
+        let own = [
+            ("subject", subject),
+            ("permission", texts.asked.as_str()),
+            ("permission_json", &texts.asked_json),
+            ("listen_ms", &listen_ms),
+            ("every_ms", &every_ms),
+        ];
+        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
+        open.render(None, self.instances[usize::from(instance)], &layers, out)
+    }
+
     /// The change of a subject, made with the values of `session`.
     pub(crate) fn change(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
         let (subject, texts, number) = self.scenario(session.subject);
@@ -201,6 +241,10 @@ impl ScenarioTexts {
             write: scenario.write,
         }
     }
+}
+
+fn whole_ms(ns: u64) -> String {
+    ns.div_ceil(1_000_000).to_string()
 }
 
 fn text(value: Option<&serde_json::Value>) -> Option<String> {

@@ -27,5 +27,6 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "plan-downgraded.toml",
         "feature-withdrawn.toml",
         "feature-given.toml",
+        "stream-withdrawn.toml",
     ]
 }

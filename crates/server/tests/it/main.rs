@@ -17,4 +17,5 @@ mod races;
 mod rotation;
 mod sockets;
 mod stores;
+mod streams;
 mod valve;
