@@ -153,6 +153,7 @@ mod tests {
             session: SessionRole::Pinned,
             horizon_ns: HORIZON_NS,
             planned_gap_ns: CACHE_TTL_NS / 10,
+            streams: false,
             refused_refresh_closes: false,
             rules: revbench_oracle::Rules::default(),
         };

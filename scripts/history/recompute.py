@@ -33,8 +33,15 @@ class Index:
         self.block = block
         self.instances = range(instances)
         self.by_key, self.refused = collections.defaultdict(list), collections.defaultdict(list)
+        # Words over streams, and the subjects who listen instead of being asked about.
+        self.heard, self.listeners = collections.defaultdict(list), set()
         for request in history.requests:
-            if request.purpose != "refresh":
+            if request.purpose == "stream":
+                # One stream keeps the order of its words: each was sent before the next, whenever they were read.
+                word = request._replace(received=request.sent) if request.decision == "allow" else request
+                self.heard[request.subject, request.session, request.instance].append(word)
+                self.listeners.add(request.subject)
+            elif request.purpose != "refresh":
                 self.by_key[request.subject, request.session, request.instance].append(request)
             elif request.decision == "reauthenticate":
                 self.refused[request.subject, request.session].append(request)
@@ -49,7 +56,8 @@ class Index:
         """What was asked before the subject was changed again. Where the change `ends` the session, a renewal that was sent
         after the submission and refused is the new answer at every instance."""
         until = self.next_submitted[change]
-        asked = self.by_key[change.subject, session, instance]
+        shown = self.heard if change.subject in self.listeners else self.by_key
+        asked = shown[change.subject, session, instance]
         if ends:
             refused = [request for request in self.refused[change.subject, session] if request.sent >= change.submitted]
             asked = asked + [request._replace(instance=instance, decision=windows.NEW[change.orientation]) for request in refused]
@@ -178,10 +186,11 @@ def exposure(index, scenario, orientation, scope):
             continue
         for session in sessions:
             for instance in index.instances:
+                until = index.next_submitted[change]
                 after = [
                     request
-                    for request in index.requests(change, session, instance)
-                    if request.purpose == "background" and request.sent > change.acknowledged
+                    for request in index.by_key[change.subject, session, instance]
+                    if request.received < until and request.purpose == "background" and request.sent > change.acknowledged
                 ]
                 traffic += len(after)
                 exposed += sum(request.decision == windows.OLD[orientation] for request in after)

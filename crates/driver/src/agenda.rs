@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Own { subject: u32, instance: u16, pinned: bool },
     /// A request of the crowd.
     Crowd { subject: u32, instance: u16, asked: Option<u16> },
+    /// A stream of a treated subject is opened.
+    Listen { subject: u32, instance: u16 },
     /// A question of the audit sweep.
     Audit { subject: u32, instance: u16, pinned: bool },
 }
@@ -50,6 +52,7 @@ pub(crate) fn agenda(plan: &Plan) -> Result<Vec<Planned>, DriverError> {
     list.push(Planned { at_ns: end_ns(plan), act: Act::Boundary(plan.slices.len() as u16) });
     for subject in 0..plan.subjects.len() {
         own(plan, subject, &mut list);
+        listening(plan, subject, &mut list);
     }
     list.sort_unstable_by_key(|planned| (planned.at_ns, planned.act));
     Ok(list)
@@ -121,6 +124,24 @@ fn own(plan: &Plan, index: usize, list: &mut Vec<Planned>) {
                 list.push(Planned { at_ns, act });
             }
         }
+    }
+}
+
+/// A treated subject of a scenario with streams opens one at each instance, some time before its change.
+fn listening(plan: &Plan, index: usize, list: &mut Vec<Planned>) {
+    let subject = &plan.subjects[index];
+    let stream = plan.scenarios[usize::from(subject.scenario)].stream;
+    let (Some(stream), Some(change_at_ns), SubjectRole::Treated) =
+        (stream, subject.change_at_ns, subject.role)
+    else {
+        return;
+    };
+    let mut draw = rng(plan.seed, Stream::Listening, index as u64);
+    let spread_ns = stream.longest_lead_ns.saturating_sub(stream.shortest_lead_ns) + 1;
+    for instance in 0..plan.instances.len() as u16 {
+        let lead_ns = stream.shortest_lead_ns + below(&mut draw, spread_ns);
+        let at_ns = change_at_ns.saturating_sub(lead_ns);
+        list.push(Planned { at_ns, act: Act::Listen { subject: index as u32, instance } });
     }
 }
 
@@ -197,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{
-        Background, ClientModel, Connections, PlannedScenario, ProbeGrid, Trace, TraceRequest,
+        Background, ClientModel, Connections, PlannedScenario, PlannedStream, ProbeGrid, Trace, TraceRequest,
     };
 
     const S: u64 = 1_000_000_000;
@@ -211,6 +232,7 @@ mod tests {
             reason: "test".to_owned(),
             asked: "p".into(),
             write: false,
+            stream: None,
             bound_ns: None,
             horizon_ns: S,
         };
@@ -252,6 +274,7 @@ mod tests {
             connections: Connections {
                 background_per_instance: 1,
                 probe_per_instance: 1,
+                stream_per_instance: 0,
                 refresh: 1,
                 change: 1,
             },
@@ -310,6 +333,26 @@ mod tests {
             })
             .collect();
         assert_eq!(played, [(1, 2, None), (11, 3, Some(0))]);
+    }
+
+    #[test]
+    fn streams_are_open_before_their_subject_is_changed() {
+        let mut plan = plan();
+        let (shortest_lead_ns, longest_lead_ns) = (S / 10, S);
+        plan.scenarios[0].stream = Some(PlannedStream { every_ns: 1, shortest_lead_ns, longest_lead_ns });
+        let list = agenda(&plan).unwrap();
+        let opened: Vec<_> = list
+            .iter()
+            .filter_map(|p| match p.act {
+                Act::Listen { subject, instance } => Some((subject, instance, 12 * S - p.at_ns)),
+                _ => None,
+            })
+            .collect();
+        let mut who: Vec<_> = opened.iter().map(|&(subject, instance, _)| (subject, instance)).collect();
+        who.sort_unstable();
+        assert_eq!(who, [(0, 0), (0, 1)], "the treated subject, once at each instance");
+        assert!(opened.iter().all(|&(.., lead_ns)| (shortest_lead_ns..=longest_lead_ns).contains(&lead_ns)));
+        assert_ne!(opened[0].2, opened[1].2, "each at a phase of its own");
     }
 
     #[test]

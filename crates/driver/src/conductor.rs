@@ -2,6 +2,7 @@
 //! records, retries, renewals and probes.
 
 mod answers;
+mod listening;
 mod watches;
 
 use std::cmp::Reverse;
@@ -36,6 +37,8 @@ pub(crate) enum Tag {
     Renewal { session: u32 },
     /// Changes a subject.
     Change { subject: u32 },
+    /// Listens to a resource server.
+    Listen { session: u32, instance: u16 },
     /// Asks a resource server.
     Call { session: u32, question: Question, cause: Cause },
 }
@@ -177,6 +180,7 @@ impl<'a> Conductor<'a> {
                 let session = self.pairs[subject as usize].session(pinned);
                 self.traffic((session, Question::own(instance)), planned, queues);
             }
+            Act::Listen { subject, instance } => self.listen(subject, instance, at_ns, queues),
             Act::Audit { subject, instance, pinned } => {
                 self.count_probe(at_ns);
                 let session = self.pairs[subject as usize].session(pinned);
@@ -283,7 +287,15 @@ impl Workload for Conductor<'_> {
                 self.change_bytes = bytes;
                 &self.change_bytes
             }
+            Tag::Listen { session, instance } => self.stream_request(session, instance),
             Tag::SignIn { .. } => &[],
+        }
+    }
+
+    fn heard(&mut self, so_far: &Completed<'_, Tag>) -> usize {
+        match so_far.flight.job.tag {
+            Tag::Listen { session, instance } => self.stream_heard(session, instance, so_far),
+            _ => 0,
         }
     }
 
@@ -297,6 +309,7 @@ impl Workload for Conductor<'_> {
             }
             Tag::Renewal { session } => self.renewed(session, done, queues),
             Tag::Change { subject } => self.changed(subject, done, queues),
+            Tag::Listen { session, instance } => self.stream_over(session, instance, done),
             Tag::SignIn { .. } => {}
         }
     }

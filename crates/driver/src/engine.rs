@@ -283,13 +283,26 @@ impl<T: Copy> Engine<T> {
                 Ok(Some(read)) => read,
             };
             let expected = &self.lanes[usize::from(connection.lane)].plan.expected;
-            match connection.reader.advance(&self.scratch[..read], expected) {
+            let step = connection.reader.advance(&self.scratch[..read], expected);
+            if expected.stream && step == Ok(Step::Partial) {
+                self.hear(index, workload);
+            }
+            match step {
                 Ok(Step::Done { surplus }) => return self.complete(index, surplus, workload),
                 Ok(Step::Partial) if read < self.scratch.len() => return,
                 Ok(Step::Partial) => {}
                 Err(_) => return self.fail(index, Failure::Malformed, workload),
             }
         }
+    }
+
+    fn hear<W: Workload<Tag = T>>(&mut self, index: usize, workload: &mut W) {
+        self.latest_ns = mono_ns();
+        let connection = &mut self.connections[index];
+        let Some(flight) = connection.flight else { return };
+        let (answer, body) = (Ok(connection.reader.answer()), connection.reader.body());
+        let used = workload.heard(&Completed { flight, received_ns: self.latest_ns, answer, body });
+        connection.reader.drop_front(used);
     }
 
     fn complete<W: Workload<Tag = T>>(&mut self, index: usize, close: bool, workload: &mut W) {

@@ -7,6 +7,7 @@ use revbench_model::event::SessionRole;
 use revbench_model::{ChangeActor, Orientation, Permission, ScopeKind};
 
 use crate::error::DriverError;
+use crate::events::EventForm;
 use crate::plan::{BegunFrom, Plan, PlannedScenario, PlannedSubject};
 use crate::session::Session;
 use crate::template::{Layers, RequestTemplate};
@@ -24,6 +25,8 @@ pub(crate) struct Exchanges {
     changes: Vec<RequestTemplate>,
     /// An administrator's, whoever makes the scenario's own.
     suspension: RequestTemplate,
+    /// How streams are opened and understood, where the target has them.
+    stream: Option<(RequestTemplate, EventForm)>,
     authority: SocketAddr,
     instances: Vec<SocketAddr>,
     scenarios: Vec<ScenarioTexts>,
@@ -76,6 +79,14 @@ impl Exchanges {
             protected: RequestTemplate::new("the protected call", &target.protected)?,
             changes: changes.collect::<Result<_, _>>()?,
             suspension: RequestTemplate::new("the change", &target.change)?,
+            stream: target
+                .stream
+                .as_ref()
+                .map(|stream| {
+                    let form = EventForm { status: stream.status.clone(), sent_at: stream.sent_at.clone() };
+                    RequestTemplate::new("the stream", &stream.open).map(|open| (open, form))
+                })
+                .transpose()?,
             authority: plan.authority,
             instances: plan.instances.iter().map(|(address, _)| *address).collect(),
             scenarios: plan.scenarios.iter().map(ScenarioTexts::new).collect(),
@@ -157,6 +168,35 @@ impl Exchanges {
             self.refresh.render(None, self.authority, &layers, &mut session.renewal)?;
         }
         Ok(())
+    }
+
+    /// How events are understood; `None` where the target has no streams.
+    pub(crate) fn event_form(&self) -> Option<&EventForm> {
+        self.stream.as_ref().map(|(_, form)| form)
+    }
+
+    /// Opens a stream with the session's present token.
+    pub(crate) fn listen(
+        &self,
+        session: &Session,
+        instance: u16,
+        (listen_ns, every_ns): (u64, u64),
+        out: &mut Vec<u8>,
+    ) -> Result<(), DriverError> {
+        let Some((open, _)) = &self.stream else {
+            return Err(DriverError::Plan("a scenario with streams for a target that has none".to_owned()));
+        };
+        let (subject, texts, _) = self.scenario(session.subject);
+        let (listen_ms, every_ms) = (whole_ms(listen_ns), whole_ms(every_ns));
+        let own = [
+            ("subject", subject),
+            ("permission", texts.asked.as_str()),
+            ("permission_json", &texts.asked_json),
+            ("listen_ms", &listen_ms),
+            ("every_ms", &every_ms),
+        ];
+        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
+        open.render(None, self.instances[usize::from(instance)], &layers, out)
     }
 
     /// The change of a subject, made with the values of `session`.
@@ -256,6 +296,10 @@ impl ScenarioTexts {
             write: scenario.write,
         }
     }
+}
+
+fn whole_ms(ns: u64) -> String {
+    ns.div_ceil(1_000_000).to_string()
 }
 
 fn text(value: Option<&serde_json::Value>) -> Option<String> {

@@ -17,6 +17,8 @@ pub(crate) struct Expected {
     pub(crate) decided_at: Option<String>,
     /// Is the body wanted? Else it is counted off and dropped.
     pub(crate) keep_body: bool,
+    /// Is the body a stream, of which each piece is wanted when it comes?
+    pub(crate) stream: bool,
     /// Do answers have no body whatever their length header says (`HEAD`)?
     pub(crate) without_body: bool,
 }
@@ -87,6 +89,11 @@ impl ResponseReader {
     /// The body, where it is kept.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The front of the body is not needed any more.
+    pub(crate) fn drop_front(&mut self, length: usize) {
+        self.body.drain(..length);
     }
 
     /// Takes the next bytes. The common answer comes in one piece and is read where it lies.
@@ -298,6 +305,7 @@ mod tests {
             instance: Some(("x-instance".into(), "r1".into())),
             decided_at: Some("x-decided-at".into()),
             keep_body: true,
+            stream: false,
             without_body: false,
         }
     }

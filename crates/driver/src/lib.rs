@@ -10,6 +10,7 @@ mod conductor;
 mod connection;
 mod engine;
 pub mod error;
+mod events;
 mod exchanges;
 mod http;
 pub mod load;

@@ -112,7 +112,18 @@ fn lanes(plan: &Plan) -> Vec<LanePlan> {
         .into_iter()
         .chain(instances(connections.background_per_instance))
         .chain(instances(connections.probe_per_instance))
+        .chain(instances(connections.stream_per_instance).map(|lane| listening(plan, lane)))
         .collect()
+}
+
+/// A stream is over when nobody is to listen any more.
+fn listening(plan: &Plan, lane: LanePlan) -> LanePlan {
+    let longest = plan
+        .scenarios
+        .iter()
+        .filter_map(|scenario| scenario.stream.map(|stream| stream.longest_lead_ns + scenario.horizon_ns));
+    let timeout_ns = lane.timeout_ns + longest.max().unwrap_or(0);
+    LanePlan { expected: Expected { keep_body: true, stream: true, ..lane.expected }, timeout_ns, ..lane }
 }
 
 /// Writes every change once, so that a text that cannot be filled in is found before the start.
@@ -128,6 +139,9 @@ fn try_changes(
             let honest = made_by_honest(&plan.scenarios[usize::from(subject.scenario)]);
             let session = pair.pinned.filter(|_| !honest).unwrap_or(pair.honest);
             exchanges.change(&sessions[session as usize], &mut bytes)?;
+            if let Some(stream) = plan.scenarios[usize::from(subject.scenario)].stream {
+                exchanges.listen(&sessions[session as usize], 0, (0, stream.every_ns), &mut bytes)?;
+            }
         }
     }
     Ok(())

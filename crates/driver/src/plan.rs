@@ -56,6 +56,8 @@ pub struct PlannedScenario {
     pub asked: Permission,
     /// Is the subjects' traffic an irreversible write (`POST` instead of the target's method)?
     pub write: bool,
+    /// Do its treated subjects listen to streams instead of being probed?
+    pub stream: Option<PlannedStream>,
     /// The claimed bound, around which an instance still stale is probed densely.
     pub bound_ns: Option<u64>,
     /// How long a change is watched.
@@ -77,6 +79,17 @@ pub struct BegunFrom {
     pub pinned: String,
     /// The honest one.
     pub honest: String,
+}
+
+/// How a change is watched by listening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedStream {
+    /// How often something is to be heard.
+    pub every_ns: u64,
+    /// How long before its subject's change a stream is opened, at least …
+    pub shortest_lead_ns: u64,
+    /// … and at most: uniform in between, so that the change meets every phase of what the server does in intervals.
+    pub longest_lead_ns: u64,
 }
 
 /// A subject and what happens to it.
@@ -192,6 +205,9 @@ pub struct Connections {
     pub background_per_instance: usize,
     /// Probe connections to each instance.
     pub probe_per_instance: usize,
+    /// Connections to each instance for streams, each of which holds one for as long as it is listened to; none
+    /// where nobody listens.
+    pub stream_per_instance: usize,
     /// Connections for refreshes.
     pub refresh: usize,
     /// Connections for changes.

@@ -22,6 +22,8 @@ pub(crate) enum Stream {
     Popularity,
     /// Which instance the crowd asks, per slice.
     Instance,
+    /// When streams are opened.
+    Listening,
     /// The audit sweep.
     Audit,
     /// Phases, jitter and stretches while running.

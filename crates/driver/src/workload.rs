@@ -16,6 +16,11 @@ pub(crate) trait Workload {
     fn release(&mut self, now_ns: u64, queues: &mut Queues<Self::Tag>);
     /// The bytes of a request, asked for just before they are written.
     fn request(&mut self, tag: Self::Tag) -> &[u8];
+    /// More of a stream has come: `body` is what was not used yet. How many bytes of it are used now.
+    fn heard(&mut self, so_far: &Completed<'_, Self::Tag>) -> usize {
+        let _ = so_far;
+        0
+    }
     /// A request ended, well or badly; may queue others.
     fn completed(&mut self, done: &Completed<'_, Self::Tag>, queues: &mut Queues<Self::Tag>);
     /// Will nothing more be released? What is queued and under way is still awaited.

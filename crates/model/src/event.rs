@@ -50,6 +50,9 @@ pub enum Purpose {
     Probe,
     /// Sent at the end of the run to every changed subject and instance.
     Audit,
+    /// A word that came over an open stream, or its end. Sent is when the server says that it sent it, because
+    /// nobody asked for it at any instant that a listener knows.
+    Stream,
     /// A renewal of the session's token at the authority; allow means a new token came, reauthenticate that
     /// it was refused.
     Refresh,

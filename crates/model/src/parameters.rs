@@ -84,6 +84,14 @@ pub const PARAMETERS: &[Parameter] = &[
         "second",
         "ticks of valid-after's cut-offs, and whether a token of the cut-off's own tick passes (lenient)",
     ),
+    row(
+        "stream_check",
+        "one of connect, interval, pushed",
+        "pushed",
+        "when the authority behind an open stream is looked at again (scenarios with streams)",
+    ),
+    row("stream_interval", DURATION, "2s", "how often that is, where it is done in intervals"),
+    row("stream_life", DURATION, "1m", "age at which a server ends a stream, whoever listens"),
 ];
 
 impl Parameter {
@@ -113,6 +121,9 @@ impl Parameter {
             "deny_preload" => settings.deny_preload.to_string(),
             "cutoff_rule" => settings.cutoff_rule.name().to_owned(),
             "stale_for" => whole_ms(settings.stale_for_ms),
+            "stream_check" => settings.stream_check.name().to_owned(),
+            "stream_interval" => whole_ms(settings.stream_interval_ms),
+            "stream_life" => whole_ms(settings.stream_life_ms),
             _ => settings.on_store_down.name().to_owned(),
         }
     }

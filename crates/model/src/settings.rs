@@ -97,6 +97,33 @@ impl CutoffRule {
     }
 }
 
+/// When a stream's authority is looked at again (`GET /stream/…`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StreamCheck {
+    /// Never: who was let in stays in until the stream's life is over. What many servers do.
+    Connect,
+    /// At the connect and after each `stream_interval`.
+    #[default]
+    Interval,
+    /// At the connect and whenever the strategy hears of a change.
+    Pushed,
+}
+
+impl StreamCheck {
+    /// All of them, the laxest first.
+    pub const ALL: [StreamCheck; 3] = [StreamCheck::Connect, StreamCheck::Interval, StreamCheck::Pushed];
+
+    /// The word on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            StreamCheck::Connect => "connect",
+            StreamCheck::Interval => "interval",
+            StreamCheck::Pushed => "pushed",
+        }
+    }
+}
+
 /// Everything that can be set with `--param`; the names there are these without the unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -140,6 +167,12 @@ pub struct Settings {
     pub deny_preload: u32,
     /// How finely cut-offs are kept, and which way their own tick falls (`valid-after`).
     pub cutoff_rule: CutoffRule,
+    /// When a stream's authority is looked at again.
+    pub stream_check: StreamCheck,
+    /// How often, where it is looked at in intervals.
+    pub stream_interval_ms: u64,
+    /// Age at which a server ends a stream, whoever listens.
+    pub stream_life_ms: u64,
 }
 
 impl Default for Settings {
@@ -164,6 +197,9 @@ impl Default for Settings {
             extra_permissions: 5,
             deny_preload: 0,
             cutoff_rule: CutoffRule::Millisecond,
+            stream_check: StreamCheck::Interval,
+            stream_interval_ms: 500,
+            stream_life_ms: 3_000,
         }
     }
 }
@@ -225,6 +261,9 @@ impl Settings {
         "extra_permissions",
         "deny_preload",
         "cutoff_rule",
+        "stream_check",
+        "stream_interval",
+        "stream_life",
     ];
 
     /// Sets one by its name without unit: `set("cache_ttl", "2s")`.
@@ -276,6 +315,12 @@ impl Settings {
                 let accepted = "one of millisecond, second, second-lenient";
                 self.cutoff_rule = found.ok_or_else(|| fail(accepted))?;
             }
+            "stream_check" => {
+                let found = StreamCheck::ALL.into_iter().find(|check| check.name() == value);
+                self.stream_check = found.ok_or_else(|| fail("one of connect, interval, pushed"))?;
+            }
+            "stream_interval" => self.stream_interval_ms = whole_ms()?.max(1),
+            "stream_life" => self.stream_life_ms = whole_ms()?.max(1),
             "on_store_down" => {
                 let accepted = "one of refuse, allow-from-token, serve-stale";
                 self.on_store_down = OnStoreDown::from_name(value).ok_or_else(|| fail(accepted))?;
@@ -298,6 +343,7 @@ mod tests {
             "cache_inactive" => "yes",
             "refresh_at" => "0.5",
             "cutoff_rule" => "second",
+            "stream_check" => "pushed",
             "extra_permissions" | "deny_preload" => "50",
             _ => "2s",
         };

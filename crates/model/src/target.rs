@@ -71,6 +71,19 @@ impl Answers {
     }
 }
 
+/// A stream of server-sent events whose every event says that its listener is still served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// The request that opens it. Variables beside those of every exchange: `listen_ms`, how long the listener means
+    /// to stay, and `every_ms`, how often it wants to hear something.
+    pub open: Exchange,
+    /// JSON pointer into an event's data: the status that a request would have been answered with at that instant.
+    pub status: String,
+    /// JSON pointer into an event's data: when it was sent, CLOCK_MONOTONIC ns of this machine.
+    pub sent_at: String,
+}
+
 /// A system under measurement, as the driver sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +94,9 @@ pub struct Target {
     pub refresh: Exchange,
     /// The protected call whose answer is the decision.
     pub protected: Exchange,
+    /// Opens a stream of server-sent events on the protected resource, where the system has one.
+    #[serde(default)]
+    pub stream: Option<Stream>,
     /// A change made by an administrator.
     pub change: Exchange,
     /// A change made by the subject itself; its answer may carry a new token.
@@ -160,6 +176,18 @@ impl Target {
                 body: None,
                 captures: BTreeMap::new(),
             },
+            stream: Some(Stream {
+                open: Exchange {
+                    at: Party::Resource,
+                    method: "GET".to_owned(),
+                    path: "/stream/{{permission}}?listen_ms={{listen_ms}}&every_ms={{every_ms}}".to_owned(),
+                    headers: vec![("authorization".to_owned(), "Bearer {{access_token}}".to_owned())],
+                    body: None,
+                    captures: BTreeMap::new(),
+                },
+                status: "/status".to_owned(),
+                sent_at: "/sent_at_ns".to_owned(),
+            }),
             change: post("/admin/changes", json_with("{{admin_token}}"), change_body, BTreeMap::new()),
             own_change: post("/me/changes", json_with("{{access_token}}"), change_body, tokens()),
             revoke_token: post("/revoke", form(), "token={{access_token}}", BTreeMap::new()),

@@ -46,6 +46,8 @@ pub struct CellQuestion<'a> {
     pub expected_why: Option<String>,
     /// How long each change was watched.
     pub horizon_ns: u64,
+    /// Is the cell about streams that were opened before the change?
+    pub streams: bool,
     /// Planned gap between probes at the bound, the grid's random stretch included.
     pub planned_gap_ns: u64,
     /// Bytes of an access token.
@@ -133,6 +135,8 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
             let span = TrafficSpan::new(question.loads, question.horizon_ns);
             let (exposure, traffic) = exposure(&index, &watch(question, carrier), question.honest, &span);
             let law = question.predicted;
+            // Requests are no second measurement of what streams went on showing.
+            let believed = believed && !question.streams;
             Exposure { two_channel: two_channel(&traffic, &carried, law, believed), ..exposure }
         }),
         latency_us: traffic.as_ref().and_then(latency::Traffic::latency),
@@ -143,7 +147,7 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
         predicted_curve: law.map(|law| law.curve()).unwrap_or_default(),
         latency_curve: traffic.as_ref().map(latency::Traffic::curve).unwrap_or_default(),
         worst_at: timeline::longest(&carried),
-        worst: timeline::worst(&index, carrying_session(question.orientation), &carried, bound_ms),
+        worst: timeline::worst(&index, &watch(question, carrier), &carried, bound_ms),
         validity,
         doubts,
     }
@@ -162,6 +166,7 @@ fn watch(question: &CellQuestion<'_>, session: SessionRole) -> Watch {
         session,
         horizon_ns: question.horizon_ns,
         planned_gap_ns: question.planned_gap_ns,
+        streams: question.streams,
         refused_refresh_closes: session == SessionRole::Honest
             && question.orientation == Orientation::Revoke
             && question.honest == HonestFate::Ended,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use revbench_model::event::{ChangeRecord, Purpose, RequestRecord, SessionRole};
+use revbench_model::event::{ChangeRecord, Purpose, RequestRecord};
 use revbench_model::summary::{Timeline, TimelineAnswer};
 
 use crate::evidence::{Standing, standing};
 use crate::index::Index;
-use crate::windows::{Window, Windows};
+use crate::windows::{Watch, Window, Windows};
 
 /// Most answers that a timeline keeps.
 const MOST_ANSWERS: usize = 400;
@@ -19,13 +19,13 @@ const LEAST_LEAD_NS: u64 = 50_000_000;
 /// carrying session from just before its submission on (`docs/METHODOLOGY.md` §2).
 pub(crate) fn worst(
     index: &Index<'_>,
-    session: SessionRole,
+    watch: &Watch,
     windows: &Windows,
     bound_ms: Option<f64>,
 ) -> Option<Timeline> {
     let window = &windows.windows[longest(windows)?];
     let change = &index.history.changes[window.change];
-    let mut answers = answers(index, session, window, change);
+    let mut answers = answers(index, watch, window, change);
     let total = answers.len() as u64;
     answers = thinned(answers, change);
     Some(Timeline {
@@ -47,7 +47,7 @@ pub(crate) fn longest(windows: &Windows) -> Option<usize> {
 
 fn answers<'a>(
     index: &Index<'a>,
-    session: SessionRole,
+    watch: &Watch,
     window: &Window,
     change: &ChangeRecord,
 ) -> Vec<&'a RequestRecord> {
@@ -56,7 +56,8 @@ fn answers<'a>(
     let until_ns = index.next_submission_ns(window.change);
     let mut answers: Vec<_> = index
         .requests(change.subject)
-        .filter(|request| request.session == session && request.purpose != Purpose::Refresh)
+        .filter(|request| request.session == watch.session && request.purpose != Purpose::Refresh)
+        .filter(|request| (request.purpose == Purpose::Stream) == watch.streams)
         .filter(|request| (from_ns..until_ns).contains(&request.received_ns))
         .collect();
     answers.sort_by_key(|request| (request.sent_ns, request.received_ns, request.instance));

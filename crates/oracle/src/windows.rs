@@ -25,6 +25,9 @@ pub struct Watch {
     pub horizon_ns: u64,
     /// The planned gap between probes at the claimed bound, the grid's random stretch included.
     pub planned_gap_ns: u64,
+    /// Is the window that of streams opened before the change? Then only what came over them tells of it; else only
+    /// what was asked.
+    pub streams: bool,
     /// Does a refused renewal close the window at every instance? True only for an honest session that the
     /// change is meant to end: it is how that client learns of it.
     pub refused_refresh_closes: bool,
@@ -160,6 +163,7 @@ fn answers(index: &Index<'_>, watch: &Watch, position: usize, change: &ChangeRec
     let of_interest = |request: &&RequestRecord| {
         request.session == watch.session
             && request.received_ns < until_ns
+            && (request.purpose == Purpose::Stream) == watch.streams
             && (request.purpose != Purpose::Refresh || closes_by_refusal(watch, request, change))
     };
     index
@@ -167,11 +171,15 @@ fn answers(index: &Index<'_>, watch: &Watch, position: usize, change: &ChangeRec
         .filter(of_interest)
         .map(|request| {
             let refusal = request.purpose == Purpose::Refresh;
+            let side = if refusal { Side::New } else { watch.rules.side(request, change) };
+            // Words over a stream come in the order in which they were sent: one that is on its way when the next is
+            // sent was sent before it all the same.
+            let in_order = watch.streams && side == Side::Old;
             Answer {
                 instance: (!refusal).then_some(request.instance),
                 sent_ns: watch.rules.sent_ns(request),
-                received_ns: request.received_ns,
-                side: if refusal { Side::New } else { watch.rules.side(request, change) },
+                received_ns: if in_order { request.sent_ns } else { request.received_ns },
+                side,
                 audit: request.purpose == Purpose::Audit,
             }
         })

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use revbench_model::Settings;
+use revbench_model::scenario::Scenario;
 use revbench_model::summary::{
     BlockFigures, Cell, CellDetail, CellRole, NoiseFloor, Outcome, SCHEMA, Summary, Validity, Verdict,
 };
 use revbench_oracle::added_latency;
 use revbench_oracle::blocks::{intervals, noise_floor};
-use revbench_strategies::{StrategyKind, params};
+use revbench_strategies::{StrategyKind, params, stream_params};
 
 use crate::plan::{RunPlan, settings};
 use crate::run_dir::Manifest;
@@ -118,7 +120,7 @@ pub(crate) fn empty_cell(
         orientation: plan.scenarios[scenario].orientation,
         outcome,
         why,
-        params: params(strategy, &settings),
+        params: of_cell(strategy, &settings, &plan.scenarios[scenario]),
         stands_for: BTreeMap::new(),
         instances: plan.options.instances,
         lambda_t: None,
@@ -133,6 +135,16 @@ pub(crate) fn empty_cell(
         cost: None,
         ci95: BTreeMap::new(),
     }
+}
+
+/// The settings that shape a cell: the strategy's, and those of streams where it is about them.
+fn of_cell(
+    strategy: StrategyKind,
+    settings: &Settings,
+    scenario: &Scenario,
+) -> BTreeMap<String, serde_json::Value> {
+    let of_streams = if scenario.stream { stream_params(settings) } else { BTreeMap::new() };
+    params(strategy, settings).into_iter().chain(of_streams).collect()
 }
 
 /// Floor, control or subject.

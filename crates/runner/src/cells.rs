@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
-use revbench_model::time::NS_PER_MS;
 use revbench_oracle::blocks::{Recorded, judge_blocks};
 use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
 use revbench_strategies::StrategyKind;
@@ -39,8 +38,12 @@ fn question<'a>(
         expected: expectation.map_or(ClaimVerdict::Holds, |expectation| expectation.verdict),
         expected_why: expectation.map(|expectation| expectation.why.clone()),
         horizon_ns: cell.horizon_ns,
-        // The random stretch of the grid is part of the planned gap.
-        planned_gap_ns: (NS_PER_MS as f64 * (1.0 + fleet.sizes.grid_ratio)) as u64,
+        streams: scenario.stream,
+        planned_gap_ns: if scenario.stream {
+            fleet.sizes.stream_gap_ns()
+        } else {
+            fleet.sizes.probe_gap_ns()
+        },
         token_bytes: recorded.token_bytes,
         exact_costs: fleet.strategy.card().exact_costs.iter().map(|&key| key.to_owned()).collect(),
         honest: honest_fate(scenario),

@@ -66,6 +66,7 @@ fn write_requests(mut out: impl Write, history: &History) -> io::Result<()> {
             Purpose::Background => "background",
             Purpose::Probe => "probe",
             Purpose::Audit => "audit",
+            Purpose::Stream => "stream",
             Purpose::Refresh => "refresh",
         };
         writeln!(

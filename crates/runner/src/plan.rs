@@ -6,18 +6,21 @@ use std::collections::BTreeMap;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use revbench_driver::plan::Arrivals;
+use revbench_driver::plan::{Arrivals, PlannedStream};
 use revbench_driver::trace;
 use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
-use revbench_model::time::ms_to_ns;
+use revbench_model::time::{NS_PER_MS, ms_to_ns};
 use revbench_model::{Distribution, Orientation, Settings};
 use revbench_oracle::closed_form::FleetLaw;
-use revbench_strategies::{Claimed, Question, StrategyKind, claim, time_scale_ms};
+use revbench_strategies::{Claimed, Question, StrategyKind, claim_to, time_scale_ms};
 
 use crate::options::Options;
 use crate::profile::Sizes;
+
+/// A stream is open at least this long before its subject's change.
+const SHORTEST_LEAD_NS: u64 = 50 * NS_PER_MS;
 
 /// Everything that one invocation will measure.
 #[derive(Clone, Debug)]
@@ -268,6 +271,16 @@ impl FleetPlan {
         self.sizes.main_scenarios.contains(&scenario.name.as_str())
     }
 
+    /// How changed subjects listen, where the scenario has them listen: for a while before the change that is long
+    /// enough for a look at any phase of the interval.
+    pub(crate) fn stream(&self, scenario: &Scenario) -> Option<PlannedStream> {
+        scenario.stream.then(|| PlannedStream {
+            every_ns: self.sizes.stream_gap_ns(),
+            shortest_lead_ns: SHORTEST_LEAD_NS,
+            longest_lead_ns: SHORTEST_LEAD_NS + self.settings.stream_interval_ms * NS_PER_MS,
+        })
+    }
+
     /// One-shot changes over all blocks.
     fn one_shots(&self, scenario: &Scenario) -> u32 {
         if self.is_main(scenario) { self.sizes.one_shot_changes } else { 0 }
@@ -300,7 +313,7 @@ impl FleetPlan {
             everything: scenario.changed.is_none(),
             rate_per_s: self.rate_per_s,
         };
-        match claim(self.strategy, &self.settings, &question) {
+        match claim_to(self.strategy, &self.settings, &question, scenario.stream) {
             Claimed::Bound { formula, bound_ms, predicted } => {
                 Ok(Some(Bound { formula, ms: bound_ms, predicted }))
             }
@@ -337,6 +350,10 @@ impl FleetPlan {
                 Some(bound) => ms_to_ns(bound.ms) as f64,
                 None => cell.horizon_ns as f64,
             };
+            if let Some(stream) = self.stream(&scenarios[cell.scenario]) {
+                let heard_ns = stale_ns + stream.longest_lead_ns as f64;
+                return f64::from(cell.changes) * f64::from(instances) * heard_ns / stream.every_ns as f64;
+            }
             let grid = 10.0 + (stale_ns / 1e7).max(1.0).ln() / (1.0 + self.sizes.grid_ratio).ln();
             let once = f64::from(cell.one_shots) * f64::from(instances);
             f64::from(cell.changes) * sessions * f64::from(instances) * (grid + 10.0) + once

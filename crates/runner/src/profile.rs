@@ -1,7 +1,7 @@
 //! Profiles: how much is measured, and what that supports.
 
 use revbench_model::Settings;
-use revbench_model::time::NS_PER_S;
+use revbench_model::time::{NS_PER_MS, NS_PER_S};
 use revbench_strategies::StrategyKind;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,21 @@ pub struct Sizes {
 
 /// Life of a token that no run outlives. Clients renew at any phase of it, so it is so long that next to none does.
 const LONG_TTL_MS: u64 = 24 * 3_600 * 1_000;
+
+impl Sizes {
+    /// Longest planned gap between probes at the bound: the smallest gap and its random stretch, ns.
+    pub fn probe_gap_ns(&self) -> u64 {
+        (NS_PER_MS as f64 * (1.0 + self.grid_ratio)) as u64
+    }
+
+    /// Between two events of a stream, ns: each is an answer to count, and they come from every open stream.
+    pub fn stream_gap_ns(&self) -> u64 {
+        STREAM_GAP_MS * NS_PER_MS
+    }
+}
+
+/// See [`Sizes::stream_gap_ns`].
+const STREAM_GAP_MS: u64 = 25;
 
 impl Profile {
     /// Every profile.

@@ -87,7 +87,7 @@ pub(crate) fn driver_plan(
         target,
         authority: addresses.authority,
         instances: addresses.instances.clone(),
-        scenarios: fleet.cells.iter().map(|cell| planned(cell, &scenarios[cell.scenario])).collect(),
+        scenarios: fleet.cells.iter().map(|cell| planned(fleet, cell, &scenarios[cell.scenario])).collect(),
         subjects,
         background: Background {
             rate_per_s: fleet.sizes.rate_per_s,
@@ -110,6 +110,7 @@ pub(crate) fn driver_plan(
         connections: Connections {
             background_per_instance: 32,
             probe_per_instance: 24,
+            stream_per_instance: streams_at_once(fleet, scenarios),
             refresh: 8,
             change: 8,
         },
@@ -118,7 +119,17 @@ pub(crate) fn driver_plan(
     (plan, seeds)
 }
 
-fn planned(cell: &CellPlan, scenario: &Scenario) -> PlannedScenario {
+/// As many as are open at a time on the average where changes come as fast as they may, and half as many again.
+fn streams_at_once(fleet: &FleetPlan, scenarios: &[Scenario]) -> usize {
+    let open_s = |cell: &CellPlan| {
+        let stream = fleet.stream(&scenarios[cell.scenario])?;
+        Some((stream.longest_lead_ns + cell.horizon_ns) as f64 / NS_PER_S as f64)
+    };
+    let longest_s = fleet.cells.iter().filter_map(open_s).fold(0.0, f64::max);
+    (1.5 * longest_s * fleet.sizes.changes_per_s).ceil() as usize
+}
+
+fn planned(fleet: &FleetPlan, cell: &CellPlan, scenario: &Scenario) -> PlannedScenario {
     PlannedScenario {
         orientation: scenario.orientation,
         scope: scenario.scope,
@@ -127,6 +138,7 @@ fn planned(cell: &CellPlan, scenario: &Scenario) -> PlannedScenario {
         reason: scenario.reason.clone(),
         asked: scenario.asked.clone(),
         write: scenario.write,
+        stream: fleet.stream(scenario),
         bound_ns: cell.bound.as_ref().map(|bound| ms_to_ns(bound.ms)),
         horizon_ns: cell.horizon_ns,
     }

@@ -28,7 +28,7 @@ use crate::config::{
 use crate::issuer::IssuerClient;
 use crate::keys::{KeySet, SigningKey};
 use crate::process::Process;
-use crate::resource::{self, Resource};
+use crate::resource::{self, Resource, StreamRules};
 use crate::serve::{Worker, serve};
 use crate::stop::Stop;
 use crate::verify::Verifier;
@@ -349,6 +349,7 @@ impl ResourcePlan {
             process: self.process.clone(),
             verifier: self.verifier.clone(),
             instance: self.instance.clone(),
+            streams: StreamRules::new(&self.config.settings),
         };
         Worker { router: resource::routes(Arc::new(resource)), background: Box::pin(background) }
     }

@@ -1,5 +1,7 @@
 //! The resource server: verifies, asks its strategy, answers.
 
+mod stream;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,6 +20,8 @@ use crate::http::{bearer, challenge, json, text};
 use crate::process::Process;
 use crate::verify::Verifier;
 
+pub(crate) use stream::StreamRules;
+
 static INSTANCE: HeaderName = HeaderName::from_static("x-instance");
 static REASON: HeaderName = HeaderName::from_static("x-decision-reason");
 static DECIDED_AT: HeaderName = HeaderName::from_static("x-decided-at");
@@ -30,6 +34,8 @@ pub(crate) struct Resource<S> {
     /// `None`: the floor, which verifies nothing.
     pub(crate) verifier: Option<Arc<Verifier>>,
     pub(crate) instance: HeaderValue,
+    /// How open streams are watched over.
+    pub(crate) streams: StreamRules,
 }
 
 /// What is answered, and why.
@@ -59,6 +65,7 @@ impl From<Decision> for Outcome {
 pub(crate) fn routes<S: Strategy>(resource: Arc<Resource<S>>) -> Router {
     Router::new()
         .route("/resource/{permission}", get(serve::<S>).post(serve::<S>))
+        .route("/stream/{permission}", get(stream::listen::<S>))
         .route("/me/permissions", get(permissions::<S>))
         .route("/healthz", get(health::<S>))
         .route("/metrics", get(metrics::<S>))

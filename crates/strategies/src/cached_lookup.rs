@@ -17,6 +17,7 @@ use revbench_model::settings::OnStoreDown;
 use revbench_model::time::NS_PER_MS;
 use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
 use revbench_store::{Client, Command};
+use tokio::sync::watch;
 
 use crate::kind::{Card, Claimed, Family, Question};
 use crate::lookup::{judge, slim};
@@ -85,28 +86,40 @@ enum Fact {
 }
 
 /// The facts that a process keeps, shared by its threads.
-pub struct FactCache(TtlCache<Fact>);
+pub struct FactCache {
+    facts: TtlCache<Fact>,
+    /// Counts what was forgotten.
+    forgotten: watch::Sender<u64>,
+}
 
 impl FactCache {
     /// Facts are believed for this long, and kept for as much longer as the policy may serve them.
     pub fn new(ttl_ms: u64, settings: &Settings) -> Self {
         let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY);
-        FactCache(cache.keeping_stale(stale_ns(settings)))
+        let facts = cache.keeping_stale(stale_ns(settings));
+        FactCache { facts, forgotten: watch::Sender::new(0) }
     }
 
     /// What is true of a subject has changed: what is kept of it, or being read, is not believed any more.
     pub(crate) fn forget(&self, subject: &str) {
-        self.0.forget(subject);
+        self.facts.forget(subject);
+        self.forgotten.send_modify(|count| *count += 1);
     }
 
     /// Anything may have changed; what is read from now on is believed.
     pub(crate) fn forget_all(&self) {
-        self.0.forget_all();
+        self.facts.forget_all();
+        self.forgotten.send_modify(|count| *count += 1);
+    }
+
+    /// Hears whenever something is forgotten.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.forgotten.subscribe()
     }
 
     /// Nobody would say that anything has changed: nothing is believed until everything is forgotten.
     pub(crate) fn distrust(&self) {
-        self.0.distrust();
+        self.facts.distrust();
     }
 }
 
@@ -133,7 +146,7 @@ impl<R: Records> CachedLookup<R> {
     async fn fact(&self, subject: &SubjectId, now: Now) -> Fact {
         let mut counted = false;
         loop {
-            match self.cache.0.find(subject.as_str(), now.mono_ns) {
+            match self.cache.facts.find(subject.as_str(), now.mono_ns) {
                 Found::Fresh(fact) if counted => return fact,
                 Found::Fresh(fact) => {
                     self.meters.hit();
@@ -175,7 +188,7 @@ impl<R: Records> CachedLookup<R> {
     /// By what is kept, where it may be served, and otherwise as without a cache.
     fn without_store(&self, claims: &Claims, now: Now) -> Result<Held, Decision> {
         match self.policy {
-            OnStoreDown::ServeStale => match self.cache.0.find_stale(claims.sub.as_str(), now.mono_ns) {
+            OnStoreDown::ServeStale => match self.cache.facts.find_stale(claims.sub.as_str(), now.mono_ns) {
                 Some(Fact::Read(record)) => judge(record, claims),
                 _ => Err(Decision::Unavailable),
             },
@@ -209,7 +222,7 @@ impl<R: Records> Strategy for CachedLookup<R> {
     }
 
     fn state_bytes(&self) -> u64 {
-        self.cache.0.len() as u64 * ENTRY_BYTES
+        self.cache.facts.len() as u64 * ENTRY_BYTES
     }
 }
 

@@ -346,12 +346,16 @@ pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
 
 /// The settings that shape the strategy, their names with units: `cache_ttl_ms`.
 pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde_json::Value> {
+    chosen(settings, kind.card().params)
+}
+
+/// Of all settings those of these names without unit.
+pub(crate) fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, serde_json::Value> {
     let serde_json::Value::Object(all) =
         serde_json::to_value(settings).expect("settings are plain numbers and words")
     else {
         return BTreeMap::new();
     };
-    let wanted = kind.card().params;
     let is_wanted = |key: &str| wanted.contains(&key.strip_suffix("_ms").unwrap_or(key));
     all.into_iter().filter(|(key, _)| is_wanted(key)).collect()
 }

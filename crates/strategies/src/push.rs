@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
 use revbench_store::{Client, Command, StoreError, Subscription};
+use tokio::sync::watch;
 
 use crate::cached_lookup::{CachedLookup, FactCache};
 use crate::kind::{Card, Claimed, Family, Question};
@@ -188,6 +189,10 @@ impl Strategy for Push {
             Some(subscription) => self.listen(subscription).await,
             None => pending().await,
         }
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.cache.changes())
     }
 
     fn state_bytes(&self) -> u64 {

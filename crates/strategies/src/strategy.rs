@@ -10,6 +10,7 @@ use revbench_model::settings::OnStoreDown;
 use revbench_model::{Change, Claims, Jti, Now, Permission, Reason, SessionId, SubjectId};
 use revbench_store::Command;
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::truth::SubjectRecord;
 
@@ -209,6 +210,12 @@ pub trait Strategy: Send + Sync + 'static {
     /// Work beside the requests: pollers, subscribers. Dropped when the server stops.
     fn background(&self) -> impl Future<Output = ()> + Send {
         pending()
+    }
+
+    /// Hears whenever something may have changed for somebody, so that open streams are looked at again at once;
+    /// `None` for a strategy that is not told.
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        None
     }
 
     /// Bytes of revocation state held in this process.

@@ -9,7 +9,7 @@ use clap::Args;
 use revbench_model::duration::format_ms;
 use revbench_model::parameters::Parameter;
 use revbench_model::{ChangeActor, Orientation, Scenario};
-use revbench_strategies::{Card, Claimed, Question, StrategyKind, claim, params};
+use revbench_strategies::{Card, Claimed, Question, StrategyKind, claim, claim_to, params};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -127,7 +127,7 @@ impl StrategyJson {
     fn new(kind: StrategyKind, at: &Circumstances) -> StrategyJson {
         let ask = |orientation| {
             let question = Question { orientation, ..at.question(kind) };
-            claim_json(kind, at, &question)
+            claim_json(kind, at, &question, false)
         };
         StrategyJson {
             name: kind.name(),
@@ -140,8 +140,8 @@ impl StrategyJson {
     }
 }
 
-fn claim_json(kind: StrategyKind, at: &Circumstances, question: &Question) -> ClaimJson {
-    let claim = claim(kind, &at.settings, question);
+fn claim_json(kind: StrategyKind, at: &Circumstances, question: &Question, stream: bool) -> ClaimJson {
+    let claim = claim_to(kind, &at.settings, question, stream);
     let window = WindowJson::new(&claim, at);
     ClaimJson { orientation: question.orientation, claim, window }
 }
@@ -189,7 +189,7 @@ fn strategy_text(kind: StrategyKind, at: &Circumstances) -> String {
 /// What a strategy claims about a scenario at the default settings.
 pub(crate) fn claim_about(scenario: &Scenario, kind: StrategyKind) -> Claimed {
     let at = Circumstances::default();
-    claim(kind, &at.settings, &question_of(scenario, kind, &at))
+    claim_to(kind, &at.settings, &question_of(scenario, kind, &at), scenario.stream)
 }
 
 /// What a strategy claims about one permission of a subject under faults, at the default settings.
@@ -227,7 +227,11 @@ fn scenario_text(scenario: &Scenario, at: &Circumstances) -> String {
             ChangeActor::Subject => "the subject itself",
         }
     );
-    let how = if scenario.write { "writes (POST)" } else { "reads" };
+    let how = match (scenario.stream, scenario.write) {
+        (true, _) => "listens to",
+        (false, true) => "writes (POST)",
+        (false, false) => "reads",
+    };
     let _ = writeln!(
         text,
         "  traffic  {how} '{}', {} changes/s beside it",
@@ -235,7 +239,7 @@ fn scenario_text(scenario: &Scenario, at: &Circumstances) -> String {
     );
     let _ = writeln!(text, "\nWhat each strategy claims here:");
     for kind in StrategyKind::ALL {
-        let json = claim_json(kind, at, &question_of(scenario, kind, at));
+        let json = claim_json(kind, at, &question_of(scenario, kind, at), scenario.stream);
         let claim = claim_text(&ClaimJson { window: None, ..json });
         let _ = writeln!(text, "  {:<18} {claim}", kind.name());
     }
@@ -251,7 +255,7 @@ fn scenario_json(scenario: &Scenario, at: &Circumstances) -> serde_json::Value {
     let claims: serde_json::Map<String, serde_json::Value> = StrategyKind::ALL
         .into_iter()
         .map(|kind| {
-            let json = claim_json(kind, at, &question_of(scenario, kind, at));
+            let json = claim_json(kind, at, &question_of(scenario, kind, at), scenario.stream);
             (kind.name().to_owned(), serde_json::to_value(json).unwrap_or_default())
         })
         .collect();
@@ -266,6 +270,7 @@ fn scenario_json(scenario: &Scenario, at: &Circumstances) -> serde_json::Value {
         "changed": scenario.changed,
         "asked": scenario.asked,
         "write": scenario.write,
+        "stream": scenario.stream,
         "honest_survives": scenario.honest_survives,
         "stands_for": scenario.stands_for,
         "claims": claims,

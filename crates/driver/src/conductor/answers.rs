@@ -242,6 +242,8 @@ impl Conductor<'_> {
             self.ask_again(pair.honest, done.received_ns, queues);
         }
         match self.role(subject) {
+            // Who listens does not ask.
+            SubjectRole::Treated if scenario.stream.is_some() => {}
             SubjectRole::Treated => self.watch(subject, pair, done.received_ns, queues),
             SubjectRole::OneShot => self.ask_once(subject, pair, done.received_ns),
             _ => {}

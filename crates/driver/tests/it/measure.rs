@@ -47,6 +47,7 @@ fn plan(fleet: &Fleet) -> Plan {
             reason: "role-demoted".to_owned(),
             asked: "p".into(),
             write: false,
+            stream: None,
             bound_ns: Some(120 * MS),
             horizon_ns: 400 * MS,
         }],
@@ -77,7 +78,13 @@ fn plan(fleet: &Fleet) -> Plan {
             backoff_ns: 10 * MS,
             refresh_timeout_ns: 1_000 * MS,
         },
-        connections: Connections { background_per_instance: 4, probe_per_instance: 4, refresh: 2, change: 2 },
+        connections: Connections {
+            background_per_instance: 4,
+            probe_per_instance: 4,
+            stream_per_instance: 0,
+            refresh: 2,
+            change: 2,
+        },
         request_timeout_ns: 1_000 * MS,
     }
 }

@@ -33,5 +33,6 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "group-role-changed.toml",
         "group-role-given.toml",
         "tenant-offboarded.toml",
+        "stream-withdrawn.toml",
     ]
 }

@@ -64,6 +64,9 @@ pub struct TrafficSection {
     pub asks: String,
     /// Is it an irreversible write (`POST`)? False where left out.
     pub write: Option<bool>,
+    /// Is the change watched through streams that were opened before it (`GET /stream/…`, server-sent events)
+    /// instead of by requests? False where left out.
+    pub stream: Option<bool>,
     /// Background requests per second.
     pub rate_per_s: Option<f64>,
     /// Changes per second while latency and cost are measured; 0.5 where left out.

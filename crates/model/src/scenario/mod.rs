@@ -47,6 +47,8 @@ pub struct Scenario {
     pub asked: Permission,
     /// Is the subjects' traffic an irreversible write (`POST`)?
     pub write: bool,
+    /// Do probes listen to a stream that was opened before the change, rather than ask again and again?
+    pub stream: bool,
     /// Should the honest session still be signed in after the change? Where it should, having to sign in
     /// again counts as a forced logout.
     pub honest_survives: bool,

@@ -18,7 +18,7 @@ use crate::{ChangeActor, Orientation, Permission, ScopeKind};
 pub(super) const ROOT: &[&str] =
     &["name", "question", "prose", "reason", "change", "traffic", "measure", "expect", "stands_for"];
 pub(super) const CHANGE: &[&str] = &["orientation", "scope", "actor", "permission", "honest_survives"];
-pub(super) const TRAFFIC: &[&str] = &["asks", "write", "rate_per_s", "changes_per_s", "arrivals"];
+pub(super) const TRAFFIC: &[&str] = &["asks", "write", "stream", "rate_per_s", "changes_per_s", "arrivals"];
 pub(super) const MEASURE: &[&str] = &["watch", "percentile", "changes"];
 pub(super) const EXPECT: &[&str] = &["verdict", "why"];
 
@@ -77,6 +77,7 @@ fn read(
     let change = ChangePart::read(root, problems);
     let traffic = TrafficPart::read(root, problems);
     check_one_permission(change.orientation.as_ref(), &change.permission, &traffic.asks, problems);
+    check_stream(change.orientation.as_ref(), &traffic, problems);
     let measure = MeasurePart::read(root, problems);
     let expect = read_expectations(root, known_strategies, problems);
     let stands_for = read_stands_for(root, problems);
@@ -95,6 +96,7 @@ fn read(
         changed: change.permission.map(|(permission, _)| permission),
         asked: traffic.asks?.0,
         write: traffic.write,
+        stream: traffic.stream,
         honest_survives: change.honest_survives?,
         watch_ms: measure.watch_ms,
         percentile: measure.percentile.map(|(percentile, _)| percentile),
@@ -105,6 +107,17 @@ fn read(
         expect,
         stands_for,
     })
+}
+
+/// A listener who was refused has no open stream in which a grant could be seen.
+fn check_stream(orientation: Option<&At<Orientation>>, traffic: &TrafficPart, problems: &mut Problems<'_>) {
+    if let Some((Orientation::Grant, span)) = orientation
+        && traffic.stream
+    {
+        let message = "a grant cannot be watched through a stream: who was refused has none".to_owned();
+        let help = "leave 'stream' out, or use orientation = \"revoke\"".to_owned();
+        problems.add(problem::CONTRADICTION, span, message, Some(help));
+    }
 }
 
 /// `[change]`
@@ -169,6 +182,7 @@ impl ChangePart {
 struct TrafficPart {
     asks: Option<At<Permission>>,
     write: bool,
+    stream: bool,
     rate_per_s: Option<f64>,
     changes_per_s: f64,
     arrivals: ArrivalsChoice,
@@ -183,6 +197,7 @@ impl TrafficPart {
         TrafficPart {
             asks: permission(section.needed_text("asks", problems), "asks", problems),
             write: section.flag("write", problems).unwrap_or(false),
+            stream: section.flag("stream", problems).unwrap_or(false),
             rate_per_s: rate.map(|(rate, _)| rate),
             changes_per_s: changes.map_or(CHANGES_PER_S, |(changes, _)| changes),
             arrivals: read_arrivals(&section, problems),

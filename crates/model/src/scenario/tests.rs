@@ -80,6 +80,7 @@ fn a_right_file_is_read_whole() {
         changed: Some("orders:write".into()),
         asked: "orders:write".into(),
         write: false,
+        stream: false,
         honest_survives: true,
         watch_ms: Some(20_000.0),
         percentile: Some(95.0),
@@ -260,6 +261,10 @@ fn keys_that_contradict_each_other() {
     insta::assert_snapshot!(after(&[("asks = \"orders:write\"", "asks = \"orders:read\"")]), @r#"
     12:8 E009 the traffic asks for 'orders:read', but the change is about 'orders:write'
         write asks = "orders:write": otherwise no answer ever shows the change
+    "#);
+    insta::assert_snapshot!(after(&[("\"revoke\"", "\"grant\""), ("asks =", "stream = true\nasks =")]), @r#"
+    6:15 E009 a grant cannot be watched through a stream: who was refused has none
+        leave 'stream' out, or use orientation = "revoke"
     "#);
     // Alone, too few changes are for the plan to find: flags may have given more.
     insta::assert_snapshot!(after(&[("changes = 80", "changes = 40"), ("name = \"mine\"", "name = \"My\"")]), @r#"

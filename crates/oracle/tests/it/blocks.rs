@@ -64,6 +64,7 @@ fn question(recorded: &Recorded) -> CellQuestion<'_> {
         expected: ClaimVerdict::Holds,
         expected_why: None,
         horizon_ns: HORIZON_MS * NS_PER_MS,
+        streams: false,
         planned_gap_ns: 10 * NS_PER_MS,
         token_bytes: recorded.token_bytes,
         exact_costs: Vec::new(),

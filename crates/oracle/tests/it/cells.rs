@@ -52,6 +52,7 @@ pub(crate) fn question(script: &Script, orientation: Orientation, bound_ms: f64)
         expected: ClaimVerdict::Holds,
         expected_why: None,
         horizon_ns: HORIZON_MS * NS_PER_MS,
+        streams: false,
         planned_gap_ns: 10 * NS_PER_MS,
         token_bytes: 400.0,
         exact_costs: Vec::new(),

@@ -95,6 +95,7 @@ impl World {
             expected: ClaimVerdict::Holds,
             expected_why: None,
             horizon_ns: HORIZON_NS,
+            streams: false,
             planned_gap_ns: NS_PER_MS,
             token_bytes: 0.0,
             exact_costs: Vec::new(),

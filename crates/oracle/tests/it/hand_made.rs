@@ -259,3 +259,21 @@ fn other_scenarios_sessions_and_unprobed_subjects_stay_out() {
     let honest = windows(&base.history, &watch(Revoke, Honest));
     assert_eq!((honest.windows.len(), honest.unknown), (0, 1));
 }
+
+/// Requests are refused from the acknowledgement on, the stream goes on: neither tells of the other.
+#[test]
+fn a_stream_has_a_window_of_its_own() {
+    let asked = [(0, 101, 103, Deny), (0, 300, 301, Deny)];
+    let heard = [(0, 95, 96, Allow), (0, 120, 121, Allow), (0, 145, 152, Allow), (0, 146, 161, Deny)];
+    let mut script = script(Revoke, Pinned, &asked);
+    for (instance, sent, received, decision) in heard {
+        script.ask(0, Pinned, instance, sent, received, decision);
+        script.last().purpose = Purpose::Stream;
+    }
+    let check = |streams, expected| {
+        let all = windows(&script.history, &revbench_oracle::Watch { streams, ..watch(Revoke, Pinned) });
+        assert_eq!((ends(all.windows[0].fleet), all.windows[0].regressions), (expected, 0));
+    };
+    check(false, (0, Some(3)));
+    check(true, (45, Some(61)));
+}

@@ -77,6 +77,7 @@ pub(crate) fn watch(orientation: Orientation, session: SessionRole) -> Watch {
         session,
         horizon_ns: HORIZON_MS * NS_PER_MS,
         planned_gap_ns: NS_PER_MS,
+        streams: false,
         refused_refresh_closes: false,
         rules: Rules::default(),
     }

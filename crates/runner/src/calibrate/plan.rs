@@ -223,6 +223,7 @@ pub(super) fn scenario(orientation: Orientation, bound_ns: Option<u64>) -> Plann
         reason: "calibration".to_owned(),
         asked: ASKED.into(),
         write: false,
+        stream: None,
         bound_ns,
         horizon_ns: HORIZON_NS,
     }
@@ -257,6 +258,7 @@ pub(super) fn plan(
         connections: Connections {
             background_per_instance: 64,
             probe_per_instance: 24,
+            stream_per_instance: 0,
             refresh: 1,
             change: 8,
         },

@@ -17,5 +17,7 @@ mod races;
 mod rotation;
 mod sockets;
 mod stores;
+mod streams;
 mod under_faults;
+
 mod valve;

@@ -92,6 +92,7 @@ fn asked(history: &History, truth: Truth, bound_ms: Option<f64>) -> Judged {
         expected: ClaimVerdict::Holds,
         expected_why: None,
         horizon_ns: truth.horizon_ms() * NS_PER_MS,
+        streams: false,
         planned_gap_ns: PLANNED_GAP_NS,
         token_bytes: 0.0,
         exact_costs: Vec::new(),

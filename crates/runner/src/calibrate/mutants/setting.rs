@@ -230,6 +230,7 @@ pub(super) fn watch(scenario: u16, orientation: Orientation, session: SessionRol
         session,
         horizon_ns,
         planned_gap_ns: 0,
+        streams: false,
         refused_refresh_closes: false,
         rules: Rules::default(),
     }
