@@ -159,6 +159,7 @@ impl<S: Strategy> Authority<S> {
         commands.push(Command::Increment(CHANGE_COUNT_KEY.to_owned()));
         let applied = AppliedChange { change, subject, record, session, token };
         commands.extend(self.strategy.propagate(&applied, now).await?);
+        self.write_database(&[(&applied.subject, &applied.record)]).await?;
         self.client.transaction(commands).await?;
         self.shared.process.changes.fetch_add(1, Relaxed);
         Ok(applied.record)

@@ -4,6 +4,7 @@
 //! of one version and the number of another, and a change never overlooks a token that is being issued.
 
 pub(crate) mod changes;
+mod database;
 mod inspect;
 mod rotation;
 pub(crate) mod seed;
@@ -20,7 +21,7 @@ use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 use revbench_model::Settings;
 use revbench_store::Client;
-use revbench_strategies::Strategy;
+use revbench_strategies::{Database, Strategy};
 
 use crate::http::{json, text};
 use crate::keys::SigningKey;
@@ -69,6 +70,8 @@ impl Shared {
 pub(crate) struct Authority<S> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) client: Client,
+    /// The system's own database, where resource servers read it.
+    pub(crate) database: Option<Database>,
     pub(crate) strategy: S,
 }
 

@@ -7,7 +7,6 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use revbench_model::{Permission, SubjectId};
-use revbench_store::Command;
 use revbench_strategies::{Strategy, SubjectRecord};
 use serde::Deserialize;
 
@@ -67,17 +66,19 @@ impl<S: Strategy> Authority<S> {
             .map_err(|error| Problem::bad_request(format!("the body is not a list of subjects: {error}")))?;
         let extra = extra_permissions(self.shared.settings.extra_permissions);
         for batch in bulk.subjects.chunks(BATCH) {
-            let commands = batch.iter().map(|seed| write(seed, &extra)).collect();
+            let records: Vec<_> = batch.iter().map(|seed| (&seed.id, record(seed, &extra))).collect();
+            self.write_database(&Vec::from_iter(records.iter().map(|(id, record)| (*id, record)))).await?;
+            let commands = records.iter().map(|(id, record)| record.write(id)).collect();
             self.client.transaction(commands).await?;
         }
         Ok(bulk.subjects.len())
     }
 }
 
-fn write(seed: &Seed, extra: &[Permission]) -> Command {
+fn record(seed: &Seed, extra: &[Permission]) -> SubjectRecord {
     let permissions = seed.permissions.iter().chain(extra).cloned().collect();
     // Versions count from 1, so that no default of any parser is ever the present one.
-    SubjectRecord { version: 1, permissions, ..SubjectRecord::default() }.write(&seed.id)
+    SubjectRecord { version: 1, permissions, ..SubjectRecord::default() }
 }
 
 /// What every subject may do beside what a scenario is about.
