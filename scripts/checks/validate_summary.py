@@ -1,5 +1,5 @@
-"""validate_summary.py FOLDER STORE: the documents of a smoke run against the schema and each other. Prints
-the first thing that is wrong and exits 1."""
+"""validate_summary.py FOLDER STORE [STRATEGY…]: the documents of a smoke run of all strategies, or of these on a
+database, against the schema and each other. Prints the first thing that is wrong and exits 1."""
 
 import csv
 import json
@@ -57,8 +57,22 @@ def check_files(run):
         fail(f"manifest.json names an absolute path of this machine: {absolute[0]}")
 
 
+def check_database(database, is_wanted):
+    if not is_wanted:
+        if database is not None:
+            fail(f"a run without a database names {database['kind']}")
+        return
+    if database is None or database["kind"] != "postgres":
+        fail(f"--database postgres measured on {database and database['kind']}")
+    if not database["version"] or "fsync off" not in database["settings"]:
+        fail(f"the database is described as '{database['version']}', '{database['settings']}'")
+    distance = database["rtt_us"]
+    if distance["p50"] is None or distance["p50"] < 0.9 * distance["asked"]:
+        fail(f"the database is {distance['p50']} µs away where {distance['asked']} µs were asked")
+
+
 def main():
-    folder, store = pathlib.Path(sys.argv[1]), sys.argv[2]
+    folder, store, named = pathlib.Path(sys.argv[1]), sys.argv[2], set(sys.argv[3:])
     run = folder / "run"
     summary = json.loads((run / "summary.json").read_text())
     check_schema(summary, json.loads((folder / "schema.json").read_text()))
@@ -70,7 +84,8 @@ def main():
         fail(f"--store {store} measured on {kind}")
     if summary["partial"]:
         fail("the finished run says that it is partial")
-    if {cell["strategy"] for cell in summary["cells"]} != STRATEGIES:
+    check_database(summary["database"], is_wanted=bool(named))
+    if {cell["strategy"] for cell in summary["cells"]} != (named or STRATEGIES):
         fail(f"strategies are {sorted({cell['strategy'] for cell in summary['cells']})}")
     for cell in summary["cells"]:
         check_cell(cell)

@@ -6,7 +6,7 @@ use revbench_driver::trace::{TraceError, parse_trace};
 use revbench_model::Scenario;
 use revbench_model::scenario::{self, ArrivalsChoice, built_in};
 use revbench_model::settings::closest;
-use revbench_runner::options::ScenarioSource;
+use revbench_runner::options::{DatabaseChoice, ScenarioSource};
 use revbench_strategies::StrategyKind;
 
 use crate::render::{BAD_VALUE, Mistake, UNKNOWN_NAME, UNREADABLE};
@@ -14,6 +14,12 @@ use crate::render::{BAD_VALUE, Mistake, UNKNOWN_NAME, UNREADABLE};
 /// Every strategy's name.
 pub(crate) fn strategy_names() -> Vec<&'static str> {
     StrategyKind::ALL.iter().map(|kind| kind.name()).collect()
+}
+
+/// Every strategy that can be served with such a database: what 'all' means.
+pub(crate) fn strategies_with(database: &DatabaseChoice) -> Vec<StrategyKind> {
+    let has_database = *database != DatabaseChoice::None;
+    StrategyKind::ALL.into_iter().filter(|kind| has_database || !kind.needs_database()).collect()
 }
 
 /// The name of a built-in scenario's file without folder and ending.

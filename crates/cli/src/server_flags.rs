@@ -1,12 +1,15 @@
-//! `--param` and `--store`: the flags of every command that has servers.
+//! `--param`, `--store` and `--database`: the flags of every command that has servers.
 
 use clap::Args;
 use revbench_model::Settings;
 use revbench_model::parameters::Parameter;
 use revbench_model::settings::SettingError;
-use revbench_runner::options::StoreChoice;
+use revbench_runner::options::{DatabaseChoice, StoreChoice};
+use revbench_store::DatabaseAddress;
+use revbench_store::database::find_programs;
+use revbench_strategies::StrategyKind;
 
-use crate::render::{BAD_VALUE, Mistake, Mistakes, UNKNOWN_NAME};
+use crate::render::{BAD_VALUE, CONFLICT, Failure, Mistake, Mistakes, UNKNOWN_NAME};
 use crate::{loopback, select};
 
 /// What `--store` takes beside an address.
@@ -19,6 +22,16 @@ const STORES: [(&str, StoreChoice); 4] = [
 
 /// Where the password of a server of one's own belongs.
 pub(crate) const PASSWORD_HELP: &str = "put it into the variable REVBENCH_STORE_PASSWORD";
+
+/// What `--database` takes beside an address.
+const DATABASES: [(&str, DatabaseChoice); 2] =
+    [("none", DatabaseChoice::None), ("postgres", DatabaseChoice::Postgres)];
+
+/// The address that `--database` takes.
+const DATABASE_URL: &str = "postgres://USER@HOST:PORT/DATABASE";
+
+/// Where the password of a database of one's own belongs.
+pub(crate) const DATABASE_PASSWORD_HELP: &str = "put it into the variable REVBENCH_DATABASE_PASSWORD";
 
 /// With what servers are started.
 #[derive(Clone, Debug, Args)]
@@ -38,6 +51,20 @@ pub(crate) struct ServerArgs {
         hide_env_values = true
     )]
     pub(crate) store: String,
+    /// The system's own database, for strategies that read one: none, postgres, or postgres://USER@HOST:PORT/DATABASE on
+    /// this machine
+    ///
+    /// 'postgres' starts a private Postgres from PATH or /usr/lib/postgresql, not as root, which waits for no disk and
+    /// is gone with the run. In a server of your own, tables go into the schema 'revbench'; its password goes into the
+    /// variable REVBENCH_DATABASE_PASSWORD.
+    #[arg(
+        long,
+        value_name = "DATABASE",
+        default_value = "none",
+        env = "REVBENCH_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) database: String,
 }
 
 /// `--param` flags, each tried on the settings it is for.
@@ -131,6 +158,95 @@ pub(crate) fn store_help(choice: &StoreChoice) -> Option<String> {
     }
 }
 
+/// The database of this word or address.
+pub(crate) fn database(text: &str) -> Result<DatabaseChoice, Mistake> {
+    if text.contains("://") {
+        return database_url(text);
+    }
+    let known = DATABASES.into_iter().find(|(word, _)| *word == text);
+    known.map(|(_, choice)| choice).ok_or_else(|| {
+        let words: Vec<&str> = DATABASES.iter().map(|(word, _)| *word).chain([DATABASE_URL]).collect();
+        Mistake::argument(BAD_VALUE, format!("unknown database '{text}'"), select::suggest(text, &words))
+    })
+}
+
+/// Somebody's database: on this machine, and without its password on the command line, where every user reads it.
+fn database_url(url: &str) -> Result<DatabaseChoice, Mistake> {
+    let address = DatabaseAddress::from_url(url).map_err(|error| {
+        let help = "write postgres://USER@127.0.0.1:5432/DATABASE";
+        Mistake::argument(BAD_VALUE, format!("wrong database address: {error}"), help)
+    })?;
+    if address.password.is_some() {
+        let message = "a password on the command line can be read by others";
+        return Err(Mistake::argument(BAD_VALUE, message, DATABASE_PASSWORD_HELP));
+    }
+    if !loopback::is_loopback_host(&address.host) {
+        let message = format!("database '{}' is not on this machine", address.host);
+        let help = "use 127.0.0.1, ::1 or localhost: distance comes from --store-rtt, where it is known";
+        return Err(Mistake::argument(BAD_VALUE, message, help));
+    }
+    let DatabaseAddress { host, port, user, database: name, .. } = address;
+    Ok(DatabaseChoice::Url { host, port, user, name, password: database_password() })
+}
+
+/// The password of a database of one's own; it is never saved.
+pub(crate) fn database_password() -> Option<String> {
+    std::env::var("REVBENCH_DATABASE_PASSWORD").ok().filter(|password| !password.is_empty())
+}
+
+/// The choice as `--database` takes it, without password.
+pub(crate) fn database_word(choice: &DatabaseChoice) -> String {
+    match choice {
+        DatabaseChoice::Url { host, port, user, name, .. } => {
+            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            format!("postgres://{user}@{host}:{port}/{name}")
+        }
+        named => DATABASES
+            .into_iter()
+            .find(|(_, choice)| choice == named)
+            .map_or_else(String::new, |(word, _)| word.to_owned()),
+    }
+}
+
+/// What to do about a database that does not answer.
+pub(crate) fn database_help(choice: &DatabaseChoice) -> Option<String> {
+    match choice {
+        DatabaseChoice::Url { user, port, name, .. } => Some(format!(
+            "try 'psql -h 127.0.0.1 -p {port} -U {user} {name}', or use one of our own with --database postgres"
+        )),
+        DatabaseChoice::Postgres => Some(
+            "'revbench doctor' says which Postgres is found; without one leave --database out".to_owned(),
+        ),
+        DatabaseChoice::None => None,
+    }
+}
+
+/// Is there a Postgres to start, if one is to be started? Said before anything is measured.
+///
+/// # Errors
+/// There is none, with what to install.
+pub(crate) fn check_database(choice: &DatabaseChoice) -> Result<(), Failure> {
+    match (choice, find_programs()) {
+        (DatabaseChoice::Postgres, Err(missing)) => {
+            Err(Failure { help: database_help(choice), ..Failure::environment(missing.to_string()) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A strategy that reads a database, named where there is none.
+///
+/// # Errors
+/// That is the mistake, with the flag that mends it.
+pub(crate) fn needs_database(strategy: StrategyKind, choice: &DatabaseChoice) -> Result<(), Mistake> {
+    if !strategy.needs_database() || *choice != DatabaseChoice::None {
+        return Ok(());
+    }
+    let message = format!("strategy '{}' reads a database, and there is none", strategy.name());
+    let help = format!("add --database postgres, or --database {DATABASE_URL} for a server of your own");
+    Err(Mistake::argument(CONFLICT, message, help))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +260,17 @@ mod tests {
         let url = store("redis://127.0.0.1:7000").unwrap();
         assert_eq!(store_word(&url), "redis://127.0.0.1:7000");
         assert!(store_help(&url).unwrap().contains("redis-server --port 7000"));
+    }
+
+    #[test]
+    fn words_of_databases_lead_back() {
+        for (word, choice) in DATABASES {
+            assert_eq!(database(word).ok(), Some(choice.clone()));
+            assert_eq!(database_word(&choice), word);
+        }
+        let url = database("postgres://ann@127.0.0.1:7000/shop").unwrap();
+        assert_eq!(database_word(&url), "postgres://ann@127.0.0.1:7000/shop");
+        assert!(database_help(&url).unwrap().contains("psql -h 127.0.0.1 -p 7000 -U ann shop"));
     }
 
     #[test]

@@ -187,6 +187,7 @@ fn documents(run: &str, details: Vec<CellDetail>) -> RunDocuments {
             settings: "no persistence".to_owned(),
             rtt_us: RoundTrip { asked: 500.0, p50: Some(507.0), p99: Some(540.0) },
         },
+        database: None,
         blocks: 1,
         noise_floor: None,
         cells: details.iter().map(|detail| detail.cell.clone()).collect(),

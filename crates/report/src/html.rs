@@ -115,7 +115,7 @@ fn page(docs: &RunDocuments) -> Page {
             machine.cores,
             summary.profile,
             words::blocks(summary.blocks).map_or_else(String::new, |blocks| format!(", {blocks}")),
-            words::store(&summary.store)
+            words::stores(summary)
         )),
         noise_floor: noise_floor::sentence(summary).map_or_else(String::new, |floor| unbroken(&floor)),
         warnings: words::warnings(summary),

@@ -1,7 +1,7 @@
 //! The tables behind the answer: claims, exposure, cost, validity, environment.
 
 use revbench_model::Orientation;
-use revbench_model::summary::{Cell, Cost, IntervalMs, Outcome, SeenBy, Staleness, Summary};
+use revbench_model::summary::{Cell, Cost, IntervalMs, Outcome, SeenBy, Staleness, Store, Summary};
 
 use crate::cross_checks::CrossChecks;
 use crate::figures::{self, bound, cost, counted, is_exact, judged, verdict_words};
@@ -245,13 +245,17 @@ fn tone(verdict: Option<revbench_model::summary::Verdict>) -> Tone {
     }
 }
 
+fn measured_distance(store: &Store) -> String {
+    match (store.rtt_us.p50, store.rtt_us.p99) {
+        (Some(p50), Some(p99)) => format!("p50 {}, p99 {}", duration_us(p50), duration_us(p99)),
+        _ => "not measured".to_owned(),
+    }
+}
+
 /// Where and with what the run was made.
 pub(crate) fn environment(summary: &Summary) -> Table {
     let (machine, store) = (&summary.machine, &summary.store);
-    let measured = match (store.rtt_us.p50, store.rtt_us.p99) {
-        (Some(p50), Some(p99)) => format!("p50 {}, p99 {}", duration_us(p50), duration_us(p99)),
-        _ => "not measured".to_owned(),
-    };
+    let measured = measured_distance(store);
     let mut table = Table::new("Environment of the run", &["what", "value"]);
     let rows = [
         ("profile", summary.profile.clone()),
@@ -274,7 +278,19 @@ pub(crate) fn environment(summary: &Summary) -> Table {
         let value = if value.is_empty() { number::NONE.to_owned() } else { value };
         table.push_plain([name.to_owned(), value]);
     }
+    for (name, value) in summary.database.iter().flat_map(database_rows) {
+        table.push_plain([name.to_owned(), value]);
+    }
     table
+}
+
+fn database_rows(database: &Store) -> [(&'static str, String); 4] {
+    [
+        ("database", format!("{} {}", database.kind, database.version).trim().to_owned()),
+        ("database settings", database.settings.clone()),
+        ("database round trip asked", duration_us(database.rtt_us.asked)),
+        ("database round trip measured", measured_distance(database)),
+    ]
 }
 
 #[cfg(test)]

@@ -68,18 +68,35 @@ pub(crate) fn warnings(summary: &Summary) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if summary.database.as_ref().is_some_and(|database| database.settings.contains("fsync off")) {
+        warnings.push(
+            "The database does not wait for its disk (fsync off): changes are acknowledged sooner than by one that keeps what it is told. Reads are as fast as they are."
+                .to_owned(),
+        );
+    }
     warnings
 }
 
 /// `store: embedded 1 at 507 µs (p99 540 µs)`.
 pub(crate) fn store(store: &Store) -> String {
+    format!("store: {}", at_its_distance(store))
+}
+
+/// Store and, where there is one, database.
+pub(crate) fn stores(summary: &Summary) -> String {
+    let database =
+        summary.database.as_ref().map(|database| format!(" · database: {}", at_its_distance(database)));
+    format!("{}{}", store(&summary.store), database.unwrap_or_default())
+}
+
+fn at_its_distance(store: &Store) -> String {
     let name = [store.kind.as_str(), store.version.as_str()].join(" ");
     let asked = duration_us(store.rtt_us.asked);
     match (store.rtt_us.p50, store.rtt_us.p99) {
         (Some(p50), Some(p99)) => {
-            format!("store: {} · round trip {} (p99 {})", name.trim(), duration_us(p50), duration_us(p99))
+            format!("{} · round trip {} (p99 {})", name.trim(), duration_us(p50), duration_us(p99))
         }
-        _ => format!("store: {} · round trip {asked} asked, not measured", name.trim()),
+        _ => format!("{} · round trip {asked} asked, not measured", name.trim()),
     }
 }
 
@@ -88,7 +105,7 @@ pub(crate) fn question_header(docs: &RunDocuments, question: &Question<'_>) -> S
     let rate = rate(docs, question).map_or_else(String::new, |rate| format!(" · {rate}"));
     let blocks = blocks(question.blocks).map_or_else(String::new, |blocks| format!(" · {blocks}"));
     let instances = question.instances();
-    format!("{}{rate}{blocks} · {instances} instances · {}", question.title(), store(&docs.summary.store))
+    format!("{}{rate}{blocks} · {instances} instances · {}", question.title(), stores(&docs.summary))
 }
 
 /// `10 blocks`; nothing for a run that measured everything once.

@@ -66,6 +66,7 @@ pub(crate) fn summary(
         version: plan.options.version.clone(),
         machine: manifest.machine.clone(),
         store: manifest.store.clone(),
+        database: manifest.database.clone(),
         blocks: plan.blocks,
         noise_floor: control.zip(twin).map(|(control, twin)| floor(control, twin)),
         cells,

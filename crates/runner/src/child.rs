@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use revbench_model::Settings;
-use revbench_store::StoreAddress;
 use revbench_store::child::bind_to_parent;
+use revbench_store::{DatabaseAddress, StoreAddress};
 use revbench_strategies::StrategyKind;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -37,6 +37,8 @@ pub enum ChildConfig {
         settings: Settings,
         /// The store, or the link in front of it.
         store: Option<StoreAddress>,
+        /// The database, or the link in front of it, where resource servers read one.
+        database: Option<DatabaseAddress>,
         /// The bearer token that administrators send.
         admin_token: String,
         /// The bearer token that resource servers send.
@@ -54,6 +56,8 @@ pub enum ChildConfig {
         settings: Settings,
         /// The store, or the link in front of it.
         store: Option<StoreAddress>,
+        /// The database, or the link in front of it, if its strategy reads one.
+        database: Option<DatabaseAddress>,
         /// The name that it gives itself in every answer.
         instance: String,
         /// Where it gets the keys that tokens are verified with, and asks about tokens if its strategy does: the

@@ -7,12 +7,14 @@ use std::time::Duration;
 use revbench_model::settings::Algorithm;
 use revbench_model::summary::Store;
 use revbench_model::target::Target;
-use revbench_store::StoreAddress;
+use revbench_store::database::Template;
 use revbench_store::private::random_password;
+use revbench_store::{DatabaseAddress, StoreAddress};
 use revbench_strategies::StrategyKind;
 use thiserror::Error;
 
 use crate::child::{Child, ChildConfig, SpawnError};
+use crate::database_setup::{DatabaseSetupError, RunningDatabase};
 use crate::machine::Placement;
 use crate::options::Options;
 use crate::plan::FleetPlan;
@@ -31,6 +33,9 @@ pub(crate) enum FleetError {
     /// Its store.
     #[error(transparent)]
     Store(#[from] StoreSetupError),
+    /// Its database.
+    #[error(transparent)]
+    Database(#[from] DatabaseSetupError),
     /// One of its servers.
     #[error("{role} did not start: {source}")]
     Spawn {
@@ -55,9 +60,20 @@ pub(crate) enum FleetError {
     Seed(Box<ureq::Error>),
 }
 
+/// What is found out or made once in a run, and serves all its fleets.
+#[derive(Default)]
+pub(crate) struct Once {
+    /// What the link takes by itself.
+    calibration: LinkCalibration,
+    /// What private databases are copies of.
+    template: Option<Template>,
+}
+
 /// A fleet that runs.
 pub(crate) struct Fleet {
     store: RunningStore,
+    /// Where the strategy reads one.
+    database: Option<RunningDatabase>,
     authority: Child,
     /// In front of the authority, for resource servers only.
     issuer_link: Option<Child>,
@@ -77,12 +93,27 @@ impl Fleet {
         options: &Options,
         placement: &Placement,
         program: &Path,
-        calibration: &mut LinkCalibration,
+        once: &mut Once,
     ) -> Result<Fleet, FleetError> {
         let cores = &placement.servers;
+        let Once { calibration, template } = once;
         let store = RunningStore::start(&options.store, options.store_rtt_us, cores, program, calibration)?;
-        let spawner =
-            Spawner { fleet, options, program, cores, store: store.address(), secrets: Secrets::new()? };
+        let database = match fleet.strategy.needs_database() {
+            true => {
+                let (choice, rtt_us) = (&options.database, options.store_rtt_us);
+                RunningDatabase::start(choice, rtt_us, cores, program, calibration, template)?
+            }
+            false => None,
+        };
+        let spawner = Spawner {
+            fleet,
+            options,
+            program,
+            cores,
+            store: store.address(),
+            database: database.as_ref().map(RunningDatabase::address),
+            secrets: Secrets::new()?,
+        };
         let authority = spawner.authority()?;
         let rtt_us = if fleet.strategy.asks_issuer() { options.store_rtt_us } else { 0.0 };
         let issuer_link = start_link(authority.address, rtt_us, cores, program, calibration)?;
@@ -93,7 +124,8 @@ impl Fleet {
         let instances = resources.iter().map(|child| child.address).zip(names).collect();
         let addresses = Addresses { authority: authority.address, instances };
         let admin_token = spawner.secrets.admin_token;
-        let mut started = Fleet { store, authority, issuer_link, resources, addresses, admin_token };
+        let mut started =
+            Fleet { store, database, authority, issuer_link, resources, addresses, admin_token };
         started.wait_until_ready()?;
         Ok(started)
     }
@@ -123,6 +155,11 @@ impl Fleet {
         &self.store.described
     }
 
+    /// Its database and the measured distance, where it has one.
+    pub(crate) fn database(&self) -> Option<&Store> {
+        self.database.as_ref().map(|database| &database.described)
+    }
+
     /// How the driver speaks to it.
     pub(crate) fn target(&self) -> Target {
         Target::built_in(&self.admin_token)
@@ -135,6 +172,7 @@ impl Fleet {
         processes.extend(self.resources.iter().map(|child| served(Role::Resource, child)));
         let silent = |(role, pid)| Process { role, pid, metrics: None };
         processes.extend(self.store.processes().into_iter().map(silent));
+        processes.extend(self.database.iter().flat_map(RunningDatabase::processes).map(silent));
         processes.extend(self.issuer_link.iter().map(|link| silent((Role::Link, link.pid))));
         processes
     }
@@ -158,8 +196,9 @@ impl Fleet {
 
     /// The first process that is gone, in words; `None` while all live.
     pub(crate) fn dead(&mut self) -> Option<String> {
-        if let Some(dead) = self.store.dead() {
-            return Some(dead);
+        let dead = self.store.dead().or_else(|| self.database.as_mut()?.dead());
+        if dead.is_some() {
+            return dead;
         }
         let gone = |role: Role, child: &mut Child| {
             child.exited().map(|how| format!("the {} died: {how}", role.name()))
@@ -193,6 +232,7 @@ struct Spawner<'a> {
     program: &'a Path,
     cores: &'a [usize],
     store: StoreAddress,
+    database: Option<DatabaseAddress>,
     secrets: Secrets,
 }
 
@@ -202,6 +242,7 @@ impl Spawner<'_> {
             strategy: self.fleet.strategy,
             settings: self.fleet.settings.clone(),
             store: Some(self.store.clone()),
+            database: self.database.clone(),
             admin_token: self.secrets.admin_token.clone(),
             resource_token: self.secrets.resource_token.clone(),
             hmac_secret: self.hmac_secret(),
@@ -215,6 +256,7 @@ impl Spawner<'_> {
             strategy: self.fleet.strategy,
             settings: self.fleet.settings.clone(),
             store: Some(self.store.clone()),
+            database: self.database.clone(),
             instance: instance_name(number),
             authority,
             resource_token: self.secrets.resource_token.clone(),

@@ -8,6 +8,7 @@ pub mod calibrate;
 mod cells;
 pub mod child;
 mod clock;
+mod database_setup;
 mod fleet;
 mod hgrm;
 mod history_file;

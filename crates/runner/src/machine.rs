@@ -86,6 +86,19 @@ pub fn steal_jiffies() -> (u64, u64) {
     (fields.iter().take(8).sum(), fields.get(7).copied().unwrap_or(0))
 }
 
+/// The processes that this one has started and that still are.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// Memory that a process shares with nobody, bytes; 0 once it is gone.
+pub(crate) fn private_bytes(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0) * 1_024
+}
+
 /// Resident memory of a process, bytes; 0 once it is gone.
 pub fn resident_bytes(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();

@@ -27,6 +27,7 @@ pub fn new(plan: &RunPlan, run: String) -> Manifest {
         options: plan.options.clone(),
         machine: machine::describe(&Placement::of_this_process()),
         store: Store::default(),
+        database: None,
         planned_rate_per_s: plan.fleets.first().map(|fleet| fleet.sizes.rate_per_s),
         scenarios: plan.scenarios.iter().map(scenario_prose).collect(),
         strategies: plan.options.strategies.iter().map(|&strategy| strategy_card(strategy)).collect(),

@@ -18,7 +18,10 @@ pub struct Options {
     pub params: Vec<(String, String)>,
     /// Which store.
     pub store: StoreChoice,
-    /// Round trip to the store, µs; 0 leaves the link out.
+    /// Which database of the system's own.
+    #[serde(default)]
+    pub database: DatabaseChoice,
+    /// Round trip to the store and to the database, µs; 0 leaves the link out.
     pub store_rtt_us: f64,
     /// Background requests per second, where the profile's is overridden.
     pub rate_per_s: Option<f64>,
@@ -70,6 +73,31 @@ pub enum StoreChoice {
         host: String,
         /// Port.
         port: u16,
+        /// Password; not saved.
+        #[serde(skip)]
+        password: Option<String>,
+    },
+}
+
+/// Which database a run uses, for strategies that read one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseChoice {
+    /// None: those strategies are left out.
+    #[default]
+    None,
+    /// A private Postgres; not found is an error.
+    Postgres,
+    /// Somebody's Postgres on this machine. The password is not kept.
+    Url {
+        /// Host.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Who signs in.
+        user: String,
+        /// The database there; tables go into a schema of their own.
+        name: String,
         /// Password; not saved.
         #[serde(skip)]
         password: Option<String>,

@@ -20,6 +20,8 @@ pub(crate) enum Role {
     Resource,
     /// Keeps the state.
     Store,
+    /// Works for a database, with whose first process it shares most of its memory.
+    Backend,
     /// Adds distance.
     Link,
 }
@@ -31,6 +33,7 @@ impl Role {
             Role::Authority => "authority",
             Role::Resource => "resource server",
             Role::Store => "store",
+            Role::Backend => "database process",
             Role::Link => "link",
         }
     }
@@ -71,7 +74,11 @@ impl Reading {
                 None => Counters::default(),
             };
             let cpu_ns = clock::process_cpu_ns(process.pid)?;
-            Some(ProcessReading { cpu_ns, resident_bytes: machine::resident_bytes(process.pid), counters })
+            let resident_bytes = match process.role {
+                Role::Backend => machine::private_bytes(process.pid),
+                _ => machine::resident_bytes(process.pid),
+            };
+            Some(ProcessReading { cpu_ns, resident_bytes, counters })
         };
         Reading { processes: processes.iter().map(read).collect(), jiffies: machine::steal_jiffies() }
     }
@@ -108,7 +115,7 @@ pub(crate) fn usage(processes: &[Process], from: &Reading, to: &Reading) -> Usag
                 usage.resource_memory_bytes += after.resident_bytes;
                 usage.resource = Counters::sum([&usage.resource, &counted]);
             }
-            Role::Store => {
+            Role::Store | Role::Backend => {
                 usage.store_cpu_ns += cpu_ns;
                 usage.store_memory_bytes += after.resident_bytes;
             }

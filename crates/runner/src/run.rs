@@ -13,12 +13,11 @@ use revbench_oracle::blocks::Recorded;
 use revbench_strategies::Family;
 use thiserror::Error;
 
-use crate::fleet::{Fleet, FleetError};
+use crate::fleet::{Fleet, FleetError, Once};
 use crate::judging::Judging;
 use crate::machine::{Placement, allowed_cores, pin_this_thread};
 use crate::plan::{FleetPlan, RunPlan};
 use crate::run_dir::{FleetEntry, Manifest, RunDir, RunDirError};
-use crate::store_setup::LinkCalibration;
 use crate::{clock, history_file, readings, subjects};
 
 /// What happens while a run goes on; whoever shows it decides how.
@@ -37,6 +36,8 @@ pub enum Event<'a> {
     },
     /// The store is known: its kind, version and distance.
     StoreReady(&'a revbench_model::summary::Store),
+    /// The database is known: its kind, version and distance.
+    DatabaseReady(&'a revbench_model::summary::Store),
     /// The driver's counters, several times a second.
     Progress {
         /// The counters.
@@ -71,7 +72,7 @@ pub enum RunError {
     RunDir(#[from] RunDirError),
     /// The run's earlier cells were measured on another store.
     #[error(
-        "this run was measured on {was} so far, and would go on with {is}; use --store to start a run of its own"
+        "this run was measured on {was} so far, and would go on with {is}; start a run of its own on that"
     )]
     OtherStore {
         /// The manifest's.
@@ -102,7 +103,7 @@ struct Run<'a> {
     placement: Placement,
     watcher: &'a mut dyn FnMut(Event<'_>),
     judging: Judging<'a>,
-    calibration: LinkCalibration,
+    once: Once,
 }
 
 /// Measures every fleet of the plan that has left no record yet.
@@ -125,8 +126,8 @@ pub fn run(
     let todo = missing(plan, dir)?;
     let mut judging = Judging::new(plan, dir);
     judging.all(watcher)?;
-    let calibration = LinkCalibration::default();
-    let mut run = Run { plan, dir, manifest, context, placement, watcher, judging, calibration };
+    let once = Once::default();
+    let mut run = Run { plan, dir, manifest, context, placement, watcher, judging, once };
     run.dir.write_manifest(&run.manifest)?;
     let mut lost = None;
     for (number, fleet) in todo.iter().enumerate() {
@@ -210,8 +211,9 @@ impl<'a> Run<'a> {
     fn fleet(&mut self, fleet: &FleetPlan) -> Result<(), Fault> {
         let options = &self.plan.options;
         let program = self.context.program;
-        let mut running = Fleet::start(fleet, options, &self.placement, program, &mut self.calibration)?;
+        let mut running = Fleet::start(fleet, options, &self.placement, program, &mut self.once)?;
         self.same_store(running.store())?;
+        self.same_database(running.database())?;
         let target = running.target();
         let (plan, seeds) = subjects::driver_plan(
             fleet,
@@ -243,12 +245,20 @@ impl<'a> Run<'a> {
             (self.watcher)(Event::StoreReady(&self.manifest.store));
             return Ok(());
         }
-        if (&known.kind, &known.version) == (&store.kind, &store.version) {
-            return Ok(());
+        same(known, store)
+    }
+
+    /// One database too, from the first fleet on that has one.
+    fn same_database(&mut self, database: Option<&Store>) -> Result<(), Fault> {
+        let Some(database) = database else { return Ok(()) };
+        match &self.manifest.database {
+            None => {
+                let known = self.manifest.database.insert(database.clone());
+                (self.watcher)(Event::DatabaseReady(known));
+                Ok(())
+            }
+            Some(known) => same(known, database),
         }
-        let (was, is) =
-            (format!("{} {}", known.kind, known.version), format!("{} {}", store.kind, store.version));
-        Err(Fault::OtherStore { was, is })
     }
 
     /// Drives the plan on the driver's core, and reads the processes from this thread meanwhile.
@@ -320,6 +330,15 @@ impl<'a> Run<'a> {
         self.dir.write_record(fleet, &recorded)?;
         Ok(self.judging.strategy_of(fleet, self.watcher)?)
     }
+}
+
+/// What a run was measured on so far must be what it goes on with.
+fn same(known: &Store, now: &Store) -> Result<(), Fault> {
+    if (&known.kind, &known.version) == (&now.kind, &now.version) {
+        return Ok(());
+    }
+    let name = |store: &Store| format!("{} {}", store.kind, store.version);
+    Err(Fault::OtherStore { was: name(known), is: name(now) })
 }
 
 /// Seconds left of the slices; all of them before the clock starts.

@@ -62,6 +62,9 @@ pub struct Manifest {
     pub machine: Machine,
     /// The store, once it is known.
     pub store: Store,
+    /// The database, once a fleet has had one.
+    #[serde(default)]
+    pub database: Option<Store>,
     /// Background requests per second as planned; what was sent varies around it.
     #[serde(default)]
     pub planned_rate_per_s: Option<f64>,

@@ -17,7 +17,7 @@ use crate::options::StoreChoice;
 use crate::readings::Role;
 
 /// Pings per measurement of the distance.
-const SAMPLES: usize = 200;
+pub(crate) const SAMPLES: usize = 200;
 /// How long before a chunk is due the link stops sleeping. It shares its core with the servers, which a
 /// longer spin would rob.
 const LINK_SPIN_NS: u64 = 20_000;
@@ -43,7 +43,7 @@ pub(crate) enum StoreSetupError {
     #[error("the store cannot be used: {0}")]
     Unusable(StoreError),
     /// A host that has no address.
-    #[error("the store's host '{host}' has no address: {reason}")]
+    #[error("host '{host}' has no address: {reason}")]
     Host {
         /// As given.
         host: String,
@@ -69,7 +69,9 @@ impl LinkCalibration {
     ) -> Result<(), StoreSetupError> {
         let direct = ping(store, SAMPLES)?;
         let uncompensated = LinkCalibration::default();
-        let Some(link) = start_link(resolve(store)?, rtt_us, cores, program, &uncompensated)? else {
+        let Some(link) =
+            start_link(resolve(&store.host, store.port)?, rtt_us, cores, program, &uncompensated)?
+        else {
             return Ok(());
         };
         let linked = ping(&behind(&link, store), SAMPLES)?;
@@ -111,7 +113,7 @@ impl RunningStore {
         if rtt_us > 0.0 && calibration.overhead_ns.is_none() {
             calibration.measure(direct, rtt_us, cores, program)?;
         }
-        let link = start_link(resolve(direct)?, rtt_us, cores, program, calibration)?;
+        let link = start_link(resolve(&direct.host, direct.port)?, rtt_us, cores, program, calibration)?;
         let address = match &link {
             Some(link) => behind(link, direct),
             None => direct.clone(),
@@ -160,7 +162,7 @@ impl Server {
 /// A server of somebody else's is not our child: only a connection tells whether it is still there.
 fn unreachable(address: &StoreAddress) -> Option<String> {
     let gone = |why: &dyn std::fmt::Display| Some(format!("the store at {address} is gone: {why}"));
-    match resolve(address) {
+    match resolve(&address.host, address.port) {
         Ok(to) => TcpStream::connect_timeout(&to, CONNECT_WITHIN).err().and_then(|error| gone(&error)),
         Err(error) => gone(&error),
     }
@@ -267,12 +269,15 @@ fn ping(address: &StoreAddress, samples: usize) -> Result<RoundTripStats, StoreS
     measure_round_trip(address, samples).map_err(StoreSetupError::Unusable)
 }
 
-fn resolve(address: &StoreAddress) -> Result<SocketAddr, StoreSetupError> {
-    if let Ok(ip) = address.host.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, address.port));
+/// Where a host of this name listens.
+///
+/// # Errors
+/// It has no address.
+pub(crate) fn resolve(host: &str, port: u16) -> Result<SocketAddr, StoreSetupError> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, port));
     }
-    let fail = |reason: String| StoreSetupError::Host { host: address.host.clone(), reason };
-    let mut found =
-        (address.host.as_str(), address.port).to_socket_addrs().map_err(|e| fail(e.to_string()))?;
+    let fail = |reason: String| StoreSetupError::Host { host: host.to_owned(), reason };
+    let mut found = (host, port).to_socket_addrs().map_err(|e| fail(e.to_string()))?;
     found.next().ok_or_else(|| fail("the resolver gave none".to_owned()))
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::HeaderValue;
 use revbench_model::settings::Algorithm;
-use revbench_store::{Client, Limits, StoreAddress};
+use revbench_store::{Client, DatabaseAddress, Limits, StoreAddress};
 use revbench_strategies::cached_introspection::AnswerCache;
 use revbench_strategies::cached_lookup::FactCache;
 use revbench_strategies::introspection::Itself;
 use revbench_strategies::{
-    AllowList, CachedIntrospection, CachedLookup, DenyAllAfterChange, DenyAndRefresh, DenyList, Floor,
-    Introspection, Lookup, NoCheck, Push, RefreshRotation, ShortTtl, Strategy, StrategyKind, TokenVersion,
-    ValidAfter,
+    AllowList, CachedIntrospection, CachedLookup, Database, DenyAllAfterChange, DenyAndRefresh, DenyList,
+    Floor, Introspection, Lookup, NoCheck, Push, RefreshRotation, ShortTtl, Strategy, StrategyKind,
+    TokenVersion, ValidAfter,
 };
 use tokio::sync::OnceCell;
 
@@ -123,10 +123,21 @@ async fn connect(address: &StoreAddress, limits: Limits, process: &Process) -> R
     Ok(client)
 }
 
+async fn connect_database(
+    address: &DatabaseAddress,
+    limits: Limits,
+    process: &Process,
+) -> Result<Database, ServerError> {
+    let database = Database::connect(address, limits, issuer()).await?;
+    process.register_database(database.client());
+    Ok(database)
+}
+
 /// What all threads of an authority are made from.
 struct AuthorityPlan {
     kind: StrategyKind,
     store: StoreAddress,
+    database: Option<DatabaseAddress>,
     shared: Arc<authority::Shared>,
     prepared: OnceCell<()>,
 }
@@ -137,12 +148,16 @@ impl AuthorityPlan {
             strategy: kind,
             settings,
             store,
+            database,
             admin_token,
             resource_token,
             name,
             hs256_secret,
         } = config;
         let store = store.ok_or(ServerError::StoreNeeded { who: "the authority", strategy: kind })?;
+        if database.is_none() && kind.needs_database() {
+            return Err(ServerError::DatabaseNeeded { who: "the authority", strategy: kind });
+        }
         if settings.algorithm == Algorithm::HS256 && hs256_secret.is_none() {
             return Err(ServerError::SecretNeeded);
         }
@@ -151,7 +166,7 @@ impl AuthorityPlan {
         let name = name_value(&name)?;
         let shared = authority::Shared::new(settings, admin_token, resource_token, name, key, verifier);
         let shared = Arc::new(shared);
-        Ok(AuthorityPlan { kind, store, shared, prepared: OnceCell::new() })
+        Ok(AuthorityPlan { kind, store, database, shared, prepared: OnceCell::new() })
     }
 
     async fn worker(&self) -> Result<Worker, ServerError> {
@@ -183,6 +198,17 @@ impl AuthorityPlan {
                 let strategy = CachedLookup::new(client.clone(), meters, settings, cache);
                 self.with(client, strategy).await
             }
+            StrategyKind::LookupPostgres => {
+                let database = self.needed_database().await?;
+                let strategy = Lookup::new(database.clone(), meters, settings);
+                self.with_database(client, Some(database), strategy).await
+            }
+            StrategyKind::CachedLookupPostgres => {
+                let database = self.needed_database().await?;
+                let cache = Arc::new(FactCache::new(settings.cache_ttl_ms, settings));
+                let strategy = CachedLookup::new(database.clone(), meters, settings, cache);
+                self.with_database(client, Some(database), strategy).await
+            }
             StrategyKind::Push => {
                 let cache = Arc::new(FactCache::new(settings.backstop_ms, settings));
                 let strategy = Push::new(client.clone(), meters, settings, cache);
@@ -202,10 +228,33 @@ impl AuthorityPlan {
         }
     }
 
+    /// The thread's own connection to the database, where there is one.
+    async fn database(&self) -> Result<Option<Database>, ServerError> {
+        match &self.database {
+            Some(address) => {
+                connect_database(address, authority_limits(), &self.shared.process).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn needed_database(&self) -> Result<Database, ServerError> {
+        Ok(self.database().await?.expect("checked when the plan was made"))
+    }
+
     async fn with<S: Strategy + Clone>(&self, client: Client, strategy: S) -> Result<Worker, ServerError> {
+        self.with_database(client, self.database().await?, strategy).await
+    }
+
+    async fn with_database<S: Strategy + Clone>(
+        &self,
+        client: Client,
+        database: Option<Database>,
+        strategy: S,
+    ) -> Result<Worker, ServerError> {
         self.prepared.get_or_try_init(|| strategy.prepare(clock::now())).await?;
         let background = background(strategy.clone());
-        let authority = Authority { shared: self.shared.clone(), client, strategy };
+        let authority = Authority { shared: self.shared.clone(), client, database, strategy };
         Ok(Worker { router: authority::routes(Arc::new(authority)), background: Box::pin(background) })
     }
 }
@@ -232,6 +281,9 @@ impl ResourcePlan {
         let kind = config.strategy;
         if config.store.is_none() && needs_store(&config) {
             return Err(ServerError::StoreNeeded { who: "a resource server", strategy: kind });
+        }
+        if config.database.is_none() && kind.needs_database() {
+            return Err(ServerError::DatabaseNeeded { who: "a resource server", strategy: kind });
         }
         let cache_ttl_ms = match config.mutant {
             Some(mutant @ Mutant::CacheAgeDoubled) if kind != StrategyKind::CachedLookup => {
@@ -270,6 +322,13 @@ impl ResourcePlan {
         }
     }
 
+    /// The thread's own connection to the database.
+    async fn database(&self) -> Result<Database, ServerError> {
+        let ResourceConfig { database, settings, .. } = &self.config;
+        let address = database.as_ref().expect("checked when the plan was made");
+        connect_database(address, resource_limits(settings), &self.process).await
+    }
+
     /// The thread's own way to the issuer.
     fn issuer(&self) -> Result<IssuerClient, ServerError> {
         let ResourceConfig { strategy, settings, issuer, .. } = &self.config;
@@ -304,6 +363,15 @@ impl ResourcePlan {
             }
             StrategyKind::CachedLookup => {
                 let strategy = CachedLookup::new(store(), meters, settings, self.cache.clone());
+                self.with(client, strategy)
+            }
+            StrategyKind::LookupPostgres => {
+                let strategy = Lookup::new(self.database().await?, meters, settings);
+                self.with(client, strategy)
+            }
+            StrategyKind::CachedLookupPostgres => {
+                let database = self.database().await?;
+                let strategy = CachedLookup::new(database, meters, settings, self.cache.clone());
                 self.with(client, strategy)
             }
             StrategyKind::Push => {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use revbench_model::settings::Algorithm;
 use revbench_model::{Issuer, Settings};
-use revbench_store::{Limits, StoreAddress};
+use revbench_store::{DatabaseAddress, Limits, StoreAddress};
 use revbench_strategies::StrategyKind;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct AuthorityConfig {
     pub settings: Settings,
     /// Where the truth is kept; an authority cannot do without.
     pub store: Option<StoreAddress>,
+    /// Where the truth is kept too, where resource servers read it there.
+    #[serde(default)]
+    pub database: Option<DatabaseAddress>,
     /// Bearer token of `/admin/…` and `/introspect`.
     pub admin_token: String,
     /// Bearer token of resource servers, for `/introspect` and nothing else.
@@ -50,6 +53,9 @@ pub struct ResourceConfig {
     pub settings: Settings,
     /// What the strategy reads; floor, control and short life need none.
     pub store: Option<StoreAddress>,
+    /// The system's own database, for strategies that read it.
+    #[serde(default)]
+    pub database: Option<DatabaseAddress>,
     /// Its name in `x-instance`.
     pub instance: String,
     /// Broken on purpose.
@@ -133,6 +139,8 @@ pub(crate) fn reads_store(kind: StrategyKind) -> bool {
         | StrategyKind::None
         | StrategyKind::ShortTtl
         | StrategyKind::RefreshRotation
+        | StrategyKind::LookupPostgres
+        | StrategyKind::CachedLookupPostgres
         | StrategyKind::Introspection
         | StrategyKind::CachedIntrospection => false,
         StrategyKind::DenyList
@@ -157,6 +165,14 @@ pub enum ServerError {
         /// The strategy.
         strategy: StrategyKind,
     },
+    /// A database is needed and none is named.
+    #[error("{who} of strategy '{}' needs a database and was given none", .strategy.name())]
+    DatabaseNeeded {
+        /// Authority or resource server.
+        who: &'static str,
+        /// The strategy.
+        strategy: StrategyKind,
+    },
     /// The issuer is asked and none is named.
     #[error("a resource server of strategy '{}' asks the issuer and was told of none", .strategy.name())]
     IssuerNeeded {
@@ -166,6 +182,9 @@ pub enum ServerError {
     /// The store cannot be used.
     #[error("the store cannot be used: {0}")]
     Store(#[from] revbench_store::StoreError),
+    /// The database cannot be used.
+    #[error("the database cannot be used: {0}")]
+    Database(#[from] revbench_store::DatabaseError),
     /// What must be in the store beforehand could not be written.
     #[error("preparing the store failed: {0}")]
     Prepare(#[from] revbench_strategies::Unavailable),
@@ -234,6 +253,7 @@ mod tests {
             strategy: StrategyKind::CachedLookup,
             settings: Settings::default(),
             store: Some(StoreAddress { host: "127.0.0.1".into(), port: 1, password: Some("p".into()) }),
+            database: DatabaseAddress::from_url("postgres://ann:p@127.0.0.1:2/d").ok(),
             instance: "r0".into(),
             mutant: Some(Mutant::CacheAgeDoubled),
             keys: KeySource::JwksUrl("http://127.0.0.1:1/.well-known/jwks.json".into()),
@@ -243,5 +263,6 @@ mod tests {
         let read: ResourceConfig = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
         assert_eq!((read.store, read.issuer), (config.store, config.issuer));
+        assert_eq!(read.database.map(|database| database.port), Some(2));
     }
 }

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use revbench_model::Reason;
 use revbench_model::counters::name;
 use revbench_store::Client;
+use revbench_store::database::DatabaseClient;
 use revbench_strategies::{Meters, Spent, Totals};
 
-/// Counters of a process. Each thread has its own store client; the page adds them up.
+/// Counters of a process. Each thread has clients of its own; the page adds them up, whatever they speak to: an operation
+/// is one of the store or one of the database.
 #[derive(Default)]
 pub(crate) struct Process {
     pub(crate) meters: Arc<Meters>,
     clients: Mutex<Vec<Client>>,
+    databases: Mutex<Vec<DatabaseClient>>,
     pub(crate) writes: AtomicU64,
     pub(crate) tokens_issued: AtomicU64,
     pub(crate) changes: AtomicU64,
@@ -23,6 +26,11 @@ impl Process {
     /// Lets the page count this client's work.
     pub(crate) fn register(&self, client: &Client) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client.clone());
+    }
+
+    /// Lets the page count this client's work too.
+    pub(crate) fn register_database(&self, client: &DatabaseClient) {
+        self.databases.lock().unwrap_or_else(PoisonError::into_inner).push(client.clone());
     }
 
     /// A decision was made, and spent this.
@@ -37,6 +45,10 @@ impl Process {
         for client in self.clients.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             operations += client.operations();
             round_trips += client.round_trips();
+        }
+        for database in self.databases.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            operations += database.operations();
+            round_trips += database.round_trips();
         }
         let Totals { decisions, spent, messages } = self.meters.totals();
         let mut page = String::new();

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::under_fault::{ClaimedUnderFault, UnderFault};
 use crate::{
-    allow_list, cached_introspection, cached_lookup, deny_and_refresh, deny_list, floor, introspection,
-    lookup, none, push, refresh_rotation, short_ttl, token_version, valid_after,
+    allow_list, cached_introspection, cached_lookup, cached_lookup_postgres, deny_and_refresh, deny_list,
+    floor, introspection, lookup, lookup_postgres, none, push, refresh_rotation, short_ttl, token_version,
+    valid_after,
 };
 
 /// Every strategy there is, in the order of the tables: floor and control first.
@@ -32,6 +33,10 @@ pub enum StrategyKind {
     Lookup,
     /// The same, cached for a while.
     CachedLookup,
+    /// The permissions, looked up in the system's own database by the provider's subject.
+    LookupPostgres,
+    /// The same, cached for a while.
+    CachedLookupPostgres,
     /// A deny list whose refusal invites the client to renew.
     DenyAndRefresh,
     /// A list of the tokens that are honoured, in a shared store.
@@ -50,7 +55,7 @@ pub enum StrategyKind {
 
 impl StrategyKind {
     /// Every strategy, in the order of the tables.
-    pub const ALL: [StrategyKind; 14] = [
+    pub const ALL: [StrategyKind; 16] = [
         StrategyKind::Floor,
         StrategyKind::None,
         StrategyKind::ShortTtl,
@@ -58,6 +63,8 @@ impl StrategyKind {
         StrategyKind::TokenVersion,
         StrategyKind::Lookup,
         StrategyKind::CachedLookup,
+        StrategyKind::LookupPostgres,
+        StrategyKind::CachedLookupPostgres,
         StrategyKind::DenyAndRefresh,
         StrategyKind::AllowList,
         StrategyKind::ValidAfter,
@@ -88,6 +95,8 @@ impl StrategyKind {
             StrategyKind::TokenVersion => "token-version",
             StrategyKind::Lookup => "lookup",
             StrategyKind::CachedLookup => "cached-lookup",
+            StrategyKind::LookupPostgres => "lookup-postgres",
+            StrategyKind::CachedLookupPostgres => "cached-lookup-postgres",
             StrategyKind::DenyAndRefresh => "deny-and-refresh",
             StrategyKind::AllowList => "allow-list",
             StrategyKind::ValidAfter => "valid-after",
@@ -113,6 +122,8 @@ impl StrategyKind {
             StrategyKind::TokenVersion => &token_version::CARD,
             StrategyKind::Lookup => &lookup::CARD,
             StrategyKind::CachedLookup => &cached_lookup::CARD,
+            StrategyKind::LookupPostgres => &lookup_postgres::CARD,
+            StrategyKind::CachedLookupPostgres => &cached_lookup_postgres::CARD,
             StrategyKind::DenyAndRefresh => &deny_and_refresh::CARD,
             StrategyKind::AllowList => &allow_list::CARD,
             StrategyKind::ValidAfter => &valid_after::CARD,
@@ -125,7 +136,19 @@ impl StrategyKind {
 
     /// Does it keep answers that `serve-stale` can go on with?
     pub fn keeps_answers(self) -> bool {
-        matches!(self, StrategyKind::CachedLookup | StrategyKind::CachedIntrospection | StrategyKind::Push)
+        matches!(
+            self,
+            StrategyKind::CachedLookup
+                | StrategyKind::CachedLookupPostgres
+                | StrategyKind::CachedIntrospection
+                | StrategyKind::Push
+        )
+    }
+
+    /// Do its resource servers read a database of the system's own? Then there must be one (`--database`), and the
+    /// authority writes changes there too.
+    pub fn needs_database(self) -> bool {
+        matches!(self, StrategyKind::LookupPostgres | StrategyKind::CachedLookupPostgres)
     }
 
     /// Do its resource servers ask the authority while they decide? Then the way there has a distance too.
@@ -255,8 +278,10 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
         StrategyKind::ShortTtl => short_ttl::claim(settings, question),
         StrategyKind::DenyList => deny_list::claim(settings, question),
         StrategyKind::TokenVersion => token_version::claim(settings, question),
-        StrategyKind::Lookup => lookup::claim(),
-        StrategyKind::CachedLookup => cached_lookup::claim(settings, question),
+        StrategyKind::Lookup | StrategyKind::LookupPostgres => lookup::claim(),
+        StrategyKind::CachedLookup | StrategyKind::CachedLookupPostgres => {
+            cached_lookup::claim(settings, question)
+        }
         StrategyKind::DenyAndRefresh => deny_and_refresh::claim(settings, question),
         StrategyKind::AllowList => allow_list::claim(settings, question),
         StrategyKind::ValidAfter => valid_after::claim(settings, question),
@@ -286,7 +311,11 @@ fn no_word_for_everyone(kind: StrategyKind) -> &'static str {
         StrategyKind::ValidAfter => {
             "cut-offs are kept by subject and session; everyone would be one for each"
         }
-        StrategyKind::Lookup | StrategyKind::CachedLookup | StrategyKind::Push => {
+        StrategyKind::Lookup
+        | StrategyKind::CachedLookup
+        | StrategyKind::LookupPostgres
+        | StrategyKind::CachedLookupPostgres
+        | StrategyKind::Push => {
             "permissions are read from each subject's record; everyone would be a write for each"
         }
         StrategyKind::Introspection | StrategyKind::CachedIntrospection => {
@@ -338,7 +367,9 @@ fn meaningless(question: &Question) -> Option<&'static str> {
 pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
     match kind {
         StrategyKind::ShortTtl | StrategyKind::RefreshRotation => Some(settings.token_ttl_ms as f64),
-        StrategyKind::CachedLookup | StrategyKind::CachedIntrospection => Some(settings.cache_ttl_ms as f64),
+        StrategyKind::CachedLookup
+        | StrategyKind::CachedLookupPostgres
+        | StrategyKind::CachedIntrospection => Some(settings.cache_ttl_ms as f64),
         StrategyKind::Push => Some(settings.backstop_ms as f64),
         _ => None,
     }
@@ -437,6 +468,10 @@ mod tests {
         check(StrategyKind::Lookup, &grant, Some(0.0));
         check(StrategyKind::CachedLookup, &revoke, Some(1_500.0));
         check(StrategyKind::CachedLookup, &grant, Some(1_500.0));
+        check(StrategyKind::LookupPostgres, &revoke, Some(0.0));
+        check(StrategyKind::LookupPostgres, &grant, Some(0.0));
+        check(StrategyKind::CachedLookupPostgres, &revoke, Some(1_500.0));
+        check(StrategyKind::CachedLookupPostgres, &grant, Some(1_500.0));
         check(StrategyKind::Push, &revoke, Some(2_500.0));
         check(StrategyKind::Push, &grant, Some(2_500.0));
         check(StrategyKind::Introspection, &revoke, Some(0.0));

@@ -7,6 +7,7 @@
 pub mod allow_list;
 pub mod cached_introspection;
 pub mod cached_lookup;
+pub mod cached_lookup_postgres;
 pub mod database;
 pub mod deny_and_refresh;
 pub mod deny_list;
@@ -14,6 +15,7 @@ pub mod floor;
 pub mod introspection;
 pub mod kind;
 pub mod lookup;
+pub mod lookup_postgres;
 pub mod meters;
 pub mod mutant;
 pub mod none;

@@ -10,6 +10,8 @@ use revbench_model::duration::format_ms;
 use revbench_model::time::ns_to_ms;
 use revbench_runner::machine::{allowed_cores, steal_jiffies};
 use revbench_runner::self_test::timer_lateness;
+use revbench_store::database::find_programs;
+use revbench_strategies::StrategyKind;
 use serde::Serialize;
 
 use crate::console::Console;
@@ -219,25 +221,26 @@ fn store_server() -> Check {
 }
 
 fn postgres() -> Check {
-    let found = find_on_path("postgres").or_else(distribution_postgres);
-    match found.and_then(|program| version_of(&program, "postgres")) {
-        Some(version) => {
-            Check::new("postgres", State::Ok, format!("{version} found, not used by this version"), "")
+    let folder = find_programs();
+    let version = folder.as_ref().ok().and_then(|folder| version_of(&folder.join("postgres"), "postgres"));
+    let names: Vec<&str> =
+        StrategyKind::ALL.into_iter().filter(|kind| kind.needs_database()).map(StrategyKind::name).collect();
+    let (names, of) = (names.join(" and "), "for --database postgres");
+    match (version, folder) {
+        (Some(version), _) => Check::new("postgres", State::Ok, format!("{version} {of}"), ""),
+        (None, Ok(folder)) => {
+            let found = format!("the one in {} does not say its version", folder.display());
+            Check::new("postgres", State::Warn, found, &format!("{names} cannot be run before it works"))
         }
-        None => Check::new("postgres", State::Ok, "not found, not used by this version", ""),
+        (None, Err(missing)) => {
+            Check::new("postgres", State::Warn, missing.to_string(), &format!("{names} cannot be run before"))
+        }
     }
 }
 
 fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
-}
-
-/// Debian and its kin keep the server off PATH.
-fn distribution_postgres() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let programs = versions.flatten().map(|version| version.path().join("bin/postgres"));
-    programs.filter(|program| program.is_file()).max()
 }
 
 fn version_of(program: &PathBuf, name: &str) -> Option<String> {

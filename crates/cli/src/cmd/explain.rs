@@ -241,7 +241,7 @@ fn scenario_text(scenario: &Scenario, at: &Circumstances) -> String {
     for kind in StrategyKind::ALL {
         let json = claim_json(kind, at, &question_of(scenario, kind, at), scenario.stream);
         let claim = claim_text(&ClaimJson { window: None, ..json });
-        let _ = writeln!(text, "  {:<18} {claim}", kind.name());
+        let _ = writeln!(text, "  {:<22} {claim}", kind.name());
     }
     text
 }

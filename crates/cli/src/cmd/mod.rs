@@ -19,7 +19,7 @@ use crate::exit::ExitCode;
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     Serve(serve::ServeArgs),
     Report(report::ReportArgs),
     Check(check::CheckArgs),

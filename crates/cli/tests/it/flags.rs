@@ -56,6 +56,13 @@ fn wrong_values_of_run_one_by_one() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
         assert!(said.contains("1 mistake found; nothing was done"), "{said}");
     };
+    check(&["--database", "mysql"], "unknown database 'mysql'");
+    check(&["--database", "mysql"], "known: none, postgres, postgres://USER@HOST:PORT/DATABASE");
+    check(&["--database", "postgres://127.0.0.1/x"], "postgres://USER@127.0.0.1:5432/DATABASE");
+    check(&["--database", "postgres://a:secret@127.0.0.1/x"], "REVBENCH_DATABASE_PASSWORD");
+    check(&["--database", "postgres://a@10.0.0.1/x"], "database '10.0.0.1' is not on this machine");
+    check(&["--strategy", "lookup-postgres"], "strategy 'lookup-postgres' reads a database");
+    check(&["--strategy", "lookup,cached-lookup-postgres"], "add --database postgres");
     check(&["--store", "redis://10.0.0.1:6379"], "store '10.0.0.1' is not on this machine");
     check(
         &["--store", "redis://:hunter2@127.0.0.1:6379"],

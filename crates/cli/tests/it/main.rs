@@ -4,6 +4,7 @@
 
 mod architecture;
 mod check;
+mod database;
 mod faults;
 mod flags;
 mod help;

@@ -349,6 +349,7 @@ fn a_report_is_made_from_what_a_run_saved() {
         version: "0.1.0".to_owned(),
         machine: Machine::default(),
         store: Store::default(),
+        database: None,
         blocks: 1,
         noise_floor: None,
         cells: Vec::new(),

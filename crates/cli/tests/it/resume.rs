@@ -8,7 +8,7 @@ use revbench_model::summary::{
 };
 use revbench_oracle::blocks::Recorded;
 use revbench_runner::manifest;
-use revbench_runner::options::{Options, ScenarioSource, StoreChoice};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
 use revbench_runner::plan::{FleetPlan, RunPlan};
 use revbench_runner::profile::Profile;
 use revbench_runner::run_dir::RunDir;
@@ -34,6 +34,7 @@ fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) 
         strategies: strategies.to_vec(),
         params: Vec::new(),
         store: StoreChoice::Embedded,
+        database: DatabaseChoice::None,
         store_rtt_us: 0.0,
         rate_per_s: None,
         changes: None,
@@ -72,6 +73,7 @@ fn summary(plan: &RunPlan, cells: Vec<Cell>) -> Summary {
         version: "0".to_owned(),
         machine: Machine::default(),
         store: Store::default(),
+        database: None,
         blocks: 1,
         noise_floor: None,
         cells,

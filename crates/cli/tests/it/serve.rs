@@ -170,6 +170,7 @@ fn a_child_that_cannot_start_says_why_to_its_parent() {
         strategy: revbench_strategies::StrategyKind::Lookup,
         settings: revbench_model::Settings::default(),
         store: None,
+        database: None,
         instance: "r0".to_owned(),
         authority: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
         resource_token: "t".to_owned(),

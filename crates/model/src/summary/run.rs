@@ -31,6 +31,9 @@ pub struct Summary {
     pub machine: Machine,
     /// The store and its distance.
     pub store: Store,
+    /// The system's own database and its distance; `null` where no strategy had one.
+    #[serde(default)]
+    pub database: Option<Store>,
     /// How often everything was measured, each time by fresh processes in a new random order.
     #[serde(default = "one")]
     pub blocks: u32,
@@ -88,10 +91,10 @@ pub struct Machine {
     pub placement: String,
 }
 
-/// The store of a run.
+/// The store of a run, or its database.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Store {
-    /// `embedded`, `redis-server`, `valkey-server` or `url`.
+    /// `embedded`, `redis-server`, `valkey-server` or `url`; of a database `postgres` or `url`.
     pub kind: String,
     /// Its version.
     pub version: String,

@@ -21,6 +21,9 @@ pub fn refusals(before: &Summary, now: &Summary) -> Vec<String> {
     let distance = |summary: &Summary| format!("{} µs", summary.store.rtt_us.asked);
     differ(&mut reasons, "profile", &before.profile, &now.profile);
     differ(&mut reasons, "store", &before.store.kind, &now.store.kind);
+    let database =
+        |summary: &Summary| summary.database.as_ref().map_or("none", |database| &database.kind).to_owned();
+    differ(&mut reasons, "database", &database(before), &database(now));
     differ(&mut reasons, "store distance", &distance(before), &distance(now));
     let (old, new) = (scenarios(before), scenarios(now));
     reasons.extend(old.difference(&new).map(|name| format!("scenario {name} is in the baseline only")));

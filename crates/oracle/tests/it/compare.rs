@@ -145,6 +145,7 @@ fn run() -> Summary {
             rtt_us: RoundTrip { asked: 500.0, p50: Some(500.0), p99: None },
             ..Store::default()
         },
+        database: None,
         blocks: 1,
         noise_floor: None,
         cells: vec![cell("none", CellRole::Control, 100.0), lookup(), cached()],

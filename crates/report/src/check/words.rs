@@ -133,8 +133,11 @@ pub(super) fn run(summary: &Summary) -> String {
 /// The machine and the store of the run.
 pub(super) fn environment(now: &Summary) -> String {
     let (machine, store) = (&now.machine, &now.store);
+    let database = now.database.as_ref();
+    let database =
+        database.map_or_else(String::new, |known| format!("; database {} {}", known.kind, known.version));
     clipped(&format!(
-        "{}, {} cores; store {} {} at {} µs",
+        "{}, {} cores; store {} {} at {} µs{database}",
         machine.cpu, machine.cores, store.kind, store.version, store.rtt_us.asked
     ))
 }

@@ -1,8 +1,13 @@
 use revbench_model::scenario::built_in;
-use revbench_runner::options::{Options, ScenarioSource, StoreChoice};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
 use revbench_runner::plan::{FleetPlan, RunPlan, settings};
 use revbench_runner::profile::Profile;
 use revbench_strategies::StrategyKind;
+
+/// All strategies of a run without a database.
+fn without_database() -> impl Iterator<Item = StrategyKind> {
+    StrategyKind::ALL.into_iter().filter(|kind| !kind.needs_database())
+}
 
 /// The options of a plain `run` with these scenarios and parameters.
 pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &str)]) -> Options {
@@ -16,10 +21,11 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
         scenarios: scenarios.iter().map(source).collect(),
         strategies: match profile {
             Profile::Quick => StrategyKind::CARD.to_vec(),
-            _ => StrategyKind::ALL.to_vec(),
+            _ => without_database().collect(),
         },
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         store: StoreChoice::Embedded,
+        database: DatabaseChoice::None,
         store_rtt_us: 500.0,
         rate_per_s: None,
         changes: None,
@@ -148,7 +154,7 @@ fn full_has_ten_blocks_of_every_strategy_and_the_control_twice() {
     let blocks: Vec<Vec<String>> = (1..=10)
         .map(|block| plan.fleets.iter().filter(|f| f.block == block).map(FleetPlan::label).collect())
         .collect();
-    let mut labels: Vec<String> = StrategyKind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+    let mut labels: Vec<String> = without_database().map(|kind| kind.name().to_owned()).collect();
     labels.push("none-again".to_owned());
     labels.sort();
     for block in &blocks {

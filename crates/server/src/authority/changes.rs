@@ -255,6 +255,8 @@ impl<S: Strategy> Authority<S> {
                 commands.extend(self.strategy.propagate(&applied, now).await?);
             }
         }
+        let in_database: Vec<_> = changed.iter().map(|(target, record)| (&target.subject, record)).collect();
+        self.write_database(&in_database).await?;
         self.client.transaction(commands).await?;
         self.shared.process.changes.fetch_add(1, Relaxed);
         Ok(changed.into_iter().map(|(_, record)| record).collect())

@@ -5,6 +5,7 @@
 //! about many holds the lock of each of them.
 
 pub(crate) mod changes;
+mod database;
 mod groups;
 mod inspect;
 mod origin;
@@ -23,7 +24,7 @@ use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 use revbench_model::Settings;
 use revbench_store::Client;
-use revbench_strategies::Strategy;
+use revbench_strategies::{Database, Strategy};
 
 use crate::http::{json, text};
 use crate::keys::SigningKey;
@@ -72,6 +73,8 @@ impl Shared {
 pub(crate) struct Authority<S> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) client: Client,
+    /// The system's own database, where resource servers read it.
+    pub(crate) database: Option<Database>,
     pub(crate) strategy: S,
 }
 

@@ -83,7 +83,7 @@ async fn until(fleet: &Fleet, access: &str, allowed: bool, limit_ms: f64) -> Opt
 #[tokio::test]
 async fn fresh_tokens_open_what_they_name_and_nothing_else() {
     for store in stores::all() {
-        for kind in StrategyKind::ALL {
+        for kind in stores::kinds() {
             let fleet = Fleet::new(kind, quick(), &store.address).await;
             fleet.seed("ann", &["orders:write"]).await;
             let ann = fleet.sign_in("ann").await;
@@ -112,7 +112,7 @@ async fn fresh_tokens_open_what_they_name_and_nothing_else() {
 #[tokio::test]
 async fn revocations_take_effect_as_claimed() {
     for store in stores::all() {
-        for kind in StrategyKind::ALL {
+        for kind in stores::kinds() {
             let fleet = Fleet::new(kind, brief(kind), &store.address).await;
             for (number, case) in REVOCATIONS.into_iter().enumerate() {
                 revocation(&fleet, case, &format!("s{number}")).await;
@@ -195,7 +195,7 @@ async fn grants_take_effect_as_claimed() {
         .into_iter()
         .flat_map(|scope| stores::all().into_iter().map(move |store| (scope, store)))
     {
-        for kind in StrategyKind::ALL {
+        for kind in stores::kinds() {
             let fleet = Fleet::new(kind, brief(kind), &store.address).await;
             fleet.seed_in("acme", &["ann", "fellow"], &[]).await;
             fleet.seed_in("another", &["bob"], &[]).await;
@@ -228,12 +228,18 @@ async fn grants_take_effect_as_claimed() {
                         r#"Bearer error="invalid_token", error_description="refresh and come back""#;
                     assert_eq!(answer.headers["www-authenticate"], challenge);
                 }
-                (StrategyKind::Lookup | StrategyKind::Introspection, Claimed::Bound { bound_ms, .. }) => {
+                (
+                    StrategyKind::Lookup | StrategyKind::LookupPostgres | StrategyKind::Introspection,
+                    Claimed::Bound { bound_ms, .. },
+                ) => {
                     assert_eq!(bound_ms, 0.0);
                     assert!(pinned);
                 }
                 (
-                    StrategyKind::CachedLookup | StrategyKind::Push | StrategyKind::CachedIntrospection,
+                    StrategyKind::CachedLookup
+                    | StrategyKind::CachedLookupPostgres
+                    | StrategyKind::Push
+                    | StrategyKind::CachedIntrospection,
                     Claimed::Bound { bound_ms, .. },
                 ) => {
                     let window_ms = until(&fleet, &before.access, true, bound_ms + SLACK_MS).await;
@@ -424,7 +430,7 @@ async fn a_lost_version_makes_its_subject_renew_and_nothing_worse() {
 #[tokio::test]
 async fn permissions_are_shown_as_they_are_decided() {
     let store = stores::embedded();
-    for kind in StrategyKind::ALL {
+    for kind in stores::kinds() {
         let fleet = Fleet::new(kind, Settings { extra_permissions: 0, ..quick() }, &store.address).await;
         fleet.seed("ann", &["a", "b"]).await;
         let ann = fleet.sign_in("ann").await;

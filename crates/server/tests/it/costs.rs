@@ -21,7 +21,7 @@ async fn cost_of(fleet: &Fleet, access: &str) -> Counters {
 #[tokio::test]
 async fn each_request_costs_what_its_strategy_says() {
     let store = stores::embedded();
-    for kind in StrategyKind::ALL {
+    for kind in stores::kinds() {
         let fleet = Fleet::new(kind, quick(), &store.address).await;
         fleet.seed("ann", &["orders:write"]).await;
         let ann = fleet.sign_in("ann").await;
@@ -38,8 +38,9 @@ async fn each_request_costs_what_its_strategy_says() {
             | StrategyKind::AllowList
             | StrategyKind::ValidAfter
             | StrategyKind::TokenVersion
+            | StrategyKind::LookupPostgres
             | StrategyKind::Lookup => REQUESTS.into(),
-            StrategyKind::CachedLookup | StrategyKind::Push => 1.0,
+            StrategyKind::CachedLookup | StrategyKind::CachedLookupPostgres | StrategyKind::Push => 1.0,
         };
         for counter in [name::STORE_OPS, name::STORE_ROUND_TRIPS, name::PATH_STORE_OPS] {
             assert_eq!(cost.get(counter), expected, "{kind:?} {counter}");
@@ -54,7 +55,10 @@ async fn each_request_costs_what_its_strategy_says() {
         let (hits, misses) = (cost.get(name::CACHE_HITS), cost.get(name::CACHE_MISSES));
         let is_cached = matches!(
             kind,
-            StrategyKind::CachedLookup | StrategyKind::Push | StrategyKind::CachedIntrospection
+            StrategyKind::CachedLookup
+                | StrategyKind::CachedLookupPostgres
+                | StrategyKind::Push
+                | StrategyKind::CachedIntrospection
         );
         assert_eq!((hits, misses), if is_cached { (f64::from(REQUESTS) - 1.0, 1.0) } else { (0.0, 0.0) });
         let reason = if kind == StrategyKind::Floor { "unchecked" } else { "allowed" };
@@ -66,7 +70,7 @@ async fn each_request_costs_what_its_strategy_says() {
 #[tokio::test]
 async fn nobody_reaches_the_store_with_a_bad_token() {
     let store = stores::embedded();
-    for kind in StrategyKind::ALL {
+    for kind in stores::kinds() {
         let fleet = Fleet::new(kind, quick(), &store.address).await;
         fleet.seed("ann", &["orders:write"]).await;
         let ann = fleet.sign_in("ann").await;
@@ -131,7 +135,11 @@ async fn costs_per_decision_are_exact_whenever_they_are_read() {
         StrategyKind::ValidAfter,
         StrategyKind::TokenVersion,
         StrategyKind::Lookup,
-    ] {
+        StrategyKind::LookupPostgres,
+    ]
+    .into_iter()
+    .filter(|kind| stores::kinds().contains(kind))
+    {
         let fleet = Fleet::new(kind, quick(), &store.address).await;
         fleet.seed("ann", &["orders:write"]).await;
         let ann = fleet.sign_in("ann").await;
@@ -165,6 +173,26 @@ async fn change_costs(fleet: &Fleet, orientation: Orientation) -> f64 {
     let before = of_authority(&fleet.authority).await;
     fleet.change(orientation, json!({ "subject": "ann" }), Some("orders:approve")).await;
     of_authority(&fleet.authority).await.since(&before).get(name::STORE_OPS)
+}
+
+#[tokio::test]
+async fn a_change_is_written_to_the_database_in_one_statement() {
+    let of_store = async |orientation| {
+        let fleet = Fleet::new(StrategyKind::Lookup, quick(), &stores::embedded().address).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        change_costs(&fleet, orientation).await
+    };
+    for kind in [StrategyKind::LookupPostgres, StrategyKind::CachedLookupPostgres] {
+        if !stores::has_database() {
+            return;
+        }
+        for orientation in [Orientation::Revoke, Orientation::Grant] {
+            let fleet = Fleet::new(kind, quick(), &stores::embedded().address).await;
+            fleet.seed("ann", &["orders:write"]).await;
+            let cost = change_costs(&fleet, orientation).await;
+            assert_eq!(cost, of_store(orientation).await + 1.0, "{kind:?} {orientation:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -12,11 +12,12 @@ use revbench_model::{Orientation, ScopeKind, Settings};
 use revbench_server::{
     AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, authority_app, keys, resource_app,
 };
-use revbench_store::StoreAddress;
+use revbench_store::{DatabaseAddress, StoreAddress};
 use revbench_strategies::{Claimed, Question, StrategyKind, claim};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::stores::{self, by_way_of, socket_of};
 use crate::valve::Valve;
 
 pub(crate) const ADMIN: &str = "the administrator";
@@ -59,6 +60,16 @@ pub(crate) struct Fleet {
     pub(crate) to_issuer: Option<Valve>,
     /// What the resource server was started with.
     resource_config: ResourceConfig,
+    /// The resource server's way to the database, where it reads one.
+    pub(crate) to_database: Option<Valve>,
+}
+
+/// How the servers of a fleet reach what they work with.
+pub(crate) struct Ways<'a> {
+    pub(crate) store: &'a StoreAddress,
+    pub(crate) resource_store: &'a StoreAddress,
+    pub(crate) database: Option<DatabaseAddress>,
+    pub(crate) resource_database: Option<DatabaseAddress>,
 }
 
 /// Settings under which tests are quick: Ed25519 keys are made at once.
@@ -109,11 +120,29 @@ impl Fleet {
         resource_store: &StoreAddress,
         mutant: Option<Mutant>,
     ) -> Fleet {
+        let database = kind.needs_database().then(stores::database);
+        let valve = database.as_ref().map(|database| Valve::to(&socket_of(database)));
+        let resource_database = database
+            .as_ref()
+            .zip(valve.as_ref())
+            .map(|(database, valve)| by_way_of(database, &valve.address));
+        let ways = Ways { store, resource_store, database, resource_database };
+        Fleet { to_database: valve, ..Fleet::over(kind, settings, ways, mutant).await }
+    }
+
+    /// Whose servers reach what they work with in ways of the test's choice.
+    pub(crate) async fn over(
+        kind: StrategyKind,
+        settings: Settings,
+        ways: Ways<'_>,
+        mutant: Option<Mutant>,
+    ) -> Fleet {
         let secret = keys::random_secret();
         let authority = authority_app(AuthorityConfig {
             strategy: kind,
             settings: settings.clone(),
-            store: Some(store.clone()),
+            store: Some(ways.store.clone()),
+            database: ways.database,
             admin_token: ADMIN.to_owned(),
             resource_token: Some(RESOURCE.to_owned()),
             name: "authority".to_owned(),
@@ -135,14 +164,15 @@ impl Fleet {
         let resource_config = ResourceConfig {
             strategy: kind,
             settings: settings.clone(),
-            store: Some(resource_store.clone()),
+            store: Some(ways.resource_store.clone()),
+            database: ways.resource_database,
             instance: "r0".to_owned(),
             mutant,
             keys,
             issuer,
         };
         let resource = resource_app(resource_config.clone()).await.unwrap();
-        Fleet { kind, settings, authority, resource, to_issuer, resource_config }
+        Fleet { kind, settings, authority, resource, to_issuer, resource_config, to_database: None }
     }
 
     /// Another resource server in the place of the one that there was, with nothing in its memory.

@@ -58,6 +58,7 @@ async fn a_resource_server_without_a_way_to_the_issuer_does_not_start() {
             strategy,
             settings: Settings { algorithm: Algorithm::HS256, ..quick() },
             store: None,
+            database: None,
             instance: "r0".to_owned(),
             mutant: None,
             keys: KeySource::Secret(keys::random_secret()),

@@ -1,5 +1,9 @@
 //! The servers as a client sees them, over real stores.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says where, and one that is left out why"
+)]
 
 mod allow_list;
 mod attacks;
@@ -8,6 +12,7 @@ mod conformance;
 mod contract;
 mod costs;
 mod cutoffs;
+mod database;
 mod fleet;
 mod introspection;
 mod mutants;

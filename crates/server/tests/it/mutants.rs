@@ -52,6 +52,7 @@ async fn a_mutant_of_another_strategy_is_refused_in_words() {
         strategy: StrategyKind::Lookup,
         settings: quick(),
         store: Some(stores::embedded().address),
+        database: None,
         instance: "r0".to_owned(),
         mutant: Some(Mutant::CacheAgeDoubled),
         keys: KeySource::Unneeded,

@@ -1,4 +1,4 @@
-//! Without a store, or without the issuer where that is asked, the configured policy decides: every strategy under every
+//! Without a store, or without the issuer or the database where that is asked, the configured policy decides: every strategy under every
 //! policy, and the status that tells a client what to do. 503 says "later"; a 401 would sign people out, and a 403
 //! would tell them that they lack a right.
 
@@ -45,16 +45,21 @@ impl Cut {
         self.fleet.call(&self.ann.access, permission).await
     }
 
-    /// Ends what connections there are, to the store and to the issuer, and lets no new ones through.
+    /// The ways to whom a resource server asks.
+    fn valves(&self) -> impl Iterator<Item = &Valve> {
+        std::iter::once(&self.valve).chain(&self.fleet.to_issuer).chain(&self.fleet.to_database)
+    }
+
+    /// Ends what connections there are, to the store, the issuer and the database, and lets no new ones through.
     fn cut(&self) {
-        for valve in std::iter::once(&self.valve).chain(&self.fleet.to_issuer) {
+        for valve in self.valves() {
             valve.refuse(true);
             (0..valve.count()).for_each(|number| valve.cut(number));
         }
     }
 
     fn mend(&self) {
-        for valve in std::iter::once(&self.valve).chain(&self.fleet.to_issuer) {
+        for valve in self.valves() {
             valve.refuse(false);
         }
     }
@@ -69,7 +74,7 @@ fn asks(kind: StrategyKind) -> bool {
 async fn the_policy_decides_while_nobody_answers() {
     let store = stores::embedded();
     for policy in OnStoreDown::ALL {
-        for kind in StrategyKind::ALL {
+        for kind in stores::kinds() {
             let cut = Cut::new(kind, policy, 60_000, &store).await;
             cut.cut();
             let by_kept = policy == OnStoreDown::ServeStale && kind.keeps_answers();
@@ -105,7 +110,7 @@ async fn the_policy_decides_while_nobody_answers() {
 #[tokio::test]
 async fn what_is_kept_is_served_for_its_time_only() {
     let store = stores::embedded();
-    for kind in StrategyKind::ALL.into_iter().filter(|kind| kind.keeps_answers()) {
+    for kind in stores::kinds().into_iter().filter(|kind| kind.keeps_answers()) {
         let cut = Cut::new(kind, OnStoreDown::ServeStale, 60_000, &store).await;
         let stranger = cut.fleet.sign_in("ann").await;
         cut.fleet.seed("bob", &["orders:write"]).await;

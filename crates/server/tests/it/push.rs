@@ -238,6 +238,7 @@ fn a_process_listens_once_for_all_its_threads() {
         strategy: StrategyKind::Push,
         settings: Settings { algorithm: Algorithm::HS256, ..patient() },
         store: Some(valve.address.clone()),
+        database: None,
         instance: "r0".to_owned(),
         mutant: None,
         keys: KeySource::Secret(secret),

@@ -1,14 +1,19 @@
 //! Stores for the tests: the embedded one in a thread, a private real one where there is one, and a gate in front of
 //! either that shuts at a certain request.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use revbench_store::database::{Template, find_programs};
 use revbench_store::private::find_program;
-use revbench_store::{PrivateServer, ServerKind, StoreAddress, serve_embedded};
+use revbench_store::{
+    DatabaseAddress, PrivateDatabase, PrivateServer, ServerKind, StoreAddress, serve_embedded,
+};
+use revbench_strategies::StrategyKind;
 
 /// A store, alive as long as this is.
 pub(crate) struct Store {
@@ -32,6 +37,56 @@ pub(crate) fn all() -> Vec<Store> {
         stores.push(Store { address: server.address().clone(), _server: Some(server) });
     }
     stores
+}
+
+/// Is there a Postgres to start? In CI there must be.
+pub(crate) fn has_database() -> bool {
+    match find_programs() {
+        Ok(_) => true,
+        Err(why) if std::env::var_os("CI").is_none() => {
+            println!("skipped: {why}");
+            false
+        }
+        Err(why) => panic!("{why}"),
+    }
+}
+
+/// Every strategy that can be served on this machine: those over a database only where there is one.
+pub(crate) fn kinds() -> Vec<StrategyKind> {
+    let has_database = has_database();
+    StrategyKind::ALL.into_iter().filter(|kind| has_database || !kind.needs_database()).collect()
+}
+
+/// What `initdb` made, shared by the tests that run at the same time.
+static TEMPLATE: Mutex<Weak<Template>> = Mutex::new(Weak::new());
+
+thread_local! {
+    /// The database of a test: its thread starts it, and ends it.
+    static DATABASE: RefCell<Option<(Arc<Template>, PrivateDatabase)>> = const { RefCell::new(None) };
+}
+
+/// The database of this test.
+pub(crate) fn database() -> DatabaseAddress {
+    DATABASE.with_borrow_mut(|database| {
+        let (_, running) = database.get_or_insert_with(|| {
+            let mut shared = TEMPLATE.lock().unwrap();
+            let template = shared.upgrade().unwrap_or_else(|| Arc::new(Template::create().unwrap()));
+            *shared = Arc::downgrade(&template);
+            let running = template.start(&[]).unwrap();
+            (template, running)
+        });
+        running.address().clone()
+    })
+}
+
+/// Where a database listens, as far as bytes are concerned.
+pub(crate) fn socket_of(database: &DatabaseAddress) -> StoreAddress {
+    StoreAddress { host: database.host.clone(), port: database.port, password: None }
+}
+
+/// The database as it is reached over this way.
+pub(crate) fn by_way_of(database: &DatabaseAddress, way: &StoreAddress) -> DatabaseAddress {
+    DatabaseAddress { port: way.port, ..database.clone() }
 }
 
 /// What a gate keeps back once the request that it waits for has come.

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// What a result says about a server: its version, and the settings that decide what a commit costs.
 const DESCRIBE: &str = "SELECT current_setting('server_version'), current_setting('fsync'), \
      current_setting('synchronous_commit'), current_setting('full_page_writes'), \
-     current_setting('shared_buffers')";
+     current_setting('autovacuum'), current_setting('shared_buffers')";
 
 /// Asks the database `samples` times for nothing (`SELECT 1`, prepared), one after the other.
 ///
@@ -71,11 +71,12 @@ pub(super) fn describe(address: &DatabaseAddress) -> Result<ServerDescription, D
     // Debian adds its own version after a space.
     let version = text(0).split_whitespace().next().unwrap_or_default().to_owned();
     let settings = format!(
-        "fsync {}, synchronous_commit {}, full_page_writes {}, shared_buffers {}",
+        "fsync {}, synchronous_commit {}, full_page_writes {}, autovacuum {}, shared_buffers {}",
         text(1),
         text(2),
         text(3),
-        text(4)
+        text(4),
+        text(5)
     );
     Ok(ServerDescription { kind: "postgres".into(), version, settings })
 }

@@ -2,7 +2,8 @@
 //!
 //! `initdb` takes seconds, so it runs once, into a template; each server gets a copy of that folder and is a fresh
 //! process. Postgres refuses to run as root: there it runs as `postgres` or `nobody`, to whom its folder is given.
-//! Nothing it writes is meant to last, so it does not wait for the disk (`fsync off`), and says so.
+//! Nothing it writes is meant to last, so it does not wait for the disk (`fsync off`), and says so. The folder, some
+//! thirty megabytes, goes with the server, and also when we are killed: a process that waits for that removes it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -47,6 +48,7 @@ const END_PAUSE: Duration = Duration::from_millis(2);
 const END_CHECKS: usize = 2_500;
 
 /// What differs from a server as it is shipped. Shared memory lies in files of the folder, which goes with the server.
+/// Vacuum would start now and then beside a measurement, and tables live for seconds.
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -55,6 +57,7 @@ logging_collector = off
 log_destination = 'stderr'
 fsync = off
 full_page_writes = off
+autovacuum = off
 ";
 
 /// Why there is no private database.
@@ -149,7 +152,7 @@ fn user(known: &str, name: &str) -> Option<User> {
 pub struct Template {
     programs: PathBuf,
     user: Option<User>,
-    folder: TempDir,
+    folder: Folder,
     password: String,
 }
 
@@ -160,7 +163,7 @@ impl Template {
     /// Postgres is not installed, or `initdb` fails.
     pub fn create() -> Result<Self, PrivateDatabaseError> {
         let (programs, user) = (find_programs()?, other_user()?);
-        let folder = own_folder(user)?;
+        let folder = Folder::new(user)?;
         let password = random_password().map_err(io_error("reading /dev/urandom"))?;
         let password_file = folder.path().join("password");
         write_private(&password_file, &password, user)
@@ -195,7 +198,7 @@ impl Template {
     }
 
     fn start_once(&self, cores: &[usize]) -> Result<PrivateDatabase, PrivateDatabaseError> {
-        let folder = own_folder(self.user)?;
+        let folder = Folder::new(self.user)?;
         copy_tree(&data(&self.folder), &data(&folder), self.user)
             .map_err(io_error("copying the database"))?;
         let address = self.choose_address().map_err(io_error("choosing a port"))?;
@@ -259,7 +262,7 @@ impl PrivateDatabase {
 struct Process {
     child: Child,
     program: PathBuf,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl Process {
@@ -305,11 +308,11 @@ impl Drop for Process {
     }
 }
 
-fn data(folder: &TempDir) -> PathBuf {
+fn data(folder: &Folder) -> PathBuf {
     folder.path().join("data")
 }
 
-fn log_file(folder: &TempDir) -> PathBuf {
+fn log_file(folder: &Folder) -> PathBuf {
     folder.path().join("server.log")
 }
 
@@ -334,10 +337,39 @@ fn quiet(program: &Path, folder: &Path, user: Option<User>) -> Command {
     command
 }
 
-fn own_folder(user: Option<User>) -> Result<TempDir, PrivateDatabaseError> {
-    let folder = TempDir::with_prefix("revbench-database-").map_err(io_error("creating a folder"))?;
-    give(folder.path(), user).map_err(io_error("giving the folder to the database's user"))?;
-    Ok(folder)
+/// A folder that goes with this value, and with this process should it be killed.
+#[derive(Debug)]
+struct Folder {
+    folder: TempDir,
+    /// Waits for the end of its standard input, whose other end we hold; then removes what is still there.
+    remover: Child,
+}
+
+/// Servers of the folder need a moment to end by themselves; until then they may write into it.
+const REMOVE: &str = "read -r end; for pause in 0.5 1 2; do sleep $pause; rm -rf -- \"$0\" && break; done";
+
+impl Folder {
+    fn new(user: Option<User>) -> Result<Self, PrivateDatabaseError> {
+        let folder = TempDir::with_prefix("revbench-database-").map_err(io_error("creating a folder"))?;
+        give(folder.path(), user).map_err(io_error("giving the folder to the database's user"))?;
+        let mut remover = Command::new("/bin/sh");
+        remover.args(["-c", REMOVE]).arg(folder.path()).process_group(0);
+        remover.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let remover = remover.spawn().map_err(io_error("starting /bin/sh"))?;
+        Ok(Self { folder, remover })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The folder itself removes what is in it.
+        let _ = self.remover.kill();
+        let _ = self.remover.wait();
+    }
 }
 
 fn give(path: &Path, user: Option<User>) -> io::Result<()> {

@@ -110,17 +110,20 @@ fn is_described_and_gone_when_dropped() {
 fn ends_with_its_parent() {
     let Some(template) = template() else { return };
     // The kernel watches the thread that started it; a parent that is killed ends all its threads.
-    let all = thread::scope(|scope| {
+    let (all, folder) = thread::scope(|scope| {
         let start = || {
             let database = template.start(&[]).unwrap();
             let all = processes(database.pid());
+            let data = fs::read_link(format!("/proc/{}/cwd", database.pid())).unwrap();
             forget(database);
-            all
+            (all, data.parent().unwrap().to_owned())
         };
         scope.spawn(start).join().unwrap()
     });
     assert!(soon(|| all.iter().all(|pid| has_ended(*pid))), "{all:?} outlived their parent");
     assert_eq!(shared_segments_of(&all), 0);
+    // We live on, so nobody else removes it.
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -235,6 +238,27 @@ fn a_lost_connection_fails_at_once_and_comes_back() {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), back).await.unwrap();
+    });
+}
+
+#[test]
+fn nothing_is_sent_and_counted_while_there_is_no_connection() {
+    let Some((_template, database)) = started() else { return };
+    block_on(async {
+        let client = client(database.address()).await;
+        drop(database);
+        let unsent = async {
+            loop {
+                let sent = client.round_trips();
+                client.rows(0, &[&1_i64]).await.unwrap_err();
+                if client.round_trips() == sent {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), unsent).await.unwrap();
+        assert!(client.unavailable() > 0);
     });
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use revbench_model::scenario::MAIN;
 use revbench_model::{Scenario, duration};
 use revbench_runner::machine::allowed_cores;
-use revbench_runner::options::{Options, ScenarioSource};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource};
 use revbench_runner::profile::Profile;
 use revbench_server::Mutant;
 use revbench_strategies::StrategyKind;
@@ -46,6 +46,7 @@ pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRe
             Failure::new(ExitCode::NothingSelected, NOTHING_SELECTED, format!("no {what} selected"));
         return Err(failure.help(format!("leave --{what} out for the profile's, or name some")).into());
     }
+    say_what_is_left_out(args, &options, console);
     let (out, resume) = (args.out.clone(), args.resume.clone());
     Ok(RunRequest { options, out, resume, label, dry_run: args.dry_run })
 }
@@ -53,7 +54,8 @@ pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRe
 fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     let profile = mistakes.keep(profile(&args.profile)).unwrap_or_default();
     let scenarios = read_scenarios(args, profile, mistakes);
-    let strategies = with_control(read_strategies(args, profile, mistakes), profile);
+    let database = mistakes.keep(server_flags::database(&args.servers.database));
+    let strategies = with_control(read_strategies(args, profile, database.as_ref(), mistakes), profile);
     let (params, _) = server_flags::params(&args.servers.param, mistakes);
     let changes = args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES)));
     let blocks = args.blocks.as_ref().and_then(|text| mistakes.keep(whole("--blocks", text, MAX_BLOCKS)));
@@ -66,6 +68,7 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         strategies,
         params,
         store: mistakes.keep(server_flags::store(&args.servers.store)).unwrap_or_default(),
+        database: database.unwrap_or_default(),
         store_rtt_us: mistakes.keep(store_rtt_us(&args.store_rtt)).unwrap_or_default(),
         rate_per_s: args.rate.as_ref().and_then(|rate| mistakes.keep(rate_per_s(rate))),
         changes,
@@ -127,24 +130,49 @@ fn default_scenarios(profile: Profile, strategy_named: bool) -> Vec<&'static str
     }
 }
 
-fn default_strategies(profile: Profile) -> &'static [StrategyKind] {
-    match profile {
-        Profile::Smoke | Profile::Full => &StrategyKind::ALL,
-        Profile::Quick => &StrategyKind::CARD,
+/// Are all strategies asked for, by that word or by the profile?
+fn wants_all(args: &RunArgs, profile: Profile) -> bool {
+    match args.strategy.is_empty() {
+        true => profile != Profile::Quick,
+        false => args.strategy.iter().any(|name| name.trim() == "all"),
     }
 }
 
-/// The strategies that are named, in the order of the registry; the profile's where none is.
-fn read_strategies(args: &RunArgs, profile: Profile, mistakes: &mut Mistakes) -> Vec<StrategyKind> {
-    if args.strategy.is_empty() {
-        return default_strategies(profile).to_vec();
+/// The strategies that are named, in the order of the registry; the profile's where none is. `database` is nothing
+/// where it is a mistake of its own.
+fn read_strategies(
+    args: &RunArgs,
+    profile: Profile,
+    database: Option<&DatabaseChoice>,
+    mistakes: &mut Mistakes,
+) -> Vec<StrategyKind> {
+    if wants_all(args, profile) {
+        return database.map_or_else(|| StrategyKind::ALL.to_vec(), select::strategies_with);
     }
-    if args.strategy.iter().any(|name| name.trim() == "all") {
-        return StrategyKind::ALL.to_vec();
+    if args.strategy.is_empty() {
+        return StrategyKind::CARD.to_vec();
     }
     let named = args.strategy.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
     let chosen: Vec<StrategyKind> = named.filter_map(|name| mistakes.keep(select::strategy(name))).collect();
+    // A resumed run has its own.
+    for (kind, database) in chosen.iter().zip(database.into_iter().cycle()).filter(|_| args.resume.is_none())
+    {
+        mistakes.keep(server_flags::needs_database(*kind, database));
+    }
     StrategyKind::ALL.into_iter().filter(|kind| chosen.contains(kind)).collect()
+}
+
+/// 'all' without a database is all that need none; those left out are named.
+fn say_what_is_left_out(args: &RunArgs, options: &Options, console: &Console) {
+    if args.resume.is_some() || !wants_all(args, options.profile) {
+        return;
+    }
+    let left_out = StrategyKind::ALL.into_iter().filter(|kind| !options.strategies.contains(kind));
+    let names: Vec<&str> = left_out.map(StrategyKind::name).collect();
+    if !names.is_empty() {
+        console
+            .say(&format!("left out: {}, for want of a database; add --database postgres", names.join(", ")));
+    }
 }
 
 /// The control is measured beside whatever was named, because added latency is against it; a smoke run, which

@@ -9,7 +9,8 @@ use revbench_runner::profile::Profile;
 use revbench_strategies::StrategyKind;
 
 use super::{INSTANCES, RunArgs, STORE_RTT};
-use crate::server_flags::store_word;
+use crate::select;
+use crate::server_flags::{database_word, store_word};
 
 /// The command of these options, which were read from these flags.
 pub(super) fn reproducing(args: &RunArgs, options: &Options) -> String {
@@ -32,12 +33,15 @@ fn flags(args: &RunArgs, options: &Options) -> Vec<(&'static str, String)> {
     let scenarios = scenarios(args);
     add("scenario", !scenarios.is_empty(), scenarios.join(","));
     // With strategies named a profile chooses other scenarios, so `all` is not always the default.
-    add("strategy", !args.strategy.is_empty(), strategies(&options.strategies));
+    let all = select::strategies_with(&options.database);
+    add("strategy", !args.strategy.is_empty(), strategies(&options.strategies, &all));
     for (name, value) in &options.params {
         add("param", true, format!("{name}={value}"));
     }
     let store = store_word(&options.store);
     add("store", store != "auto", store);
+    let database = database_word(&options.database);
+    add("database", database != "none", database);
     add("store-rtt", args.store_rtt != STORE_RTT, args.store_rtt.clone());
     add("rate", options.rate_per_s.is_some(), options.rate_per_s.unwrap_or_default().to_string());
     add("changes", options.changes.is_some(), options.changes.unwrap_or_default().to_string());
@@ -48,8 +52,8 @@ fn flags(args: &RunArgs, options: &Options) -> Vec<(&'static str, String)> {
     flags
 }
 
-fn strategies(chosen: &[StrategyKind]) -> String {
-    if chosen == StrategyKind::ALL {
+fn strategies(chosen: &[StrategyKind], all: &[StrategyKind]) -> String {
+    if chosen == all {
         return "all".to_owned();
     }
     chosen.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")

@@ -36,10 +36,10 @@ pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
     let _ = writeln!(text, "env     {}", Placement::of_this_process().describe());
     for (fleet, times) in distinct(fleets) {
         let times = if plan.blocks == 1 { String::new() } else { format!("{times} × ") };
-        let _ = writeln!(text, "fleet   {:<18} {times}{}", fleet.label(), cells(plan, fleet));
+        let _ = writeln!(text, "fleet   {:<22} {times}{}", fleet.label(), cells(plan, fleet));
     }
     for (scenario, strategy, why) in &plan.cannot {
-        let _ = writeln!(text, "cannot  {:<18} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
+        let _ = writeln!(text, "cannot  {:<22} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
     }
     text
 }
@@ -168,7 +168,8 @@ impl<'a> Narrator<'a> {
                 self.left_after_s = left_s - self.fleet_s;
                 self.set(String::new(), self.fleet_s);
             }
-            Event::StoreReady(store) => self.console.say(&store_line(store)),
+            Event::StoreReady(store) => self.console.say(&store_line("store", store)),
+            Event::DatabaseReady(database) => self.console.say(&store_line("database", database)),
             Event::Progress { progress, changes, left_s } => {
                 let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
                 let detail = format!(
@@ -198,13 +199,14 @@ impl<'a> Narrator<'a> {
     }
 }
 
-fn store_line(store: &Store) -> String {
+/// Store or database, by that word.
+fn store_line(what: &str, store: &Store) -> String {
     let distance = match (store.rtt_us.asked, store.rtt_us.p50) {
         (0.0, Some(p50)) => format!("{p50:.0} µs away (best case, not a deployment)"),
         (asked, Some(p50)) => format!("{asked:.0} µs asked, {p50:.0} µs measured"),
         (asked, None) => format!("{asked:.0} µs asked"),
     };
-    format!("store   {} {}, {distance}: {}", store.kind, store.version, store.settings)
+    format!("{what:<7} {} {}, {distance}: {}", store.kind, store.version, store.settings)
 }
 
 fn cell_line(cell: &Cell) -> String {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use revbench_model::summary::{Cell, CellRole, ClaimVerdict, Outcome, Summary, Verdict};
 use revbench_report::RunDocuments;
-use revbench_runner::options::{Options, StoreChoice};
+use revbench_runner::options::{DatabaseChoice, Options, StoreChoice};
 use revbench_runner::plan::{FleetPlan, RunPlan};
 use revbench_runner::run_dir::{Manifest, RunDir, RunDirError};
 use revbench_runner::{Context, Event, Finished, RunError, manifest};
@@ -32,7 +32,7 @@ pub(crate) fn execute(request: RunRequest, console: &Console) -> anyhow::Result<
     let mut resumed =
         request.resume.as_deref().map(RunDir::open).transpose().map_err(|error| unusable(&error))?;
     let options = resumed.as_mut().map_or(request.options, |(_, manifest)| {
-        with_password(&mut manifest.options.store);
+        with_passwords(&mut manifest.options);
         manifest.options.clone()
     });
     let plan = plan(options)?;
@@ -91,7 +91,7 @@ pub(super) fn again(run: &Path, console: &Console) -> anyhow::Result<(PathBuf, E
             .help("name the run to be checked")
             .into());
     }
-    with_password(&mut options.store);
+    with_passwords(&mut options);
     let plan = plan(options)?;
     let fleets: Vec<_> = plan.fleets.iter().collect();
     console.say(events::describe(&plan, &fleets).trim_end());
@@ -104,10 +104,13 @@ pub(super) fn again(run: &Path, console: &Console) -> anyhow::Result<(PathBuf, E
     Ok((dir.path().to_owned(), exit(&finished)))
 }
 
-/// The password of a server of one's own is in no manifest; it comes from the variable again.
-fn with_password(store: &mut StoreChoice) {
-    if let StoreChoice::Url { password, .. } = store {
+/// The passwords of servers of one's own are in no manifest; they come from the variables again.
+fn with_passwords(options: &mut Options) {
+    if let StoreChoice::Url { password, .. } = &mut options.store {
         *password = server_flags::store_password();
+    }
+    if let DatabaseChoice::Url { password, .. } = &mut options.database {
+        *password = server_flags::database_password();
     }
 }
 
@@ -141,6 +144,7 @@ fn unusable(error: &RunDirError) -> anyhow::Error {
 
 /// Runs the plan with a view on it; the first Ctrl-C stops it in order, the second at once.
 fn measure(plan: &RunPlan, dir: &RunDir, manifest: Manifest, console: &Console) -> anyhow::Result<Finished> {
+    server_flags::check_database(&plan.options.database)?;
     let interrupt = interrupt::install(|| ()).context("cannot listen for Ctrl-C")?;
     let program = std::env::current_exe().context("cannot find this program, which serves as every child")?;
     let snapshot = Arc::new(Mutex::new(Snapshot { phase: "starting".to_owned(), ..Snapshot::default() }));
@@ -151,7 +155,12 @@ fn measure(plan: &RunPlan, dir: &RunDir, manifest: Manifest, console: &Console) 
     revbench_runner::run(plan, dir, manifest, context, &mut |event: Event<'_>| narrator.hear(event)).map_err(
         |error| match error {
             RunError::Environment(what) => {
-                let help = server_flags::store_help(&plan.options.store).filter(|_| what.contains("store"));
+                let Options { store, database, .. } = &plan.options;
+                let help = match (what.contains("database"), what.contains("store")) {
+                    (true, _) => server_flags::database_help(database),
+                    (_, true) => server_flags::store_help(store),
+                    _ => None,
+                };
                 Failure { help, ..Failure::environment(what) }.into()
             }
             RunError::OtherStore { .. } => Failure::new(ExitCode::Usage, CONFLICT, error.to_string()).into(),

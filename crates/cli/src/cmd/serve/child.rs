@@ -43,6 +43,7 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             strategy,
             settings,
             store,
+            database,
             admin_token,
             resource_token,
             hmac_secret,
@@ -52,6 +53,7 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
                 strategy,
                 settings,
                 store,
+                database,
                 admin_token,
                 resource_token: Some(resource_token),
                 name: "authority".to_owned(),
@@ -63,6 +65,7 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             strategy,
             settings,
             store,
+            database,
             instance,
             authority,
             resource_token,
@@ -75,7 +78,8 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
                 |name: String| Mutant::from_name(&name).with_context(|| format!("unknown mutant '{name}'"));
             let mutant = mutant.map(named).transpose()?;
             let issuer = Some(IssuerAccess { address: authority, bearer: resource_token });
-            let config = ResourceConfig { strategy, settings, store, instance, mutant, keys, issuer };
+            let config =
+                ResourceConfig { strategy, settings, store, database, instance, mutant, keys, issuer };
             run_resource(listener, config, threads)?;
         }
         ChildConfig::EmbeddedStore { password } => {

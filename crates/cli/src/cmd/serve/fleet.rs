@@ -9,15 +9,17 @@ use std::time::Duration;
 use anyhow::Context;
 use revbench_model::Settings;
 use revbench_model::settings::Algorithm;
-use revbench_runner::options::StoreChoice;
+use revbench_runner::options::{DatabaseChoice, StoreChoice};
 use revbench_server::keys::random_secret;
 use revbench_server::{
     AuthorityConfig, IssuerAccess, Mutant, ResourceConfig, ServerError, Stop, StopHandle,
     run_authority_until, run_resource_until,
 };
+use revbench_store::database::{self, Template};
 use revbench_store::private::random_password;
 use revbench_store::{
-    PrivateServer, PrivateServerError, ServerKind, StoreAddress, StoreError, measure_round_trip, run_embedded,
+    DatabaseAddress, DatabaseError, PrivateDatabase, PrivateServer, PrivateServerError, ServerKind,
+    StoreAddress, StoreError, measure_round_trip, run_embedded,
 };
 use revbench_strategies::StrategyKind;
 use serde::Serialize;
@@ -46,6 +48,7 @@ struct Request {
     settings: Settings,
     listen: SocketAddr,
     store: StoreChoice,
+    database: DatabaseChoice,
     mutant: Option<Mutant>,
 }
 
@@ -56,6 +59,8 @@ struct Fleet {
     authority: String,
     resource: String,
     store: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
     admin_token: String,
     subject: &'static str,
     permissions: BTreeSet<String>,
@@ -70,9 +75,13 @@ pub(super) fn execute(args: &ServeArgs, console: &Console) -> anyhow::Result<Exi
     let asked = ended.clone();
     interrupt::install_as_normal_end(move || drop(asked.send(Ok(()))))?;
     let store = Store::start(&request.store, &ended)?;
+    let database = match request.strategy.needs_database() {
+        true => Database::start(&request.database)?,
+        false => None,
+    };
     let mut running = Running { ended, stops: Vec::new() };
-    let fleet =
-        start(&request, &store, args.print_token, &mut running).map_err(|error| explained(error, &end))?;
+    let fleet = start(&request, &store, database.as_ref(), args.print_token, &mut running)
+        .map_err(|error| explained(error, &end))?;
     show(&fleet, console)?;
     match end.recv() {
         Ok(Err(why)) => Err(why.into()),
@@ -96,6 +105,9 @@ fn show(fleet: &Fleet, console: &Console) -> anyhow::Result<()> {
         "strategy   {}\nauthority  {}\nresource   {}\nstore      {}\nadmin      {}\n",
         fleet.strategy, fleet.authority, fleet.resource, fleet.store, fleet.admin_token
     );
+    if let Some(database) = &fleet.database {
+        text.push_str(&format!("database   {database}\n"));
+    }
     if let Some(token) = &fleet.access_token {
         text.push_str(&format!("token      {token}\n"));
     }
@@ -136,10 +148,16 @@ fn check(args: &ServeArgs) -> Result<Request, Mistakes> {
     let (_, settings) = server_flags::params(&args.servers.param, &mut mistakes);
     let listen = mistakes.keep(listen_address(&args.listen));
     let store = mistakes.keep(server_flags::store(&args.servers.store));
+    let database = mistakes.keep(server_flags::database(&args.servers.database));
+    if let (Some(strategy), Some(database)) = (strategy, &database) {
+        mistakes.keep(server_flags::needs_database(strategy, database));
+    }
     let mutant = mistakes.keep(args.mutant.as_deref().map(find_mutant).transpose());
-    match (strategy, listen, store, mutant) {
-        (Some(strategy), Some(listen), Some(store), Some(mutant)) if mistakes.0.is_empty() => {
-            Ok(Request { strategy, settings, listen, store, mutant })
+    match (strategy, listen, store, database, mutant) {
+        (Some(strategy), Some(listen), Some(store), Some(database), Some(mutant))
+            if mistakes.0.is_empty() =>
+        {
+            Ok(Request { strategy, settings, listen, store, database, mutant })
         }
         _ => Err(mistakes),
     }
@@ -215,6 +233,48 @@ impl Store {
     }
 }
 
+/// The database of the fleet.
+struct Database {
+    address: DatabaseAddress,
+    described: String,
+    /// Ends with this value.
+    _private: Option<PrivateDatabase>,
+}
+
+impl Database {
+    fn start(choice: &DatabaseChoice) -> anyhow::Result<Option<Database>> {
+        server_flags::check_database(choice)?;
+        let failed =
+            |error: &dyn std::fmt::Display, help| Failure { help, ..Failure::environment(error.to_string()) };
+        match choice {
+            DatabaseChoice::None => Ok(None),
+            DatabaseChoice::Postgres => {
+                let started = Template::create().and_then(|template| template.start(&[]));
+                let server = started.map_err(|error| failed(&error, server_flags::database_help(choice)))?;
+                let known = server.description();
+                let described = format!("{} {} at {}", known.kind, known.version, server.address());
+                Ok(Some(Database { address: server.address().clone(), described, _private: Some(server) }))
+            }
+            DatabaseChoice::Url { host, port, user, name, password } => {
+                let address = DatabaseAddress {
+                    host: host.clone(),
+                    port: *port,
+                    user: user.clone(),
+                    password: password.clone(),
+                    database: name.clone(),
+                };
+                database::measure_round_trip(&address, 1).map_err(|error| match error {
+                    DatabaseError::WrongPassword { .. } => {
+                        failed(&error, Some(server_flags::DATABASE_PASSWORD_HELP.to_owned()))
+                    }
+                    _ => failed(&error, server_flags::database_help(choice)),
+                })?;
+                Ok(Some(Database { described: format!("yours at {address}"), address, _private: None }))
+            }
+        }
+    }
+}
+
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
         let words = format!("cannot listen on {address}: {error}");
@@ -245,7 +305,13 @@ impl Running {
     }
 }
 
-fn start(request: &Request, store: &Store, with_token: bool, running: &mut Running) -> anyhow::Result<Fleet> {
+fn start(
+    request: &Request,
+    store: &Store,
+    database: Option<&Database>,
+    with_token: bool,
+    running: &mut Running,
+) -> anyhow::Result<Fleet> {
     let resource_listener = listen(request.listen)?;
     let authority_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let (resource, authority) = (resource_listener.local_addr()?, authority_listener.local_addr()?);
@@ -256,6 +322,7 @@ fn start(request: &Request, store: &Store, with_token: bool, running: &mut Runni
         strategy: request.strategy,
         settings: request.settings.clone(),
         store: Some(store.address.clone()),
+        database: database.map(|database| database.address.clone()),
         admin_token: admin_token.clone(),
         resource_token: Some(resource_token.clone()),
         name: "authority".to_owned(),
@@ -266,6 +333,7 @@ fn start(request: &Request, store: &Store, with_token: bool, running: &mut Runni
         strategy: request.strategy,
         settings: request.settings.clone(),
         store: Some(store.address.clone()),
+        database: database.map(|database| database.address.clone()),
         instance: "r0".to_owned(),
         mutant: request.mutant,
         keys,
@@ -281,6 +349,7 @@ fn start(request: &Request, store: &Store, with_token: bool, running: &mut Runni
         authority: format!("http://{authority}"),
         resource: format!("http://{resource}"),
         store: store.described.clone(),
+        database: database.map(|database| database.described.clone()),
         admin_token,
         subject: SUBJECT,
         permissions,

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Strategies that look at tokens: the floor verifies nothing, which is what it is for.
 pub(super) fn verifying() -> impl Iterator<Item = StrategyKind> {
-    StrategyKind::ALL.into_iter().filter(|kind| *kind != StrategyKind::Floor)
+    stores::kinds().into_iter().filter(|kind| *kind != StrategyKind::Floor)
 }
 
 /// An authority, a resource server, and a subject who has signed in.
@@ -66,10 +66,12 @@ impl Stage {
     ) -> Stage {
         let (store, secret) = (stores::embedded(), random_secret());
         let settings = Settings { algorithm, ..Settings::default() };
+        let database = kind.needs_database().then(stores::database);
         let config = AuthorityConfig {
             strategy: kind,
             settings: settings.clone(),
             store: Some(store.address.clone()),
+            database: database.clone(),
             admin_token: ADMIN.to_owned(),
             resource_token: Some(RESOURCE.to_owned()),
             name: "authority".to_owned(),
@@ -81,6 +83,7 @@ impl Stage {
             strategy: kind,
             settings,
             store: Some(store.address.clone()),
+            database,
             instance: "r0".to_owned(),
             mutant: None,
             keys: keys(&key, &secret, &authority),
