@@ -193,7 +193,7 @@ fn audit(plan: &Plan, slice: &Slice, list: &mut Vec<Planned>) {
 #[cfg(test)]
 mod tests {
     use revbench_model::target::Target;
-    use revbench_model::{ChangeActor, ScopeKind};
+    use revbench_model::{Attacker, ChangeActor, ScopeKind};
 
     use super::*;
     use crate::plan::{
@@ -211,6 +211,8 @@ mod tests {
             reason: "test".to_owned(),
             asked: "p".into(),
             write: false,
+            attacker: Attacker::Pinned,
+            tabs: 1,
             bound_ns: None,
             horizon_ns: S,
         };

@@ -103,6 +103,8 @@ fn planned(cell: &CellPlan, scenario: &Scenario) -> PlannedScenario {
         reason: scenario.reason.clone(),
         asked: scenario.asked.clone(),
         write: scenario.write,
+        attacker: scenario.attacker,
+        tabs: scenario.tabs,
         bound_ns: cell.bound.as_ref().map(|bound| ms_to_ns(bound.ms)),
         horizon_ns: cell.horizon_ns,
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::under_fault::{ClaimedUnderFault, UnderFault};
 use crate::{
     allow_list, cached_introspection, cached_lookup, deny_and_refresh, deny_list, floor, introspection,
-    lookup, none, push, refresh_rotation, short_ttl, token_version, valid_after,
+    lookup, none, push, refresh_on_change, refresh_rotation, short_ttl, token_version, valid_after,
 };
 
 /// Every strategy there is, in the order of the tables: floor and control first.
@@ -46,11 +46,13 @@ pub enum StrategyKind {
     Push,
     /// A short token life, renewed with refresh tokens that are used once.
     RefreshRotation,
+    /// The version compared on each request, and an outdated token replaced in the answer.
+    RefreshOnChange,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order of the tables.
-    pub const ALL: [StrategyKind; 14] = [
+    pub const ALL: [StrategyKind; 15] = [
         StrategyKind::Floor,
         StrategyKind::None,
         StrategyKind::ShortTtl,
@@ -65,6 +67,7 @@ impl StrategyKind {
         StrategyKind::CachedIntrospection,
         StrategyKind::Push,
         StrategyKind::RefreshRotation,
+        StrategyKind::RefreshOnChange,
     ];
 
     /// Those that a quick comparison is made of: floor, control and the five that most systems choose from.
@@ -95,6 +98,7 @@ impl StrategyKind {
             StrategyKind::CachedIntrospection => "cached-introspection",
             StrategyKind::Push => "push",
             StrategyKind::RefreshRotation => "refresh-rotation",
+            StrategyKind::RefreshOnChange => "refresh-on-change",
         }
     }
 
@@ -120,6 +124,7 @@ impl StrategyKind {
             StrategyKind::CachedIntrospection => &cached_introspection::CARD,
             StrategyKind::Push => &push::CARD,
             StrategyKind::RefreshRotation => &refresh_rotation::CARD,
+            StrategyKind::RefreshOnChange => &refresh_on_change::CARD,
         }
     }
 
@@ -130,7 +135,10 @@ impl StrategyKind {
 
     /// Do its resource servers ask the authority while they decide? Then the way there has a distance too.
     pub fn asks_issuer(self) -> bool {
-        matches!(self, StrategyKind::Introspection | StrategyKind::CachedIntrospection)
+        matches!(
+            self,
+            StrategyKind::Introspection | StrategyKind::CachedIntrospection | StrategyKind::RefreshOnChange
+        )
     }
 }
 
@@ -185,6 +193,8 @@ pub struct Question {
     pub scope: ScopeKind,
     /// Everything the scope has, rather than one permission.
     pub everything: bool,
+    /// Is it no change of authority but the first use of a stolen refresh token, which nobody has reported?
+    pub is_theft: bool,
     /// The subject's requests per second at one instance.
     pub rate_per_s: f64,
 }
@@ -234,6 +244,9 @@ impl Claimed {
 
 /// What a strategy with these settings promises about such a change.
 pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Claimed {
+    if question.is_theft {
+        return on_theft(kind, settings);
+    }
     if let Some(why) = meaningless(question) {
         return Claimed::cannot(why);
     }
@@ -254,6 +267,19 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
         StrategyKind::CachedIntrospection => cached_introspection::claim(settings, question),
         StrategyKind::Push => push::claim(settings),
         StrategyKind::RefreshRotation => refresh_rotation::claim(settings, question),
+        StrategyKind::RefreshOnChange => refresh_on_change::claim(),
+    }
+}
+
+/// What a strategy makes of a stolen refresh token that nobody has reported: it is seen where it is used twice, if
+/// once is what it is good for.
+fn on_theft(kind: StrategyKind, settings: &Settings) -> Claimed {
+    match kind {
+        StrategyKind::Floor | StrategyKind::None => Claimed::NoClaim,
+        StrategyKind::RefreshRotation => refresh_rotation::claim_on_theft(settings),
+        _ => Claimed::cannot(
+            "its refresh tokens are good for as long as their session: a thief who renews looks like its owner",
+        ),
     }
 }
 
@@ -272,7 +298,9 @@ fn no_word_for_everyone(kind: StrategyKind) -> &'static str {
         StrategyKind::AllowList => {
             "an allow list names tokens; everyone would be the removal of each of them"
         }
-        StrategyKind::TokenVersion => "versions are kept by subject; everyone would be a write for each",
+        StrategyKind::TokenVersion | StrategyKind::RefreshOnChange => {
+            "versions are kept by subject; everyone would be a write for each"
+        }
         StrategyKind::ValidAfter => {
             "cut-offs are kept by subject and session; everyone would be one for each"
         }
@@ -292,6 +320,7 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
         StrategyKind::None => none::claim_under(fault),
         StrategyKind::ShortTtl => short_ttl::claim_under(fault, settings, question),
         StrategyKind::RefreshRotation => refresh_rotation::claim_under(fault, settings, question),
+        StrategyKind::RefreshOnChange => refresh_on_change::claim_under(fault, settings, question),
         StrategyKind::DenyList => deny_list::claim_under(fault, settings),
         StrategyKind::TokenVersion => token_version::claim_under(fault, settings, question),
         StrategyKind::Lookup => lookup::claim_under(fault, settings, question),
@@ -354,7 +383,7 @@ mod tests {
     use crate::under_fault::Meanwhile;
 
     fn question(orientation: Orientation, scope: ScopeKind, everything: bool) -> Question {
-        Question { orientation, scope, everything, rate_per_s: 6.0 }
+        Question { orientation, scope, everything, is_theft: false, rate_per_s: 6.0 }
     }
 
     #[test]
@@ -419,6 +448,8 @@ mod tests {
         check(StrategyKind::DenyList, &revoke, Some(0.0));
         check(StrategyKind::TokenVersion, &revoke, Some(0.0));
         check(StrategyKind::TokenVersion, &grant, Some(1_020.0));
+        check(StrategyKind::RefreshOnChange, &revoke, Some(0.0));
+        check(StrategyKind::RefreshOnChange, &grant, Some(0.0));
         check(StrategyKind::Lookup, &revoke, Some(0.0));
         check(StrategyKind::Lookup, &grant, Some(0.0));
         check(StrategyKind::CachedLookup, &revoke, Some(1_500.0));
@@ -529,6 +560,31 @@ mod tests {
             check(StrategyKind::AllowList, Fault::ClockSkew, policy, None);
         }
         check(StrategyKind::DenyList, Fault::StoreDown, AllowFromToken, None);
+    }
+
+    #[test]
+    fn a_theft_is_seen_by_who_notices_a_second_use() {
+        let check = |kind, refresh_grace_ms, expected: Option<f64>| {
+            let settings = Settings {
+                token_ttl_ms: 3_000,
+                leeway_ms: 100,
+                refresh_at: 0.5,
+                refresh_grace_ms,
+                ..Settings::default()
+            };
+            let theft =
+                Question { is_theft: true, ..question(Orientation::Revoke, ScopeKind::Session, true) };
+            match (claim(kind, &settings, &theft), expected) {
+                (Claimed::Bound { bound_ms, .. }, Some(expected)) => assert_eq!(bound_ms, expected),
+                (Claimed::NoClaim | Claimed::Cannot { .. }, None) => {}
+                (claimed, _) => panic!("{kind:?} {refresh_grace_ms}: {claimed:?}"),
+            }
+        };
+        check(StrategyKind::RefreshRotation, 0, Some(5_600.0));
+        check(StrategyKind::RefreshRotation, 1, None);
+        for kind in StrategyKind::ALL.into_iter().filter(|kind| *kind != StrategyKind::RefreshRotation) {
+            check(kind, 0, None);
+        }
     }
 
     #[test]

@@ -27,5 +27,8 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "plan-downgraded.toml",
         "feature-withdrawn.toml",
         "feature-given.toml",
+        "refresh-token-stolen.toml",
+        "stolen-session-ended.toml",
+        "several-tabs.toml",
     ]
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod changes;
 mod inspect;
+mod reissue;
 mod rotation;
 pub(crate) mod seed;
 mod tokens;

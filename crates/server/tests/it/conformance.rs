@@ -191,7 +191,10 @@ async fn grants_take_effect_as_claimed() {
                         r#"Bearer error="invalid_token", error_description="refresh and come back""#;
                     assert_eq!(answer.headers["www-authenticate"], challenge);
                 }
-                (StrategyKind::Lookup | StrategyKind::Introspection, Claimed::Bound { bound_ms, .. }) => {
+                (
+                    StrategyKind::Lookup | StrategyKind::Introspection | StrategyKind::RefreshOnChange,
+                    Claimed::Bound { bound_ms, .. },
+                ) => {
                     assert_eq!(bound_ms, 0.0);
                     assert!(pinned);
                 }
