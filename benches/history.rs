@@ -32,7 +32,7 @@ pub fn revocations(changes: u32) -> History {
         background(number, changed.get(number as usize), number >= changes + CONTROLS, end_ns, &mut requests);
     }
     requests.sort_by_key(|request| request.received_ns);
-    History { instances: INSTANCES, subjects, changes: changed, requests, clock_violations: 0 }
+    History { instances: INSTANCES, subjects, changes: changed, requests, ..History::default() }
 }
 
 fn subject(number: u32, changes: u32) -> SubjectRecord {

@@ -214,7 +214,7 @@ fn audit(plan: &Plan, slice: &Slice, list: &mut Vec<Planned>) {
 #[cfg(test)]
 mod tests {
     use revbench_model::target::Target;
-    use revbench_model::{ChangeActor, ScopeKind};
+    use revbench_model::{Attacker, ChangeActor, ScopeKind};
 
     use super::*;
     use crate::plan::{
@@ -233,6 +233,8 @@ mod tests {
             asked: "p".into(),
             write: false,
             stream: None,
+            attacker: Attacker::Pinned,
+            tabs: 1,
             bound_ns: None,
             horizon_ns: S,
         };

@@ -8,6 +8,7 @@ mod watches;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use revbench_model::Attacker;
 use revbench_model::event::{Purpose, SessionRole, SubjectRole};
 
 use crate::agenda::{Act, Planned, end_ns, has_pinned};
@@ -133,6 +134,9 @@ impl<'a> Conductor<'a> {
         };
         for index in 0..conductor.sessions.len() {
             let session = &mut conductor.sessions[index];
+            if session.copies.is_some() {
+                continue;
+            }
             if let Some(at_ns) = session.first_renewal_ns(start_ns, &plan.client, &mut conductor.rng) {
                 conductor.renew_at(index as u32, at_ns);
             }
@@ -200,18 +204,47 @@ impl<'a> Conductor<'a> {
         self.record.loads[slice].probes += 1;
     }
 
-    /// The attacker keeps its token from here on. A renewal under way is awaited first: its answer could carry
+    /// The attacker goes its own way from here on. A renewal under way is awaited first: its answer could carry
     /// the new authority, or end the old token.
     fn change_due(&mut self, subject: u32, at_ns: u64, queues: &mut Queues<Tag>) {
         if let Some(pinned) = self.pairs[subject as usize].pinned {
-            let session = &mut self.sessions[pinned as usize];
+            let renews = self.sessions[pinned as usize].copies.unwrap_or(pinned);
+            let session = &mut self.sessions[renews as usize];
             session.change_waits = session.state == State::Renewing;
             if session.change_waits {
                 return;
             }
-            session.pinned = true;
+            self.goes_its_way(pinned, at_ns);
         }
         queues.push(CHANGE_LANE, Job::planned(Tag::Change { subject }, at_ns));
+    }
+
+    /// From its subject's change on, an attacker keeps the token that it has, or renews its copy by itself.
+    fn goes_its_way(&mut self, pinned: u32, at_ns: u64) {
+        let session = &mut self.sessions[pinned as usize];
+        if session.copies.is_none() {
+            session.pinned = true;
+        } else if let Some(at_ns) = session.goes_alone(at_ns, &self.plan.client, &mut self.rng) {
+            self.renew_at(pinned, at_ns);
+        }
+    }
+
+    /// Has whoever copies this session's tokens take the present ones.
+    fn copied(&mut self, number: u32) {
+        let pair = self.pairs[self.sessions[number as usize].subject as usize];
+        let Some(copy) = pair.pinned.filter(|_| pair.honest == number) else { return };
+        if self.sessions[copy as usize].copies == Some(number) {
+            let sessions = self.sessions.get_disjoint_mut([copy as usize, number as usize]);
+            let [copy, from] = sessions.expect("two sessions");
+            copy.copy(from);
+        }
+    }
+
+    /// How many tabs renew a session's token at once.
+    fn tabs(&self, session: u32) -> u32 {
+        let Session { subject, role, .. } = &self.sessions[session as usize];
+        let is_changed = has_pinned(self.role(*subject));
+        if is_changed && *role == SessionRole::Honest { self.scenario(*subject).tabs } else { 1 }
     }
 
     fn fire(&mut self, at_ns: u64, timer: Timer, queues: &mut Queues<Tag>) {
@@ -219,7 +252,9 @@ impl<'a> Conductor<'a> {
             Timer::Renew { session, epoch } => {
                 let in_use = self.in_use(session, at_ns);
                 if self.sessions[session as usize].begin_renewal(epoch, in_use) {
-                    queues.push(REFRESH_LANE, Job::planned(Tag::Renewal { session }, at_ns));
+                    for _ in 0..self.tabs(session) {
+                        queues.push(REFRESH_LANE, Job::planned(Tag::Renewal { session }, at_ns));
+                    }
                 }
             }
             Timer::Probe { watch, epoch } if self.watched[watch as usize].epoch == epoch => {
@@ -331,6 +366,12 @@ pub(crate) fn sessions(plan: &Plan) -> (Vec<Session>, Vec<Pair>) {
         let pinned = has_pinned(subject.role).then(|| add(index, SessionRole::Pinned));
         Pair { pinned, honest: add(index, SessionRole::Honest) }
     });
-    let pairs = pairs.collect();
+    let pairs: Vec<Pair> = pairs.collect();
+    for (subject, pair) in plan.subjects.iter().zip(&pairs) {
+        let attacker = plan.scenarios[usize::from(subject.scenario)].attacker;
+        if let Some(pinned) = pair.pinned.filter(|_| attacker == Attacker::ThiefRefreshing) {
+            sessions[pinned as usize].copies = Some(pair.honest);
+        }
+    }
     (sessions, pairs)
 }

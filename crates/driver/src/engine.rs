@@ -313,8 +313,9 @@ impl<T: Copy> Engine<T> {
         self.in_flight -= 1;
         let answer = connection.reader.answer();
         let close = close || answer.close || !connection.unsent.is_empty();
-        let body = connection.reader.body();
-        workload.completed(&Completed { flight, received_ns, answer: Ok(answer), body }, &mut self.queues);
+        let (body, reissued) = (connection.reader.body(), connection.reader.reissued());
+        let done = Completed { flight, received_ns, answer: Ok(answer), body, reissued };
+        workload.completed(&done, &mut self.queues);
         connection.reader.reset();
         if close {
             self.reopen(index, workload);
@@ -333,7 +334,8 @@ impl<T: Copy> Engine<T> {
     }
 
     fn report<W: Workload<Tag = T>>(&mut self, flight: Flight<T>, failure: Failure, workload: &mut W) {
-        let done = Completed { flight, received_ns: self.latest_ns, answer: Err(failure), body: &[] };
+        let (received_ns, answer) = (self.latest_ns, Err(failure));
+        let done = Completed { flight, received_ns, answer, body: &[], reissued: &[] };
         workload.completed(&done, &mut self.queues);
     }
 

@@ -121,13 +121,15 @@ impl Exchanges {
         self.sign_in.render(None, self.authority, &layers, out)
     }
 
-    /// Reads a token out of an answer: `false` where there is none. All requests of the session that carry it
-    /// are written here, so that none is when it is sent.
+    /// Reads a token out of an answer to a request sent at `sent_ns`: `false` where there is none. All requests of the
+    /// session that carry it are written here, so that none is when it is sent. Where a newer token has overtaken the
+    /// answer, that one is kept, with what else the answer says.
     pub(crate) fn take_token(
         &self,
         session: &mut Session,
         body: &[u8],
         source: Source,
+        sent_ns: u64,
     ) -> Result<bool, DriverError> {
         let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else { return Ok(false) };
         let mut captured = BTreeMap::new();
@@ -137,8 +139,9 @@ impl Exchanges {
             Source::Change => &self.changes[self.scenario(session.subject).2],
         };
         template.capture(&answer, &mut captured);
-        if !captured.contains_key("access_token") {
-            return Ok(false);
+        let Some(token) = captured.get("access_token") else { return Ok(false) };
+        if source != Source::SignIn && session.has_overtaken(token, sent_ns) {
+            captured.remove("access_token");
         }
         let expires_in = captured.get("expires_in").cloned();
         session.expires_in_ns =
@@ -146,6 +149,12 @@ impl Exchanges {
         session.variables.append(&mut captured);
         self.write_requests(session)?;
         Ok(true)
+    }
+
+    /// The session goes on with this token, which came with an answer; the rest of what it has stays as it is.
+    pub(crate) fn adopt(&self, session: &mut Session, token: &str) -> Result<(), DriverError> {
+        session.variables.insert("access_token".to_owned(), token.to_owned());
+        self.write_requests(session)
     }
 
     fn write_requests(&self, session: &mut Session) -> Result<(), DriverError> {

@@ -15,6 +15,8 @@ pub(crate) struct Expected {
     pub(crate) instance: Option<(String, String)>,
     /// The header with the instant of the decision.
     pub(crate) decided_at: Option<String>,
+    /// The header with a token that replaces the one it was asked with.
+    pub(crate) reissued: Option<String>,
     /// Is the body wanted? Else it is counted off and dropped.
     pub(crate) keep_body: bool,
     /// Is the body a stream, of which each piece is wanted when it comes?
@@ -70,6 +72,8 @@ pub(crate) struct ResponseReader {
     /// The unfinished head or line of what came before.
     carry: Vec<u8>,
     body: Vec<u8>,
+    /// The value of the header with a new token; empty where there is none.
+    reissued: Vec<u8>,
 }
 
 impl ResponseReader {
@@ -94,6 +98,11 @@ impl ResponseReader {
     /// The front of the body is not needed any more.
     pub(crate) fn drop_front(&mut self, length: usize) {
         self.body.drain(..length);
+    }
+
+    /// The token that came in a header, where one is looked for; else nothing.
+    pub(crate) fn reissued(&self) -> &[u8] {
+        &self.reissued
     }
 
     /// Takes the next bytes. The common answer comes in one piece and is read where it lies.
@@ -226,6 +235,7 @@ impl ResponseReader {
         self.answer.close = response.version == Some(0);
         self.answer.wrong_instance = expected.instance.is_some();
         self.answer.decided_at_ns = None;
+        self.reissued.clear();
         for header in response.headers.iter() {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
@@ -243,6 +253,8 @@ impl ResponseReader {
             } else if expected.decided_at.as_ref().is_some_and(|name| is(name)) {
                 // An instant that is no number lies outside every interval: a violation, not a silence.
                 self.answer.decided_at_ns = Some(number(header.value).unwrap_or(0));
+            } else if expected.reissued.as_ref().is_some_and(|name| is(name)) {
+                self.reissued.extend_from_slice(header.value);
             }
         }
         Ok(framing)
@@ -304,6 +316,7 @@ mod tests {
         Expected {
             instance: Some(("x-instance".into(), "r1".into())),
             decided_at: Some("x-decided-at".into()),
+            reissued: Some("x-access-token".into()),
             keep_body: true,
             stream: false,
             without_body: false,

@@ -15,6 +15,7 @@ mod exchanges;
 mod http;
 pub mod load;
 mod measure;
+mod newest;
 pub mod plan;
 mod probes;
 mod record;

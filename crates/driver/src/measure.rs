@@ -103,6 +103,7 @@ fn lanes(plan: &Plan) -> Vec<LanePlan> {
             expected: Expected {
                 instance: plan.target.instance_header.clone().map(|header| (header, name.clone())),
                 decided_at: plan.target.decided_at_header.clone(),
+                reissued: plan.target.reissued_header.clone(),
                 ..Expected::default()
             },
             timeout_ns: plan.request_timeout_ns,

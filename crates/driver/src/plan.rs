@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use revbench_model::event::{Slice, SubjectRole};
 use revbench_model::target::Target;
-use revbench_model::{ChangeActor, Orientation, Permission, ScopeKind, SubjectId};
+use revbench_model::{Attacker, ChangeActor, Orientation, Permission, ScopeKind, SubjectId};
 
 /// One fleet's measurement.
 #[derive(Clone, Debug)]
@@ -58,6 +58,10 @@ pub struct PlannedScenario {
     pub write: bool,
     /// Do its treated subjects listen to streams instead of being probed?
     pub stream: Option<PlannedStream>,
+    /// How whoever holds a copy behaves.
+    pub attacker: Attacker,
+    /// How many tabs of a changed subject's honest client renew at once.
+    pub tabs: u32,
     /// The claimed bound, around which an instance still stale is probed densely.
     pub bound_ns: Option<u64>,
     /// How long a change is watched.

@@ -7,6 +7,7 @@ use revbench_model::event::SessionRole;
 use revbench_model::settings::LONGEST_RETRY_PAUSE_MS;
 use revbench_model::time::NS_PER_MS;
 
+use crate::newest::is_newer;
 use crate::plan::ClientModel;
 use crate::schedule::{Rng, below};
 
@@ -84,6 +85,8 @@ pub(crate) struct Session {
     pub(crate) state: State,
     /// It keeps its token from now on.
     pub(crate) pinned: bool,
+    /// Whose tokens it has a copy of, so that it has no sign-in and renews nothing by itself.
+    pub(crate) copies: Option<u32>,
     /// Its change waits for the renewal under way.
     pub(crate) change_waits: bool,
     /// Tells the planned renewal from those planned before it.
@@ -116,6 +119,7 @@ impl Session {
             expires_in_ns: None,
             state: State::Holding,
             pinned: false,
+            copies: None,
             change_waits: false,
             epoch: 0,
             hurried: false,
@@ -136,6 +140,29 @@ impl Session {
         self.plan_renewal();
         let due_ns = now_ns + self.life_ns(client)?;
         Some(self.first_due_ns.take().filter(|first_ns| *first_ns > now_ns).unwrap_or(due_ns))
+    }
+
+    /// Does the session hold a token that the answer to a request sent at `sent_ns` cannot know of, and that is not
+    /// older than the `token` in it?
+    pub(crate) fn has_overtaken(&self, token: &str, sent_ns: u64) -> bool {
+        let present = self.variables.get("access_token");
+        sent_ns < self.token_since_ns && present.is_some_and(|present| !is_newer(token, present))
+    }
+
+    /// Has what another session has now.
+    pub(crate) fn copy(&mut self, from: &Session) {
+        self.variables.clone_from(&from.variables);
+        self.requests.clone_from(&from.requests);
+        self.renewal.clone_from(&from.renewal);
+        self.token_since_ns = from.token_since_ns;
+        self.expires_in_ns = from.expires_in_ns;
+    }
+
+    /// It renews its copy by itself from now on: when first, at a random phase of the token's life.
+    pub(crate) fn goes_alone(&mut self, now_ns: u64, client: &ClientModel, rng: &mut Rng) -> Option<u64> {
+        self.copies = None;
+        self.plan_renewal();
+        Some(now_ns + below(rng, self.life_ns(client)?.max(1)))
     }
 
     /// The first renewal: at a uniform phase of a token's life in use after the start, however long signing in
@@ -218,7 +245,8 @@ impl Session {
         client: &ClientModel,
         rng: &mut Rng,
     ) -> Reaction {
-        if self.pinned || self.state == State::SignedOut || self.renewal.is_empty() {
+        let bears = self.pinned || self.copies.is_some();
+        if bears || self.state == State::SignedOut || self.renewal.is_empty() {
             return Reaction::Bear;
         }
         if sent_ns < self.token_since_ns {
@@ -339,6 +367,28 @@ mod tests {
         assert!(at <= 6_010, "{at}");
         assert_eq!(session.renewal_refused(6_900, 7_000, &CLIENT), None);
         assert_eq!(session.refused(7_000, 7_000, false, &CLIENT, &mut rng), Reaction::Bear);
+    }
+
+    /// R8: everyone is refused at one instant. What they send is spread by the jitter, and comes at once without.
+    #[test]
+    fn a_herd_is_as_dense_as_its_jitter_is_short() {
+        let peak_over_mean = |jitter_ns: u64| {
+            let client = ClientModel { jitter_ns, ..CLIENT };
+            let mut bins = [0_u32; 20];
+            let (_, mut rng) = session();
+            for _ in 0..10_000 {
+                let (mut session, _) = session();
+                session.token_came(0, &client);
+                match session.refused(1_000, 2_000, false, &client, &mut rng) {
+                    Reaction::RenewAt(at_ns) => bins[((at_ns - 2_000) / 1_000) as usize] += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            f64::from(*bins.iter().max().unwrap()) / (10_000.0 / bins.len() as f64)
+        };
+        // 500 in each of 20 bins, plus five standard deviations; without, one bin has all.
+        assert!(peak_over_mean(19_999) < 1.25, "{}", peak_over_mean(19_999));
+        assert_eq!(peak_over_mean(0), 20.0);
     }
 
     #[test]

@@ -42,10 +42,22 @@ impl<'a> SignIn<'a> {
 
     /// The sessions, or why one could not be made.
     pub(crate) fn finish(self) -> Result<Vec<Session>, DriverError> {
-        self.failed.map_or(Ok(self.sessions), Err)
+        let mut sessions = self.failed.map_or(Ok(self.sessions), Err)?;
+        for number in 0..sessions.len() {
+            if let Some(from) = sessions[number].copies {
+                let [copy, from] = sessions.get_disjoint_mut([number, from as usize]).expect("two sessions");
+                copy.copy(from);
+            }
+        }
+        Ok(sessions)
     }
 
     fn next(&mut self, now_ns: u64, queues: &mut Queues<Tag>) {
+        // Who has a copy of another's tokens does not sign in.
+        while self.sessions.get(self.sent).is_some_and(|session| session.copies.is_some()) {
+            self.sent += 1;
+            self.done += 1;
+        }
         if self.sent < self.sessions.len() && self.failed.is_none() {
             queues.push(REFRESH_LANE, Job::planned(Tag::SignIn { session: self.sent as u32 }, now_ns));
             self.sent += 1;
@@ -58,7 +70,9 @@ impl<'a> SignIn<'a> {
         let problem = match done.answer {
             Err(_) => "no answer came",
             Ok(_) if !(200..300).contains(&status) => "it was refused",
-            Ok(_) if self.exchanges.take_token(session, done.body, Source::SignIn)? => {
+            Ok(_)
+                if self.exchanges.take_token(session, done.body, Source::SignIn, done.flight.sent_ns)? =>
+            {
                 session.token_came(done.received_ns, &self.client);
                 return Ok(());
             }

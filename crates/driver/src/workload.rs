@@ -49,6 +49,8 @@ pub(crate) struct Completed<'a, T> {
     pub(crate) answer: Result<Answer, Failure>,
     /// Kept only on lanes that ask for it.
     pub(crate) body: &'a [u8],
+    /// A token that came in the answer's head; empty where none did.
+    pub(crate) reissued: &'a [u8],
 }
 
 impl<T> Completed<'_, T> {

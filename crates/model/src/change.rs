@@ -113,6 +113,19 @@ pub enum ChangeActor {
     Admin,
     /// The subject itself: `POST /me/changes`.
     Subject,
+    /// A thief, who uses a stolen refresh token for the first time. Nobody acts: the question is what follows.
+    Thief,
+}
+
+/// How whoever holds a copy of what a client has behaves, beside the honest client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Attacker {
+    /// Has a session of its own and keeps the access token that it has when the change is submitted.
+    #[default]
+    Pinned,
+    /// Has a copy of the honest session's tokens, and from the change on renews them by itself.
+    ThiefRefreshing,
 }
 
 /// The body of `POST /admin/changes`.

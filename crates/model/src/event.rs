@@ -123,6 +123,17 @@ pub struct RequestRecord {
     pub write: bool,
 }
 
+/// A token that came with an answer, unasked for, and that its client took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReissueRecord {
+    /// Whose.
+    pub subject: u32,
+    /// Which session.
+    pub session: SessionRole,
+    /// Read just after the whole answer was read.
+    pub received_ns: u64,
+}
+
 /// Everything that the oracle needs to know of one fleet's run about staleness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
@@ -134,6 +145,9 @@ pub struct History {
     pub changes: Vec<ChangeRecord>,
     /// The requests of treated and control subjects, in order of receipt.
     pub requests: Vec<RequestRecord>,
+    /// The tokens that clients took from answers without having asked for one, in order of receipt.
+    #[serde(default)]
+    pub reissues: Vec<ReissueRecord>,
     /// Answers whose decision instant, as the server stamped it, lay outside [sent, received]: clocks or
     /// matching are wrong, and nothing else in the history can be believed.
     pub clock_violations: u64,

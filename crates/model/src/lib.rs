@@ -23,7 +23,7 @@ pub mod summary;
 pub mod target;
 pub mod time;
 
-pub use change::{Change, ChangeActor, Orientation, Scope, ScopeKind};
+pub use change::{Attacker, Change, ChangeActor, Orientation, Scope, ScopeKind};
 pub use claims::Claims;
 pub use decision::{DecisionClass, Reason};
 pub use distribution::Distribution;

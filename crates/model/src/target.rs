@@ -111,6 +111,10 @@ pub struct Target {
     /// The header with the instant of the decision (CLOCK_MONOTONIC ns), where there is one: a self-check.
     #[serde(default)]
     pub decided_at_header: Option<String>,
+    /// The header of the protected call's answer with an access token that replaces the one it was asked with, where
+    /// there is one. A client takes it, unless it has a newer one by then.
+    #[serde(default)]
+    pub reissued_header: Option<String>,
     /// Further variables, such as an administrator's token. Never saved.
     #[serde(default, skip_serializing)]
     pub variables: BTreeMap<String, String>,
@@ -120,6 +124,7 @@ impl Target {
     /// The exchange that makes a change of this kind.
     pub fn exchange_for(&self, actor: ChangeActor, scope: ScopeKind) -> &Exchange {
         match (actor, scope) {
+            (ChangeActor::Thief, _) => &self.refresh,
             (_, ScopeKind::Token) => &self.revoke_token,
             (ChangeActor::Admin, _) => &self.change,
             (ChangeActor::Subject, _) => &self.own_change,
@@ -194,6 +199,7 @@ impl Target {
             answers: Answers { allow: vec![200], deny: vec![403], reauthenticate: vec![401] },
             instance_header: Some("x-instance".to_owned()),
             decided_at_header: Some("x-decided-at".to_owned()),
+            reissued_header: Some("x-access-token".to_owned()),
             variables: BTreeMap::from([("admin_token".to_owned(), admin_token.to_owned())]),
         }
     }

@@ -8,7 +8,7 @@ mod intervals;
 
 use std::mem::{Discriminant, discriminant};
 
-use revbench_model::event::{History, Load, SliceKind, Usage};
+use revbench_model::event::{History, Load, ReissueRecord, SliceKind, Usage};
 use revbench_model::summary::{BlockCost, BlockFigures, BlockLatency, ChangeWindow, Validity, Verdict};
 use revbench_model::time::{NS_PER_S, ms_to_ns, ns_to_ms};
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,10 @@ fn append(all: &mut History, block: &History, start_ns: u64) {
         change.submitted_ns += start_ns;
         change.acknowledged_ns += start_ns;
         change
+    }));
+    all.reissues.extend(block.reissues.iter().map(|reissue| {
+        let (subject, received_ns) = (reissue.subject + first, reissue.received_ns + start_ns);
+        ReissueRecord { subject, received_ns, ..*reissue }
     }));
     all.requests.extend(block.requests.iter().cloned().map(|mut request| {
         request.subject += first;

@@ -24,8 +24,22 @@ pub enum HonestFate {
     Changed,
     /// It ends (suspension, departure, log out everywhere).
     Ended,
+    /// It is the session that the attacker has a copy of, and ends with it. Its owner's answers are no exposure.
+    Shared,
     /// It was refused everything until the change and is good again from then on (reinstatement).
     Reinstated,
+}
+
+impl HonestFate {
+    /// Are its answers about the change, so that old ones count?
+    pub(crate) fn is_meant(self) -> bool {
+        matches!(self, HonestFate::Changed | HonestFate::Ended | HonestFate::Reinstated)
+    }
+
+    /// Should it still be signed in afterwards?
+    fn survives(self) -> bool {
+        matches!(self, HonestFate::Untouched | HonestFate::Changed | HonestFate::Reinstated)
+    }
 }
 
 /// The session that carries staleness, claim and prediction.
@@ -122,6 +136,7 @@ pub(crate) fn exposure(
         wrongly_denied,
         forced_logouts: forced_logouts(index, scenario, honest),
         writes_after_ack: sums.writes,
+        reissued: reissued(index.history, scenario),
         implied_mean_window_ms: implied_mean_window_ms(&sums.carrier),
         two_channel: None,
     };
@@ -144,7 +159,7 @@ fn add(
             && rules.sent_ns(request) > rules.origin_ns(change)
             && request.received_ns < until_ns
             && (request.session == carrier
-                || (change.orientation == Orientation::Revoke && honest != HonestFate::Untouched))
+                || (change.orientation == Orientation::Revoke && honest.is_meant()))
     };
     let traffic_until_ns = span.until_ns(change, until_ns);
     let (mut carried, mut carried_stale) = (0, 0);
@@ -184,11 +199,21 @@ pub(crate) fn implied_mean_window_ms(carrier: &[Carried]) -> Option<f64> {
     Some(sum(|carried| carried.stale) / carrier.len() as f64 / rate_per_ms)
 }
 
+/// Tokens that the honest sessions of a scenario's subjects took from answers, controls included.
+fn reissued(history: &History, scenario: u16) -> u64 {
+    let counted = history.reissues.iter().filter(|reissue| {
+        let subject = &history.subjects[reissue.subject as usize];
+        let is_asked = !matches!(subject.role, SubjectRole::OneShot | SubjectRole::Crowd);
+        reissue.session == SessionRole::Honest && subject.scenario == scenario && is_asked
+    });
+    counted.count() as u64
+}
+
 /// Honest sessions whose renewal was refused although they should have survived, controls included. Who is to be
 /// reinstated is refused rightly until that is acknowledged.
 fn forced_logouts(index: &Index<'_>, scenario: u16, honest: HonestFate) -> u64 {
     let should_survive = |role: SubjectRole| match role {
-        SubjectRole::Treated | SubjectRole::Unprobed => honest != HonestFate::Ended,
+        SubjectRole::Treated | SubjectRole::Unprobed => honest.survives(),
         SubjectRole::ControlAllowed | SubjectRole::ControlDenied => true,
         SubjectRole::OneShot | SubjectRole::Crowd => false,
     };

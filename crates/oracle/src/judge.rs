@@ -181,7 +181,7 @@ fn staleness(question: &CellQuestion<'_>, index: &Index<'_>, carried: &Windows, 
     let mut figures = staleness::summarise(question.history, carrier, carried, horizon_ns);
     figures.one_shot = one_shot::one_shot(index, &watch(question, carrier), carried, believed);
     match question.orientation {
-        Orientation::Revoke if question.honest != HonestFate::Untouched => {
+        Orientation::Revoke if question.honest.is_meant() => {
             let honest = windows_of(index, &watch(question, SessionRole::Honest));
             figures.client_visible = staleness::client_visible(&honest, horizon_ns);
         }

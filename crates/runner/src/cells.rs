@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use revbench_model::Attacker;
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
 use revbench_oracle::blocks::{Recorded, judge_blocks};
@@ -54,6 +55,10 @@ fn question<'a>(
 
 /// A token, a session or an address means the pinned session alone; what holds permissions means both.
 fn honest_fate(scenario: &Scenario) -> HonestFate {
+    // A thief with a copy means the honest session itself.
+    if scenario.attacker == Attacker::ThiefRefreshing {
+        return HonestFate::Shared;
+    }
     match (scenario.scope.holds_permissions(), scenario.honest_survives) {
         (false, _) => HonestFate::Untouched,
         (true, _) if scenario.reinstates() => HonestFate::Reinstated,

@@ -1,6 +1,6 @@
 //! The raw history on disk: plain tables, compressed, that any standard library reads.
 //!
-//! `history/<strategy>/subjects.csv`, `changes.csv` and `requests.csv.gz`, in a run of several blocks below
+//! `history/<strategy>/subjects.csv`, `changes.csv`, `reissues.csv` and `requests.csv.gz`, in a run of several blocks below
 //! `history/block-<number>/`. Times are nanoseconds since the fleet's zero, whose CLOCK_MONOTONIC instant is in the
 //! manifest.
 
@@ -20,6 +20,7 @@ pub(crate) fn write(folder: &Path, history: &History, scenario_names: &[String])
     fs::create_dir_all(folder)?;
     write_subjects(BufWriter::new(File::create(folder.join("subjects.csv"))?), history, scenario_names)?;
     write_changes(BufWriter::new(File::create(folder.join("changes.csv"))?), history)?;
+    write_reissues(BufWriter::new(File::create(folder.join("reissues.csv"))?), history)?;
     let packed = GzEncoder::new(File::create(folder.join("requests.csv.gz"))?, Compression::default());
     let mut requests = BufWriter::new(packed);
     write_requests(&mut requests, history)?;
@@ -55,13 +56,18 @@ fn write_changes(mut out: impl Write, history: &History) -> io::Result<()> {
     out.flush()
 }
 
+fn write_reissues(mut out: impl Write, history: &History) -> io::Result<()> {
+    writeln!(out, "subject,session,received_ns")?;
+    for reissue in &history.reissues {
+        writeln!(out, "{},{},{}", reissue.subject, session(reissue.session), reissue.received_ns)?;
+    }
+    out.flush()
+}
+
 fn write_requests(mut out: impl Write, history: &History) -> io::Result<()> {
     writeln!(out, "subject,session,purpose,instance,intended_ns,sent_ns,received_ns,status,decision,write")?;
     for request in &history.requests {
-        let session = match request.session {
-            SessionRole::Pinned => "pinned",
-            SessionRole::Honest => "honest",
-        };
+        let session = session(request.session);
         let purpose = match request.purpose {
             Purpose::Background => "background",
             Purpose::Probe => "probe",
@@ -92,6 +98,13 @@ fn decision(class: revbench_model::DecisionClass) -> &'static str {
         Deny => "deny",
         Reauthenticate => "reauthenticate",
         Error => "error",
+    }
+}
+
+fn session(role: SessionRole) -> &'static str {
+    match role {
+        SessionRole::Pinned => "pinned",
+        SessionRole::Honest => "honest",
     }
 }
 

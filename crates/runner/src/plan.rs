@@ -12,7 +12,7 @@ use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
-use revbench_model::{Distribution, Orientation, Settings};
+use revbench_model::{ChangeActor, Distribution, Orientation, Settings};
 use revbench_oracle::closed_form::FleetLaw;
 use revbench_strategies::{Claimed, Question, StrategyKind, claim_to, time_scale_ms};
 
@@ -311,6 +311,7 @@ impl FleetPlan {
             orientation: scenario.orientation,
             scope: scenario.scope,
             everything: scenario.changed.is_none(),
+            is_theft: scenario.actor == ChangeActor::Thief,
             rate_per_s: self.rate_per_s,
         };
         match claim_to(self.strategy, &self.settings, &question, scenario.stream) {
@@ -323,9 +324,14 @@ impl FleetPlan {
     }
 
     /// Three times the predicted maximum, and a second beyond the bound; never under a second and a half,
-    /// which the settled probes need.
+    /// which the settled probes need. Without a bound, what fades with a fact's life is watched for two lives and a
+    /// second.
     fn watch_ms(&self, bound: Option<&Bound>) -> f64 {
-        let Some(bound) = bound else { return self.sizes.unbounded_watch_s * 1_000.0 };
+        let Some(bound) = bound else {
+            let fades_ms =
+                time_scale_ms(self.strategy, &self.settings).map_or(0.0, |t_ms| 2.0 * t_ms + 1_000.0);
+            return fades_ms.max(self.sizes.unbounded_watch_s * 1_000.0);
+        };
         let predicted_max_ms = bound.predicted.map_or(0.0, |law| FleetLaw::new(law, 1).far_end());
         (3.0 * predicted_max_ms).max(bound.ms + 1_000.0).max(1_500.0)
     }

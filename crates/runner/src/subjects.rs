@@ -139,6 +139,8 @@ fn planned(fleet: &FleetPlan, cell: &CellPlan, scenario: &Scenario) -> PlannedSc
         asked: scenario.asked.clone(),
         write: scenario.write,
         stream: fleet.stream(scenario),
+        attacker: scenario.attacker,
+        tabs: scenario.tabs,
         bound_ns: cell.bound.as_ref().map(|bound| ms_to_ns(bound.ms)),
         horizon_ns: cell.horizon_ns,
     }

@@ -12,10 +12,11 @@ use revbench_store::{Client, DatabaseAddress, Limits, StoreAddress};
 use revbench_strategies::cached_introspection::AnswerCache;
 use revbench_strategies::cached_lookup::FactCache;
 use revbench_strategies::introspection::Itself;
+use revbench_strategies::refresh_on_change::ExchangeCache;
 use revbench_strategies::{
     AllowList, CachedIntrospection, CachedLookup, Database, DenyAllAfterChange, DenyAndRefresh, DenyList,
-    Floor, Introspection, Lookup, NoCheck, Push, RefreshRotation, ShortTtl, Strategy, StrategyKind,
-    TokenVersion, ValidAfter,
+    Floor, Introspection, Lookup, NoCheck, Push, RefreshOnChange, RefreshRotation, ShortTtl, Strategy,
+    StrategyKind, TokenVersion, ValidAfter,
 };
 use tokio::sync::OnceCell;
 
@@ -189,6 +190,11 @@ impl AuthorityPlan {
                 let strategy = TokenVersion::new(client.clone(), meters, settings);
                 self.with(client, strategy).await
             }
+            StrategyKind::RefreshOnChange => {
+                let exchanges = Arc::default();
+                let strategy = RefreshOnChange::new(client.clone(), Itself, meters, settings, exchanges);
+                self.with(client, strategy).await
+            }
             StrategyKind::Lookup => {
                 let strategy = Lookup::new(client.clone(), meters, settings);
                 self.with(client, strategy).await
@@ -270,6 +276,7 @@ struct ResourcePlan {
     process: Arc<Process>,
     cache: Arc<FactCache>,
     answers: Arc<AnswerCache>,
+    exchanges: Arc<ExchangeCache>,
     /// Does a thread listen for messages already?
     listens: AtomicBool,
     verifier: Option<Arc<Verifier>>,
@@ -305,6 +312,7 @@ impl ResourcePlan {
             process: Arc::default(),
             cache,
             answers,
+            exchanges: Arc::default(),
             listens: AtomicBool::new(false),
             verifier,
             instance,
@@ -355,6 +363,11 @@ impl ResourcePlan {
             }
             StrategyKind::TokenVersion => {
                 let strategy = TokenVersion::new(store(), meters, settings);
+                self.with(client, strategy)
+            }
+            StrategyKind::RefreshOnChange => {
+                let (issuer, exchanges) = (self.issuer()?, self.exchanges.clone());
+                let strategy = RefreshOnChange::new(store(), issuer, meters, settings, exchanges);
                 self.with(client, strategy)
             }
             StrategyKind::Lookup => {

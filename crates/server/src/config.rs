@@ -34,7 +34,7 @@ pub struct AuthorityConfig {
     pub database: Option<DatabaseAddress>,
     /// Bearer token of `/admin/…` and `/introspect`.
     pub admin_token: String,
-    /// Bearer token of resource servers, for `/introspect` and nothing else.
+    /// Bearer token of resource servers, for `/introspect` and token exchange, and nothing else.
     #[serde(default)]
     pub resource_token: Option<String>,
     /// Its name in `x-instance`.
@@ -148,6 +148,7 @@ pub(crate) fn reads_store(kind: StrategyKind) -> bool {
         | StrategyKind::ValidAfter
         | StrategyKind::DenyAndRefresh
         | StrategyKind::TokenVersion
+        | StrategyKind::RefreshOnChange
         | StrategyKind::Lookup
         | StrategyKind::CachedLookup
         | StrategyKind::Push => true,

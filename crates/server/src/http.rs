@@ -2,10 +2,24 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, Response, StatusCode};
 use revbench_model::Reason;
 use serde::Serialize;
+
+/// In which an answer carries a token that replaces the one it was asked with.
+static REISSUED: HeaderName = HeaderName::from_static("x-access-token");
+
+/// Hands a token to whoever reads the answer, and to no cache.
+pub(crate) fn put_reissued(response: &mut Response<Body>, token: &str) {
+    // A token that cannot stand in a header is none.
+    if let Ok(value) = HeaderValue::from_str(token) {
+        response.headers_mut().insert(REISSUED.clone(), value);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
 
 /// The bearer token of a request (RFC 6750 §2.1), and no other way of sending one.
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Reason> {

@@ -1,9 +1,10 @@
-//! A resource server's way to the issuer: questions of RFC 7662 over HTTP connections that are kept.
+//! A resource server's way to the issuer: questions of RFC 7662 and exchanges of RFC 8693 over HTTP connections that
+//! are kept.
 //!
 //! Each thread has its own, as it has its own store client. A connection carries one question at a time and is kept
 //! once the answer was read to its end; where none comes in time it is closed, so that a late answer is never taken
 //! for that to the next question. The other side may close a kept connection at any time: a question, which changes
-//! nothing, is then put again on another one, within the same time.
+//! nothing that matters, is then put again on another one, within the same time.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use revbench_model::Permission;
-use revbench_strategies::{AskIssuer, Introspected, Unavailable};
+use revbench_strategies::{AskIssuer, ExchangeToken, Exchanged, Introspected, Unavailable};
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
@@ -72,14 +73,11 @@ impl IssuerClient {
         })
     }
 
-    fn request(&self, token: &str) -> Request<Full<Bytes>> {
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("token", token)
-            .append_pair("token_type_hint", "access_token")
-            .finish();
+    fn request(&self, question: &Question) -> Request<Full<Bytes>> {
+        let form = question.form.clone();
         let mut request = Request::new(Full::new(Bytes::from(form)));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from_static("/introspect");
+        *request.uri_mut() = Uri::from_static(question.path);
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(AUTHORIZATION, self.authorization.clone());
@@ -88,25 +86,32 @@ impl IssuerClient {
         request
     }
 
-    async fn ask(&self, token: &str) -> Result<Introspected, Unavailable> {
+    /// Asks within the time given.
+    async fn ask(&self, question: Question) -> Result<(StatusCode, Bytes), Unavailable> {
+        match tokio::time::timeout(self.limit, self.ask_at_leisure(&question)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Unavailable::new(format!("no answer from the issuer within {:?}", self.limit))),
+        }
+    }
+
+    async fn ask_at_leisure(&self, question: &Question) -> Result<(StatusCode, Bytes), Unavailable> {
         while let Some(kept) = self.take() {
-            if let Ok((status, body)) = self.exchange(kept, token).await {
-                return understood(status, &body);
+            if let Ok(answer) = self.exchange_over(kept, question).await {
+                return Ok(answer);
             }
         }
-        let (status, body) = self.exchange(self.connect().await?, token).await?;
-        understood(status, &body)
+        self.exchange_over(self.connect().await?, question).await
     }
 
     /// One question and its answer.
-    async fn exchange(
+    async fn exchange_over(
         &self,
         mut connection: Connection,
-        token: &str,
+        question: &Question,
     ) -> Result<(StatusCode, Bytes), Unavailable> {
         let lost = |error| unavailable("the connection to the issuer was lost", error);
         connection.ready().await.map_err(lost)?;
-        let response = connection.send_request(self.request(token)).await.map_err(lost)?;
+        let response = connection.send_request(self.request(question)).await.map_err(lost)?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, LONGEST_ANSWER).collect().await;
         let body = body.map_err(|error| unavailable("the issuer's answer ends early", error))?.to_bytes();
@@ -149,12 +154,60 @@ impl IssuerClient {
     }
 }
 
+/// A form and where it goes.
+struct Question {
+    path: &'static str,
+    form: String,
+}
+
+impl Question {
+    fn new(path: &'static str, parameters: &[(&str, &str)]) -> Self {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        Question { path, form }
+    }
+}
+
 impl AskIssuer for IssuerClient {
     async fn introspect(&self, token: &str) -> Result<Introspected, Unavailable> {
-        match tokio::time::timeout(self.limit, self.ask(token)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Unavailable::new(format!("no answer from the issuer within {:?}", self.limit))),
+        let form = [("token", token), ("token_type_hint", "access_token")];
+        let (status, body) = self.ask(Question::new("/introspect", &form)).await?;
+        understood(status, &body)
+    }
+}
+
+impl ExchangeToken for IssuerClient {
+    async fn exchange(&self, token: &str) -> Result<Exchanged, Unavailable> {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", token),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ];
+        let (status, body) = self.ask(Question::new("/token", &form)).await?;
+        exchanged(status, &body)
+    }
+}
+
+/// RFC 8693 §2.2.1 and RFC 6749 §5.2, as far as they are needed.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Exchange {
+    Issued { access_token: Box<str>, scope: String },
+    Failed { error: String },
+}
+
+/// What an exchange says: only what RFC 8693 has for a token that is not good means that it is not.
+fn exchanged(status: StatusCode, body: &[u8]) -> Result<Exchanged, Unavailable> {
+    let answer: Exchange = serde_json::from_slice(body)
+        .map_err(|error| unavailable("the issuer's answer does not parse", error))?;
+    match (status, answer) {
+        (StatusCode::OK, Exchange::Issued { access_token: token, scope }) => {
+            let permissions = scope.split_whitespace().map(Permission::from).collect();
+            Ok(Exchanged::Issued { token, permissions })
         }
+        (StatusCode::BAD_REQUEST, Exchange::Failed { error }) if error == "invalid_request" => {
+            Ok(Exchanged::Refused)
+        }
+        (status, _) => Err(unavailable("the issuer refused", status)),
     }
 }
 
@@ -203,6 +256,27 @@ mod tests {
         check(200, "", None);
         check(401, r#"{"active":false}"#, None);
         check(503, r#"{"active":true,"exp":1,"permissions":["a"]}"#, None);
+    }
+
+    #[test]
+    fn exchanges_are_a_token_a_refusal_or_nothing() {
+        let check = |status: u16, body: &str, expected: Option<Exchanged>| {
+            let answer = exchanged(StatusCode::from_u16(status).unwrap(), body.as_bytes()).ok();
+            assert_eq!(answer, expected, "{status} {body}");
+        };
+        let issued = |names: &[&str]| Exchanged::Issued {
+            token: "t".into(),
+            permissions: names.iter().map(|&name| Permission::from(name)).collect(),
+        };
+        check(200, r#"{"access_token":"t","scope":"a b","expires_in":1}"#, Some(issued(&["a", "b"])));
+        check(200, r#"{"access_token":"t","scope":""}"#, Some(issued(&[])));
+        check(200, r#"{"access_token":"t"}"#, None);
+        check(200, r#"{"error":"invalid_request"}"#, None);
+        check(400, r#"{"error":"invalid_request"}"#, Some(Exchanged::Refused));
+        check(400, r#"{"error":"unsupported_grant_type"}"#, None);
+        check(401, r#"{"error":"invalid_client"}"#, None);
+        check(503, r#"{"error":"temporarily_unavailable"}"#, None);
+        check(400, "", None);
     }
 
     const INACTIVE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{\"active\":false}";

@@ -16,7 +16,7 @@ use revbench_model::{Claims, Permission, Reason};
 use revbench_strategies::{Decision, Meters, Spent, Strategy};
 
 use crate::clock;
-use crate::http::{bearer, challenge, json, text};
+use crate::http::{bearer, challenge, json, put_reissued, text};
 use crate::process::Process;
 use crate::verify::Verifier;
 
@@ -25,7 +25,6 @@ pub(crate) use stream::StreamRules;
 static INSTANCE: HeaderName = HeaderName::from_static("x-instance");
 static REASON: HeaderName = HeaderName::from_static("x-decision-reason");
 static DECIDED_AT: HeaderName = HeaderName::from_static("x-decided-at");
-static REISSUED: HeaderName = HeaderName::from_static("x-access-token");
 
 /// One thread's part of a resource server.
 pub(crate) struct Resource<S> {
@@ -55,6 +54,7 @@ impl From<Decision> for Outcome {
         match decision {
             Decision::Allow => Reason::Allowed.into(),
             Decision::AllowReissued(token) => Outcome { reason: Reason::Allowed, reissued: Some(token) },
+            Decision::DenyReissued(reason, token) => Outcome { reason, reissued: Some(token) },
             Decision::Deny(reason) | Decision::Reauthenticate(reason) => reason.into(),
             Decision::Unavailable => Reason::StoreUnavailable.into(),
         }
@@ -148,10 +148,8 @@ impl<S: Strategy> Resource<S> {
     fn answer(&self, outcome: Outcome, spent: Spent) -> Response<Body> {
         self.process.decided(outcome.reason, spent);
         let mut response = answered(outcome.reason, self.instance.clone(), clock::mono_ns());
-        if let Some(token) = outcome.reissued
-            && let Ok(value) = HeaderValue::from_str(&token)
-        {
-            response.headers_mut().insert(REISSUED.clone(), value);
+        if let Some(token) = outcome.reissued {
+            put_reissued(&mut response, &token);
         }
         response
     }

@@ -174,6 +174,7 @@ mod tests {
             orientation,
             scope: ScopeKind::Subject,
             everything: false,
+            is_theft: false,
             rate_per_s: 1.0,
         };
         assert_eq!(claim(&Settings::default(), &question(Orientation::Revoke)), Claimed::at_once());

@@ -328,8 +328,13 @@ mod tests {
     fn each_token_is_read_at_its_sessions_rate() {
         let settings = Settings { cache_ttl_ms: 2_000, issuer_timeout_ms: 300, ..Settings::default() };
         for orientation in [Orientation::Revoke, Orientation::Grant] {
-            let question =
-                Question { orientation, scope: ScopeKind::Subject, everything: false, rate_per_s: 3.0 };
+            let question = Question {
+                orientation,
+                scope: ScopeKind::Subject,
+                everything: false,
+                is_theft: false,
+                rate_per_s: 3.0,
+            };
             let Claimed::Bound { bound_ms, predicted, .. } = claim(&settings, &question) else { panic!() };
             assert_eq!(bound_ms, 2_300.0);
             let expected = Distribution::ExpireAfterWrite { ttl_ms: 2_000.0, rate_per_s: 1.5 };

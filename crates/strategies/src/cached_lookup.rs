@@ -239,6 +239,7 @@ mod tests {
             orientation: Orientation::Grant,
             scope: ScopeKind::Subject,
             everything: false,
+            is_theft: false,
             rate_per_s: 3.0,
         };
         let Claimed::Bound { bound_ms, predicted, .. } = claim(&settings, &question) else { panic!() };

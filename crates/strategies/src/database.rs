@@ -162,6 +162,8 @@ fn record(row: &Row) -> Result<SubjectRecord, Unavailable> {
             .ok_or_else(|| Unavailable::new(format!("'{status}' is no status of a person")))?,
         permissions: permissions.into_iter().map(Into::into).collect(),
         ended: sessions.into_iter().zip(ends).map(end).collect::<Result<_, Unavailable>>()?,
+        // Tenants and roles are how the authority finds people; what they come to is in the permissions.
+        ..SubjectRecord::default()
     })
 }
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::under_fault::{ClaimedUnderFault, UnderFault};
 use crate::{
     allow_list, cached_introspection, cached_lookup, cached_lookup_postgres, deny_and_refresh, deny_list,
-    floor, introspection, lookup, lookup_postgres, none, push, refresh_rotation, short_ttl, token_version,
-    valid_after,
+    floor, introspection, lookup, lookup_postgres, none, push, refresh_on_change, refresh_rotation,
+    short_ttl, token_version, valid_after,
 };
 
 /// Every strategy there is, in the order of the tables: floor and control first.
@@ -51,11 +51,13 @@ pub enum StrategyKind {
     Push,
     /// A short token life, renewed with refresh tokens that are used once.
     RefreshRotation,
+    /// The version compared on each request, and an outdated token replaced in the answer.
+    RefreshOnChange,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order of the tables.
-    pub const ALL: [StrategyKind; 16] = [
+    pub const ALL: [StrategyKind; 17] = [
         StrategyKind::Floor,
         StrategyKind::None,
         StrategyKind::ShortTtl,
@@ -72,6 +74,7 @@ impl StrategyKind {
         StrategyKind::CachedIntrospection,
         StrategyKind::Push,
         StrategyKind::RefreshRotation,
+        StrategyKind::RefreshOnChange,
     ];
 
     /// Those that a quick comparison is made of: floor, control and the five that most systems choose from.
@@ -104,6 +107,7 @@ impl StrategyKind {
             StrategyKind::CachedIntrospection => "cached-introspection",
             StrategyKind::Push => "push",
             StrategyKind::RefreshRotation => "refresh-rotation",
+            StrategyKind::RefreshOnChange => "refresh-on-change",
         }
     }
 
@@ -131,6 +135,7 @@ impl StrategyKind {
             StrategyKind::CachedIntrospection => &cached_introspection::CARD,
             StrategyKind::Push => &push::CARD,
             StrategyKind::RefreshRotation => &refresh_rotation::CARD,
+            StrategyKind::RefreshOnChange => &refresh_on_change::CARD,
         }
     }
 
@@ -153,7 +158,10 @@ impl StrategyKind {
 
     /// Do its resource servers ask the authority while they decide? Then the way there has a distance too.
     pub fn asks_issuer(self) -> bool {
-        matches!(self, StrategyKind::Introspection | StrategyKind::CachedIntrospection)
+        matches!(
+            self,
+            StrategyKind::Introspection | StrategyKind::CachedIntrospection | StrategyKind::RefreshOnChange
+        )
     }
 }
 
@@ -208,6 +216,8 @@ pub struct Question {
     pub scope: ScopeKind,
     /// Everything the scope has, rather than one permission.
     pub everything: bool,
+    /// Is it no change of authority but the first use of a stolen refresh token, which nobody has reported?
+    pub is_theft: bool,
     /// The subject's requests per second at one instance.
     pub rate_per_s: f64,
 }
@@ -264,6 +274,9 @@ impl Claimed {
 
 /// What a strategy with these settings promises about such a change.
 pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Claimed {
+    if question.is_theft {
+        return on_theft(kind, settings);
+    }
     if let Some(why) = meaningless(question) {
         return Claimed::cannot(why);
     }
@@ -289,6 +302,19 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
         StrategyKind::CachedIntrospection => cached_introspection::claim(settings, question),
         StrategyKind::Push => push::claim(settings),
         StrategyKind::RefreshRotation => refresh_rotation::claim(settings, question),
+        StrategyKind::RefreshOnChange => refresh_on_change::claim(),
+    }
+}
+
+/// What a strategy makes of a stolen refresh token that nobody has reported: it is seen where it is used twice, if
+/// once is what it is good for.
+fn on_theft(kind: StrategyKind, settings: &Settings) -> Claimed {
+    match kind {
+        StrategyKind::Floor | StrategyKind::None => Claimed::NoClaim,
+        StrategyKind::RefreshRotation => refresh_rotation::claim_on_theft(settings),
+        _ => Claimed::cannot(
+            "its refresh tokens are good for as long as their session: a thief who renews looks like its owner",
+        ),
     }
 }
 
@@ -307,7 +333,9 @@ fn no_word_for_everyone(kind: StrategyKind) -> &'static str {
         StrategyKind::AllowList => {
             "an allow list names tokens; everyone would be the removal of each of them"
         }
-        StrategyKind::TokenVersion => "versions are kept by subject; everyone would be a write for each",
+        StrategyKind::TokenVersion | StrategyKind::RefreshOnChange => {
+            "versions are kept by subject; everyone would be a write for each"
+        }
         StrategyKind::ValidAfter => {
             "cut-offs are kept by subject and session; everyone would be one for each"
         }
@@ -331,9 +359,13 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
         StrategyKind::None => none::claim_under(fault),
         StrategyKind::ShortTtl => short_ttl::claim_under(fault, settings, question),
         StrategyKind::RefreshRotation => refresh_rotation::claim_under(fault, settings, question),
+        StrategyKind::RefreshOnChange => refresh_on_change::claim_under(fault, settings, question),
         StrategyKind::DenyList => deny_list::claim_under(fault, settings),
         StrategyKind::TokenVersion => token_version::claim_under(fault, settings, question),
         StrategyKind::Lookup => lookup::claim_under(fault, settings, question),
+        StrategyKind::LookupPostgres | StrategyKind::CachedLookupPostgres => {
+            lookup_postgres::claim_under(fault)
+        }
         StrategyKind::CachedLookup => cached_lookup::claim_under(fault, settings, question),
         StrategyKind::DenyAndRefresh => deny_and_refresh::claim_under(fault, settings, question),
         StrategyKind::AllowList => allow_list::claim_under(fault, settings),
@@ -399,7 +431,7 @@ mod tests {
     use crate::under_fault::Meanwhile;
 
     fn question(orientation: Orientation, scope: ScopeKind, everything: bool) -> Question {
-        Question { orientation, scope, everything, rate_per_s: 6.0 }
+        Question { orientation, scope, everything, is_theft: false, rate_per_s: 6.0 }
     }
 
     #[test]
@@ -464,6 +496,8 @@ mod tests {
         check(StrategyKind::DenyList, &revoke, Some(0.0));
         check(StrategyKind::TokenVersion, &revoke, Some(0.0));
         check(StrategyKind::TokenVersion, &grant, Some(1_020.0));
+        check(StrategyKind::RefreshOnChange, &revoke, Some(0.0));
+        check(StrategyKind::RefreshOnChange, &grant, Some(0.0));
         check(StrategyKind::Lookup, &revoke, Some(0.0));
         check(StrategyKind::Lookup, &grant, Some(0.0));
         check(StrategyKind::CachedLookup, &revoke, Some(1_500.0));
@@ -578,6 +612,31 @@ mod tests {
             check(StrategyKind::AllowList, Fault::ClockSkew, policy, None);
         }
         check(StrategyKind::DenyList, Fault::StoreDown, AllowFromToken, None);
+    }
+
+    #[test]
+    fn a_theft_is_seen_by_who_notices_a_second_use() {
+        let check = |kind, refresh_grace_ms, expected: Option<f64>| {
+            let settings = Settings {
+                token_ttl_ms: 3_000,
+                leeway_ms: 100,
+                refresh_at: 0.5,
+                refresh_grace_ms,
+                ..Settings::default()
+            };
+            let theft =
+                Question { is_theft: true, ..question(Orientation::Revoke, ScopeKind::Session, true) };
+            match (claim(kind, &settings, &theft), expected) {
+                (Claimed::Bound { bound_ms, .. }, Some(expected)) => assert_eq!(bound_ms, expected),
+                (Claimed::NoClaim | Claimed::Cannot { .. }, None) => {}
+                (claimed, _) => panic!("{kind:?} {refresh_grace_ms}: {claimed:?}"),
+            }
+        };
+        check(StrategyKind::RefreshRotation, 0, Some(5_600.0));
+        check(StrategyKind::RefreshRotation, 1, None);
+        for kind in StrategyKind::ALL.into_iter().filter(|kind| *kind != StrategyKind::RefreshRotation) {
+            check(kind, 0, None);
+        }
     }
 
     #[test]

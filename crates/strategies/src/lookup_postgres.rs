@@ -11,7 +11,10 @@
 //! without a transaction around both they could see two states. Remembering the local id, which never changes, would
 //! save the first after the first request.
 
+use revbench_model::Fault;
+
 use crate::kind::{Card, EXACT_PER_REQUEST, Family};
+use crate::under_fault::{Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -35,3 +38,14 @@ pub const CARD: Card = Card {
     params: &["store_timeout", "on_store_down"],
     exact_costs: EXACT_PER_REQUEST,
 };
+
+/// Decisions are read from the database, which none of these faults is about: what the store is needed for is renewals.
+pub(crate) fn claim_under(fault: Fault) -> UnderFault {
+    UnderFault::unaffected(match fault {
+        Fault::StoreDown | Fault::StoreSlow | Fault::StoreRestartsEmpty | Fault::AuthorityDown => {
+            Meanwhile::DecidesUntilExpiry
+        }
+        Fault::BusPartition | Fault::InstanceRestartsCold => Meanwhile::Decides,
+        Fault::ClockSkew => Meanwhile::RefusesSomeTokens,
+    })
+}

@@ -52,6 +52,21 @@ pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question
     short_ttl::claim_under(fault, settings, question)
 }
 
+/// What it promises of a stolen refresh token that nobody has reported. The victim renews within `refresh_at ×
+/// token_ttl` with the token that the thief has used, unless both come within the grace; the thief's last access token
+/// was made before that.
+pub(crate) fn claim_on_theft(settings: &Settings) -> Claimed {
+    if settings.refresh_grace_ms > 0 {
+        return Claimed::NoClaim;
+    }
+    let (ttl_ms, leeway_ms) = (settings.token_ttl_ms as f64, settings.leeway_ms as f64);
+    Claimed::Bound {
+        formula: "refresh_at × token_ttl + refresh_timeout + token_ttl + leeway".to_owned(),
+        bound_ms: settings.refresh_at * ttl_ms + settings.refresh_timeout_ms as f64 + ttl_ms + leeway_ms,
+        predicted: None,
+    }
+}
+
 /// Believes the token, which does not live long, and has refresh tokens used once.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshRotation {

@@ -109,8 +109,13 @@ mod tests {
         let settings =
             Settings { token_ttl_ms: 3_000, leeway_ms: 50, refresh_at: 0.5, ..Settings::default() };
         let predicted = |orientation| {
-            let question =
-                Question { orientation, scope: ScopeKind::Subject, everything: false, rate_per_s: 1.0 };
+            let question = Question {
+                orientation,
+                scope: ScopeKind::Subject,
+                everything: false,
+                is_theft: false,
+                rate_per_s: 1.0,
+            };
             match claim(&settings, &question) {
                 Claimed::Bound { predicted, .. } => predicted,
                 other => panic!("{other:?}"),

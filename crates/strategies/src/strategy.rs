@@ -45,6 +45,8 @@ pub enum Decision {
     AllowReissued(Box<str>),
     /// 403: the holder lacks the authority.
     Deny(Reason),
+    /// 403, and a token with the present authority, so that the client stops asking for what it no longer has.
+    DenyReissued(Reason, Box<str>),
     /// 401: the token is no longer honoured.
     Reauthenticate(Reason),
     /// 503: no decision without the store.
@@ -140,6 +142,12 @@ pub trait Strategy: Send + Sync + 'static {
     /// What becomes of a refresh token that is used. Asked by the authority at each renewal.
     fn refresh_tokens(&self) -> RefreshTokens {
         RefreshTokens::Kept
+    }
+
+    /// Is a token replaced in an answer, without the client's asking? The authority then answers the user's own change
+    /// with a new token, and resource servers may exchange one that is outdated (RFC 8693).
+    fn reissues(&self) -> bool {
+        false
     }
 
     /// What a new token must carry (write it into `claims`) or register (return it): the commands run in the

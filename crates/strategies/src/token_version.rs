@@ -78,11 +78,11 @@ impl TokenVersion {
     }
 }
 
-fn version_key(subject: &SubjectId) -> String {
+pub(crate) fn version_key(subject: &SubjectId) -> String {
     format!("version:{subject}")
 }
 
-fn write(subject: &SubjectId, record: &SubjectRecord) -> Command {
+pub(crate) fn write(subject: &SubjectId, record: &SubjectRecord) -> Command {
     Command::Set {
         key: version_key(subject),
         value: record.version.to_string().into_bytes(),
@@ -92,7 +92,7 @@ fn write(subject: &SubjectId, record: &SubjectRecord) -> Command {
 
 /// Is the token of the present version? Equality, not order: a store set back to an older version must not
 /// make newer tokens pass.
-fn is_present(carried: Option<u64>, stored: Option<&[u8]>) -> bool {
+pub(crate) fn is_present(carried: Option<u64>, stored: Option<&[u8]>) -> bool {
     let stored = stored.and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok());
     carried.is_some() && carried == stored
 }

@@ -311,8 +311,13 @@ mod tests {
     fn a_lenient_rule_claims_no_more_than_a_token_lives() {
         let check = |rule, orientation, expected: &str| {
             let settings = Settings { cutoff_rule: rule, ..Settings::default() };
-            let question =
-                Question { orientation, scope: ScopeKind::Subject, everything: false, rate_per_s: 1.0 };
+            let question = Question {
+                orientation,
+                scope: ScopeKind::Subject,
+                everything: false,
+                is_theft: false,
+                rate_per_s: 1.0,
+            };
             match claim(&settings, &question) {
                 Claimed::Bound { formula, .. } => assert_eq!(formula, expected, "{rule:?}"),
                 other => panic!("{other:?}"),

@@ -209,6 +209,7 @@ fn question_of(scenario: &Scenario, kind: StrategyKind, at: &Circumstances) -> Q
         orientation: scenario.orientation,
         scope: scenario.scope,
         everything: scenario.changed.is_none(),
+        is_theft: scenario.actor == ChangeActor::Thief,
         ..at.question(kind)
     }
 }
@@ -225,6 +226,7 @@ fn scenario_text(scenario: &Scenario, at: &Circumstances) -> String {
         match scenario.actor {
             ChangeActor::Admin => "an administrator",
             ChangeActor::Subject => "the subject itself",
+            ChangeActor::Thief => "nobody: a thief uses a stolen refresh token",
         }
     );
     let how = match (scenario.stream, scenario.write) {

@@ -1,7 +1,9 @@
 //! Answers into records, retries and renewals.
 
-use revbench_model::DecisionClass;
-use revbench_model::event::{ChangeOutcome, ChangeRecord, Purpose, RequestRecord, SubjectRole};
+use revbench_model::event::{
+    ChangeOutcome, ChangeRecord, Purpose, ReissueRecord, RequestRecord, SessionRole, SubjectRole,
+};
+use revbench_model::{ChangeActor, DecisionClass};
 
 use super::{Cause, Conductor, Tag};
 use crate::connection::Job;
@@ -29,6 +31,7 @@ impl Conductor<'_> {
         } else {
             self.write_down(number, question.instance, cause.purpose(), done, decision);
         }
+        self.adopt(number, done);
         self.note_watch(number, question.instance, cause, done, decision);
         let asked_again = match decision {
             DecisionClass::Reauthenticate => self.refused(number, question, cause, done, queues),
@@ -200,17 +203,46 @@ impl Conductor<'_> {
         }
     }
 
+    /// Takes the token that came with an answer, unless the session keeps the one it has, or has a newer one by now.
+    /// Its renewal stays planned: such a token lives no longer than the one that it replaces.
+    fn adopt(&mut self, number: u32, done: &Completed<'_, Tag>) {
+        let Some(token) = std::str::from_utf8(done.reissued).ok().filter(|token| !token.is_empty()) else {
+            return;
+        };
+        let session = &mut self.sessions[number as usize];
+        if session.pinned || session.has_overtaken(token, done.flight.sent_ns) {
+            return;
+        }
+        // A variable that was there at sign-in is still there, so that writing the requests cannot fail.
+        if self.exchanges.adopt(session, token).is_ok() {
+            session.token_since_ns = done.received_ns;
+            self.copied(number);
+            self.reissued(number, done.received_ns);
+        }
+    }
+
+    fn reissued(&mut self, number: u32, received_ns: u64) {
+        let session = &self.sessions[number as usize];
+        let (subject, session, received_ns) = (session.subject, session.role, self.since_start(received_ns));
+        let slice = self.record.slice_at(received_ns);
+        self.record.tokens_issued[slice] += 1;
+        if self.role(subject) != SubjectRole::Crowd {
+            self.record.history.reissues.push(ReissueRecord { subject, session, received_ns });
+        }
+    }
+
     /// Takes a new token out of an answer and plans its renewal.
     fn take_token(&mut self, number: u32, done: &Completed<'_, Tag>, source: Source) -> bool {
         let session = &mut self.sessions[number as usize];
         // A variable that was there at sign-in is still there, so that writing the requests cannot fail.
-        if !self.exchanges.take_token(session, done.body, source).unwrap_or(false) {
+        if !self.exchanges.take_token(session, done.body, source, done.flight.sent_ns).unwrap_or(false) {
             return false;
         }
         let renewal = session.token_came(done.received_ns, &self.plan.client);
         if let Some(at_ns) = renewal {
             self.renew_at(number, at_ns);
         }
+        self.copied(number);
         let slice = self.record.slice_at(self.since_start(done.received_ns));
         self.record.tokens_issued[slice] += 1;
         true
@@ -240,6 +272,16 @@ impl Conductor<'_> {
         }
         if made_by_honest(scenario) && self.take_token(pair.honest, done, Source::Change) {
             self.ask_again(pair.honest, done.received_ns, queues);
+            self.record.history.reissues.push(ReissueRecord {
+                subject,
+                session: SessionRole::Honest,
+                received_ns: self.since_start(done.received_ns),
+            });
+        }
+        if scenario.actor == ChangeActor::Thief
+            && let Some(thief) = pair.pinned
+        {
+            self.take_token(thief, done, Source::Change);
         }
         match self.role(subject) {
             // Who listens does not ask.

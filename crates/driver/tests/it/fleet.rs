@@ -26,6 +26,9 @@ pub(crate) struct Script {
     pub(crate) service: Duration,
     /// What the second instance calls itself.
     pub(crate) second_name: &'static str,
+    /// Are tokens from before a change replaced in the answer? The first instance does so at once with a token of
+    /// version 3; the second with one of version 2, which is on its way for longer.
+    pub(crate) reissues: bool,
 }
 
 impl Default for Script {
@@ -38,6 +41,7 @@ impl Default for Script {
             renewal: Duration::ZERO,
             service: Duration::ZERO,
             second_name: "r1",
+            reissues: false,
         }
     }
 }
@@ -53,6 +57,10 @@ struct Truth {
     crowd_calls: Vec<(String, usize)>,
     /// How many of these were answered 401.
     crowd_refused: u64,
+    /// Subject and version of each call with a token that replaced another.
+    replaced_calls: Vec<(String, char)>,
+    /// The versions of the tokens that replaced others.
+    replacements: Vec<u64>,
 }
 
 /// The running fleet.
@@ -96,6 +104,16 @@ impl Fleet {
     /// How many calls of the crowd were answered 401.
     pub(crate) fn crowd_refused(&self) -> u64 {
         self.truth.lock().unwrap().crowd_refused
+    }
+
+    /// Subject and version of each call with a token that replaced another, in order of arrival.
+    pub(crate) fn replaced_calls(&self) -> Vec<(String, char)> {
+        self.truth.lock().unwrap().replaced_calls.clone()
+    }
+
+    /// The versions of the tokens that replaced others.
+    pub(crate) fn replacements(&self) -> Vec<u64> {
+        self.truth.lock().unwrap().replacements.clone()
     }
 
     /// Body and bearer of each change.
@@ -150,6 +168,12 @@ fn authority(request: &Request, truth: &Mutex<Truth>, script: &Script) -> Reply 
     }
 }
 
+/// What a JWT of a version says of itself.
+fn payload_of(version: u64) -> &'static str {
+    // {"ver":3,"iat":1} and {"ver":2,"iat":1}
+    if version == 3 { "eyJ2ZXIiOjMsImlhdCI6MX0" } else { "eyJ2ZXIiOjIsImlhdCI6MX0" }
+}
+
 fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, script: &Script) -> Reply {
     let mut parts = request.bearer.split('!');
     let subject = parts.next().unwrap_or_default();
@@ -170,6 +194,16 @@ fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, s
         (true, true) => 200,
         (true, false) => 403,
     };
-    let headers = format!("x-instance: {name}\r\nx-decided-at: {now_ns}\r\n");
+    let mut headers = format!("x-instance: {name}\r\nx-decided-at: {now_ns}\r\n");
+    if let Some(payload) = request.bearer.split('.').nth(1) {
+        let version = if payload == payload_of(3) { '3' } else { '2' };
+        truth.replaced_calls.push((subject.to_owned(), version));
+    } else if script.reissues && truth.changed_ns.contains_key(subject) {
+        let version = [3, 2][index];
+        truth.replacements.push(version);
+        headers += &format!("x-access-token: {subject}!0!{expiry}!.{}.s\r\n", payload_of(version));
+        drop(truth);
+        std::thread::sleep(Duration::from_millis(60 * index as u64));
+    }
     Reply::Answer { status, headers, body: String::new() }
 }

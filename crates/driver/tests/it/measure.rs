@@ -12,7 +12,7 @@ use revbench_model::event::{
     ChangeOutcome, ChangeRecord, Load, Purpose, RequestRecord, SessionRole, Slice, SliceKind, SubjectRole,
 };
 use revbench_model::target::Target;
-use revbench_model::{ChangeActor, DecisionClass, Orientation, ScopeKind};
+use revbench_model::{Attacker, ChangeActor, DecisionClass, Orientation, ScopeKind};
 
 use crate::fleet::{Fleet, Script};
 
@@ -48,6 +48,8 @@ fn plan(fleet: &Fleet) -> Plan {
             asked: "p".into(),
             write: false,
             stream: None,
+            attacker: Attacker::Pinned,
+            tabs: 1,
             bound_ns: Some(120 * MS),
             horizon_ns: 400 * MS,
         }],
@@ -446,6 +448,76 @@ fn a_grant_is_seen_by_the_honest_client_with_the_token_of_its_own_change() {
     }
     assert_eq!(requests(&recording, 0, SessionRole::Honest, Purpose::Audit).len(), 2);
     assert!(fleet.changes()[0].1.starts_with("treated!"), "made with its own token");
+}
+
+/// The thief has the honest session's tokens until the theft, and renews its copy by itself from then on.
+#[test]
+fn a_thief_renews_a_copy_of_the_honest_sessions_token() {
+    let fleet = Fleet::start(Script { expires_in_ns: 100 * MS, ..Script::default() });
+    let mut plan = plan(&fleet);
+    plan.scenarios[0] = PlannedScenario {
+        scope: ScopeKind::Session,
+        actor: ChangeActor::Thief,
+        attacker: Attacker::ThiefRefreshing,
+        changed: None,
+        ..plan.scenarios[0].clone()
+    };
+    let recording = run(&plan, &Progress::default()).unwrap();
+    let theft = &recording.history.changes[0];
+    assert_eq!((theft.outcome, fleet.changes().len()), (ChangeOutcome::Ok, 0), "a renewal, and no change");
+    let renewals = |session, after: bool| {
+        let of_session = requests(&recording, 0, session, Purpose::Refresh);
+        of_session.iter().filter(|renewal| (renewal.sent_ns > theft.acknowledged_ns) == after).count()
+    };
+    assert_eq!(renewals(SessionRole::Pinned, false), 0, "until then it has what the honest session has");
+    assert!(renewals(SessionRole::Pinned, true) >= 3, "every half of a life until its traffic ends");
+    assert!(renewals(SessionRole::Honest, false) >= 3 && renewals(SessionRole::Honest, true) >= 3);
+    // Tokens that are renewed in time are never refused: the copy was never an old one.
+    let refused = recording.history.requests.iter().filter(|request| {
+        request.subject == 0
+            && request.sent_ns < theft.submitted_ns
+            && request.decision == DecisionClass::Reauthenticate
+    });
+    assert_eq!(refused.count(), 0);
+}
+
+/// What several tabs do at the same moment: one token is renewed as often as there are tabs.
+#[test]
+fn tabs_renew_at_once_where_a_subject_is_to_be_changed() {
+    let fleet = Fleet::start(Script { expires_in_ns: 100 * MS, ..Script::default() });
+    let mut plan = plan(&fleet);
+    let renewals = |plan: &Plan, subject| {
+        let recording = run(plan, &Progress::default()).unwrap();
+        let renewals = requests(&recording, subject, SessionRole::Honest, Purpose::Refresh);
+        let instants: Vec<u64> = renewals.iter().map(|renewal| renewal.intended_ns).collect();
+        let mut distinct = instants.clone();
+        distinct.dedup();
+        (instants.len(), distinct.len())
+    };
+    plan.scenarios[0].tabs = 3;
+    plan.connections.refresh = 6;
+    let (sent, instants) = renewals(&plan, 0);
+    assert!(instants >= 3 && sent >= 3 * (instants - 1), "{sent} renewals at {instants} instants");
+    let (sent, instants) = renewals(&plan, 2);
+    assert_eq!(sent, instants, "controls have one tab");
+}
+
+/// Both instances are asked with the old token; the older replacement is on its way for longer than the newer one.
+#[test]
+fn an_older_token_that_comes_later_is_not_taken() {
+    let fleet = Fleet::start(Script { grant: true, reissues: true, ..Script::default() });
+    let mut plan = plan(&fleet);
+    plan.scenarios[0].orientation = Orientation::Grant;
+    let recording = run(&plan, &Progress::default()).unwrap();
+    assert!(fleet.replacements().contains(&2), "no older token was on its way");
+    let calls = fleet.replaced_calls();
+    let of_treated: String =
+        calls.iter().filter(|(subject, _)| subject == "treated").map(|(_, version)| *version).collect();
+    assert!(of_treated.contains('3') && !of_treated.contains("32"), "{of_treated}");
+    let reissues = &recording.history.reissues;
+    assert!(reissues.iter().all(|reissue| reissue.session == SessionRole::Honest), "{reissues:?}");
+    assert!(reissues.iter().any(|reissue| reissue.subject == 0));
+    assert!(reissues.is_sorted_by_key(|reissue| reissue.received_ns));
 }
 
 #[test]

@@ -34,5 +34,8 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "group-role-given.toml",
         "tenant-offboarded.toml",
         "stream-withdrawn.toml",
+        "refresh-token-stolen.toml",
+        "stolen-session-ended.toml",
+        "several-tabs.toml",
     ]
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::summary::ClaimVerdict;
-use crate::{ChangeActor, Orientation, ScopeKind};
+use crate::{Attacker, ChangeActor, Orientation, ScopeKind};
 
 /// A scenario: one question about one kind of change.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,6 +29,8 @@ pub struct ScenarioFile {
     pub change: ChangeSection,
     /// Who asks for what meanwhile.
     pub traffic: TrafficSection,
+    /// How clients behave, where it is out of the ordinary.
+    pub client: Option<ClientSection>,
     /// How it is measured; the profile decides what is left out.
     pub measure: Option<MeasureSection>,
     /// Strategies whose claimed bound is not expected to hold here, by name.
@@ -85,6 +87,17 @@ pub enum ArrivalsKey {
     Constant,
     /// A CSV file of instants, relative to the scenario file.
     Trace(String),
+}
+
+/// `[client]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSection {
+    /// How whoever holds a copy of what the client has behaves; `pinned` where left out.
+    pub model: Option<Attacker>,
+    /// How many tabs of one client renew their common token at once; 1 where left out.
+    #[schemars(range(min = 1, max = 8))]
+    pub tabs: Option<u32>,
 }
 
 /// `[measure]`

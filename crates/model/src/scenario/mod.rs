@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::summary::ClaimVerdict;
-use crate::{ChangeActor, Orientation, Permission, ScopeKind};
+use crate::{Attacker, ChangeActor, Orientation, Permission, ScopeKind};
 
 mod built_in;
 mod facts;
@@ -52,6 +52,10 @@ pub struct Scenario {
     /// Should the honest session still be signed in after the change? Where it should, having to sign in
     /// again counts as a forced logout.
     pub honest_survives: bool,
+    /// How whoever holds a copy behaves.
+    pub attacker: Attacker,
+    /// How many tabs of the honest client renew at once.
+    pub tabs: u32,
     /// How long a change is watched; `None`: as long as the plan finds necessary.
     pub watch_ms: Option<f64>,
     /// The percentile of the window that the question is about, 50 to below 100.

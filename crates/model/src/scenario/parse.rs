@@ -13,12 +13,23 @@ use super::{ArrivalsChoice, Expectation, Scenario};
 use crate::problem::{self, Problem};
 use crate::settings::{Settings, closest};
 use crate::summary::ClaimVerdict;
-use crate::{ChangeActor, Orientation, Permission, ScopeKind};
+use crate::{Attacker, ChangeActor, Orientation, Permission, ScopeKind};
 
-pub(super) const ROOT: &[&str] =
-    &["name", "question", "prose", "reason", "change", "traffic", "measure", "expect", "stands_for"];
+pub(super) const ROOT: &[&str] = &[
+    "name",
+    "question",
+    "prose",
+    "reason",
+    "change",
+    "traffic",
+    "client",
+    "measure",
+    "expect",
+    "stands_for",
+];
 pub(super) const CHANGE: &[&str] = &["orientation", "scope", "actor", "permission", "honest_survives"];
 pub(super) const TRAFFIC: &[&str] = &["asks", "write", "stream", "rate_per_s", "changes_per_s", "arrivals"];
+pub(super) const CLIENT: &[&str] = &["model", "tabs"];
 pub(super) const MEASURE: &[&str] = &["watch", "percentile", "changes"];
 pub(super) const EXPECT: &[&str] = &["verdict", "why"];
 
@@ -33,7 +44,10 @@ const SCOPES: &[(&str, ScopeKind)] = &[
     ("tenant", ScopeKind::Tenant),
     ("all", ScopeKind::All),
 ];
-const ACTORS: &[(&str, ChangeActor)] = &[("admin", ChangeActor::Admin), ("subject", ChangeActor::Subject)];
+const ACTORS: &[(&str, ChangeActor)] =
+    &[("admin", ChangeActor::Admin), ("subject", ChangeActor::Subject), ("thief", ChangeActor::Thief)];
+const ATTACKERS: &[(&str, Attacker)] =
+    &[("pinned", Attacker::Pinned), ("thief_refreshing", Attacker::ThiefRefreshing)];
 const VERDICTS: &[(&str, ClaimVerdict)] = &[
     ("holds", ClaimVerdict::Holds),
     ("broken", ClaimVerdict::Broken),
@@ -78,6 +92,8 @@ fn read(
     let traffic = TrafficPart::read(root, problems);
     check_one_permission(change.orientation.as_ref(), &change.permission, &traffic.asks, problems);
     check_stream(change.orientation.as_ref(), &traffic, problems);
+    let client = ClientPart::read(root, problems);
+    client.check(&change, problems);
     let measure = MeasurePart::read(root, problems);
     let expect = read_expectations(root, known_strategies, problems);
     let stands_for = read_stands_for(root, problems);
@@ -92,12 +108,14 @@ fn read(
         reason: reason.map_or(name, |(reason, _)| reason).to_owned(),
         orientation: change.orientation?.0,
         scope: change.scope?.0,
-        actor: change.actor,
+        actor: change.actor.map(|(actor, _)| actor).unwrap_or_default(),
         changed: change.permission.map(|(permission, _)| permission),
         asked: traffic.asks?.0,
         write: traffic.write,
         stream: traffic.stream,
         honest_survives: change.honest_survives?,
+        attacker: client.attacker.map_or(Attacker::Pinned, |(attacker, _)| attacker),
+        tabs: client.tabs,
         watch_ms: measure.watch_ms,
         percentile: measure.percentile.map(|(percentile, _)| percentile),
         changes: measure.changes,
@@ -124,7 +142,7 @@ fn check_stream(orientation: Option<&At<Orientation>>, traffic: &TrafficPart, pr
 struct ChangePart {
     orientation: Option<At<Orientation>>,
     scope: Option<At<ScopeKind>>,
-    actor: ChangeActor,
+    actor: Option<At<ChangeActor>>,
     permission: Option<At<Permission>>,
     honest_survives: Option<bool>,
 }
@@ -136,7 +154,7 @@ impl ChangePart {
         let part = ChangePart {
             orientation: section.needed_choice("orientation", ORIENTATIONS, problems),
             scope: section.needed_choice("scope", SCOPES, problems),
-            actor: section.choice("actor", ACTORS, problems).map(|(actor, _)| actor).unwrap_or_default(),
+            actor: section.choice("actor", ACTORS, problems),
             permission: permission(section.text("permission", problems), "permission", problems),
             honest_survives: section.needed_flag("honest_survives", problems),
         };
@@ -174,6 +192,50 @@ impl ChangePart {
                 "leave 'permission' out, or use scope = \"subject\"",
             ),
             _ => {}
+        }
+    }
+}
+
+/// `[client]`
+struct ClientPart {
+    attacker: Option<At<Attacker>>,
+    tabs: u32,
+}
+
+impl ClientPart {
+    fn read(root: &Section<'_>, problems: &mut Problems<'_>) -> ClientPart {
+        let section = root.below("client", CLIENT, problems);
+        let tabs = section.number("tabs", 1.0..=8.0, problems).filter(|(tabs, span)| {
+            let whole = tabs.fract() == 0.0;
+            if !whole {
+                let message = format!("{tabs} is no value of 'tabs': tabs are whole");
+                problems.add(problem::OUT_OF_RANGE, span, message, Some("tabs = 4".to_owned()));
+            }
+            whole
+        });
+        ClientPart {
+            attacker: section.choice("model", ATTACKERS, problems),
+            tabs: tabs.map_or(1, |(tabs, _)| tabs as u32),
+        }
+    }
+
+    /// A thief has a copy of one session; a theft needs a thief.
+    fn check(&self, change: &ChangePart, problems: &mut Problems<'_>) {
+        let is_thief = matches!(self.attacker, Some((Attacker::ThiefRefreshing, _)));
+        if let (true, Some((_, span)), Some((scope, _))) = (is_thief, &self.attacker, &change.scope)
+            && *scope != ScopeKind::Session
+        {
+            let message =
+                "a thief who renews has a copy of one session, which is what the change must be about";
+            let help = "use scope = \"session\", or leave 'model' out";
+            problems.add(problem::CONTRADICTION, span, message.to_owned(), Some(help.to_owned()));
+        }
+        if let Some((ChangeActor::Thief, span)) = &change.actor
+            && !is_thief
+        {
+            let message = "the first use of a stolen token needs a thief who renews";
+            let help = "add [client] with model = \"thief_refreshing\", or use actor = \"admin\"";
+            problems.add(problem::CONTRADICTION, span, message.to_owned(), Some(help.to_owned()));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::file::ScenarioFile;
-use super::parse::{CHANGE, EXPECT, MEASURE, ROOT, TRAFFIC};
+use super::parse::{CHANGE, CLIENT, EXPECT, MEASURE, ROOT, TRAFFIC};
 use super::*;
 use crate::Problem;
 use crate::problem::line_column;
@@ -82,6 +82,8 @@ fn a_right_file_is_read_whole() {
         write: false,
         stream: false,
         honest_survives: true,
+        attacker: Attacker::Pinned,
+        tabs: 1,
         watch_ms: Some(20_000.0),
         percentile: Some(95.0),
         changes: Some(80),
@@ -130,7 +132,7 @@ fn what_is_not_toml_is_told_without_guessing_at_the_rest() {
     1:8 E001 not valid TOML: string values must be quoted, expected literal string
     3:1 E001 not valid TOML: duplicate key
     4:1 E002 unknown key 'whatever' in the scenario
-        known keys: name, question, prose, reason, change, traffic, measure, expect, stands_for
+        known keys: name, question, prose, reason, change, traffic, client, measure, expect, stands_for
     5:8 E001 not valid TOML: unclosed table, expected `]`
     ");
 }
@@ -151,7 +153,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     ]);
     insta::assert_snapshot!(text, @r#"
     1:1 E002 unknown key 'nam' in the scenario
-        did you mean 'name'? known keys: name, question, prose, reason, change, traffic, measure, expect, stands_for
+        did you mean 'name'? known keys: name, question, prose, reason, change, traffic, client, measure, expect, stands_for
     1:1 E003 missing key 'name' in the scenario
         add: name = "role-demoted"
     6:15 E005 unknown value 'revok' of 'orientation'
@@ -170,7 +172,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
         did you mean 'cached-lookup'? known strategies: none, deny-list, cached-lookup
     20:11 E005 unknown value 'brocken' of 'verdict'
         did you mean 'broken'? accepted: holds, broken, undecided
-    24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, cache_ttl, backstop, heartbeat, store_timeout, on_store_down, stale_for, issuer_timeout, cache_inactive, clock_skew, refresh_at, refresh_jitter, refresh_timeout, algorithm, extra_permissions, deny_preload, cutoff_rule
+    24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, cache_ttl, backstop, heartbeat, store_timeout, on_store_down, stale_for, issuer_timeout, cache_inactive, clock_skew, refresh_at, refresh_jitter, refresh_timeout, refresh_grace, algorithm, extra_permissions, deny_preload, cutoff_rule
     "#);
 }
 
@@ -234,6 +236,29 @@ fn names_that_cannot_be_names() {
     12:8 E007 'asks' is empty
         asks = "orders:write"
     "#);
+}
+
+#[test]
+fn clients_are_read_and_thieves_have_one_session() {
+    let client = |change: &[(&str, &str)], words: &str| {
+        let text = change.iter().fold(RIGHT.to_owned(), |text, (old, new)| text.replace(old, new));
+        parse("mine.toml", &text.replace("[measure]", &format!("[client]\n{words}\n\n[measure]")), STRATEGIES)
+    };
+    let session = [("\"subject\"", "\"session\""), ("permission = \"orders:write\"\n", "")];
+    let theft = [("\"subject\"", "\"session\"\nactor = \"thief\""), ("permission = \"orders:write\"\n", "")];
+    assert_eq!(client(&[], "tabs = 3").unwrap().tabs, 3);
+    let thief = client(&session, "model = \"thief_refreshing\"").unwrap();
+    assert_eq!((thief.attacker, thief.tabs), (Attacker::ThiefRefreshing, 1));
+    assert_eq!(client(&theft, "model = \"thief_refreshing\"").unwrap().actor, ChangeActor::Thief);
+    let refused = |change: &[(&str, &str)], words: &str, expected: &str| {
+        let problems = client(change, words).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.message.contains(expected)), "{problems:?}");
+    };
+    refused(&[], "model = \"thief_refreshing\"", "a copy of one session");
+    refused(&theft, "tabs = 2", "needs a thief");
+    refused(&[], "tabs = 1.5", "tabs are whole");
+    refused(&[], "tabs = 9", "'tabs'");
+    refused(&[], "model = \"thief\"", "unknown value 'thief' of 'model'");
 }
 
 #[test]
@@ -367,6 +392,7 @@ fn parser_and_schema_agree() {
     check(&schema["properties"], ROOT);
     check(&schema["$defs"]["ChangeSection"]["properties"], CHANGE);
     check(&schema["$defs"]["TrafficSection"]["properties"], TRAFFIC);
+    check(&schema["$defs"]["ClientSection"]["properties"], CLIENT);
     check(&schema["$defs"]["MeasureSection"]["properties"], MEASURE);
     check(&schema["$defs"]["ExpectSection"]["properties"], EXPECT);
 }

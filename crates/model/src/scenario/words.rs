@@ -70,6 +70,8 @@ pub(super) fn example(path: &str, key: &str) -> Option<String> {
         ("traffic", "rate_per_s") => "2000",
         ("traffic", "changes_per_s") => "0.5",
         ("traffic", "arrivals") => "\"poisson\"",
+        ("client", "model") => "\"thief_refreshing\"",
+        ("client", "tabs") => "4",
         ("measure", "watch") => "\"20s\"",
         ("measure", "percentile") => "95",
         ("measure", "changes") => "80",

@@ -18,6 +18,9 @@ pub struct Exposure {
     pub forced_logouts: u64,
     /// Irreversible writes accepted after the acknowledgement.
     pub writes_after_ack: u64,
+    /// Tokens that honest clients took from answers without having asked for one.
+    #[serde(default)]
+    pub reissued: u64,
     /// Mean exposure divided by the traffic's rate: a second measurement of the mean window, milliseconds.
     pub implied_mean_window_ms: Option<f64>,
     /// That second measurement against the first; `null` where one of them has nothing.

@@ -11,7 +11,7 @@ use revbench_model::calibration::{Law, PREFIX, Service};
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
 use revbench_model::target::Target;
 use revbench_model::time::{NS_PER_MS, NS_PER_S};
-use revbench_model::{ChangeActor, Orientation, Permission, ScopeKind};
+use revbench_model::{Attacker, ChangeActor, Orientation, Permission, ScopeKind};
 
 use crate::subjects::Seed;
 
@@ -219,6 +219,8 @@ pub(super) fn scenario(orientation: Orientation, bound_ns: Option<u64>) -> Plann
         orientation,
         scope: ScopeKind::Subject,
         actor: ChangeActor::Admin,
+        attacker: Attacker::Pinned,
+        tabs: 1,
         changed: Some(ASKED.into()),
         reason: "calibration".to_owned(),
         asked: ASKED.into(),

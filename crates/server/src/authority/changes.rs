@@ -21,7 +21,7 @@ use super::Authority;
 use super::groups::{Group, Member};
 use super::truth::SessionRecord;
 use crate::clock;
-use crate::http::{Problem, bearer, carries_secret, json};
+use crate::http::{Problem, bearer, carries_secret, json, put_reissued};
 
 /// Whom and what a change is about, resolved to things that the truth knows.
 pub(super) struct Target {
@@ -105,7 +105,30 @@ pub(super) async fn by_subject<S: Strategy>(
 ) -> Response<Body> {
     let verified = bearer(&headers).and_then(|token| authority.shared.verifier.verify(token, clock::now()));
     let Ok(claims) = verified else { return Problem::unauthorized().into_response() };
-    respond(authority.own_change(&claims, &body).await)
+    match authority.own_change(&claims, &body).await {
+        Ok(record) if authority.strategy.reissues() => with_token(&authority, &claims, &record).await,
+        changed => respond(changed),
+    }
+}
+
+/// The answer to a user's own change with the token that says what is true now, in the body and in the header of
+/// every other answer that carries one. Without, where nothing goes on.
+async fn with_token<S: Strategy>(
+    authority: &Authority<S>,
+    claims: &Claims,
+    record: &SubjectRecord,
+) -> Response<Body> {
+    match authority.replacement(claims).await {
+        Ok(Some(replacement)) => {
+            let mut body = serde_json::to_value(&replacement).expect("a token is plain words and numbers");
+            body["version"] = record.version.into();
+            let mut response = json(StatusCode::OK, &body);
+            put_reissued(&mut response, &replacement.access_token);
+            response
+        }
+        // The change is made: that no token came with it is no reason to say otherwise.
+        Ok(None) | Err(_) => respond(Ok(record.clone())),
+    }
 }
 
 fn respond(result: Result<serde_json::Value, Problem>) -> Response<Body> {

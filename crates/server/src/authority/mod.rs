@@ -9,6 +9,7 @@ mod database;
 mod groups;
 mod inspect;
 mod origin;
+mod reissue;
 mod rotation;
 pub(crate) mod seed;
 mod tokens;

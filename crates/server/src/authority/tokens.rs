@@ -17,6 +17,7 @@ use revbench_strategies::{RefreshTokens, Status, Strategy, SubjectRecord};
 use serde::Serialize;
 
 use super::groups::Group;
+use super::reissue::TOKEN_EXCHANGE;
 use super::truth::{RefreshToken, SessionRecord, parse_pair};
 use super::{Authority, origin};
 use crate::clock;
@@ -41,10 +42,19 @@ pub(super) async fn token<S: Strategy>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    match authority.grant(&body, origin::address(&headers)).await {
-        Ok(tokens) => json(StatusCode::OK, &tokens),
-        Err(problem) => problem.into_response(),
-    }
+    let granted = async {
+        let form = Form::parse(&body)?;
+        match form.required("grant_type")? {
+            TOKEN_EXCHANGE if authority.strategy.reissues() => {
+                authority.exchange(&headers, &form).await.map(|token| json(StatusCode::OK, &token))
+            }
+            grant_type => {
+                let from = origin::address(&headers);
+                authority.grant(grant_type, &form, from).await.map(|tokens| json(StatusCode::OK, &tokens))
+            }
+        }
+    };
+    granted.await.unwrap_or_else(Problem::into_response)
 }
 
 fn invalid_grant(description: &str) -> Problem {
@@ -57,14 +67,13 @@ pub(super) fn not_good() -> Problem {
 }
 
 impl<S: Strategy> Authority<S> {
-    async fn grant(&self, body: &[u8], from: Option<IpAddr>) -> Result<Tokens, Problem> {
-        let form = Form::parse(body)?;
+    async fn grant(&self, grant_type: &str, form: &Form, from: Option<IpAddr>) -> Result<Tokens, Problem> {
         // There is one client, a public one; it need not say who it is.
         if form.optional("client_id").is_some_and(|client| client != CLIENT_ID) {
             let words = "no such client";
             return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_client", words));
         }
-        match form.required("grant_type")? {
+        match grant_type {
             "password" => {
                 let (username, password) = (form.required("username")?, form.required("password")?);
                 // The reference servers know no secrets of their subjects: a password is the name again.
@@ -131,15 +140,27 @@ impl<S: Strategy> Authority<S> {
         record: &SubjectRecord,
         now: Now,
     ) -> Result<(Claims, Vec<Command>), Problem> {
+        let exp_ms = now.wall_ms + self.shared.settings.token_ttl_ms;
+        self.claims_until((&refresh.subject, &refresh.session), exp_ms, record, now).await
+    }
+
+    /// What a token of a session says that is to live until `exp_ms`, milliseconds since the epoch.
+    pub(super) async fn claims_until(
+        &self,
+        (subject, session): (&SubjectId, &SessionId),
+        exp_ms: u64,
+        record: &SubjectRecord,
+        now: Now,
+    ) -> Result<(Claims, Vec<Command>), Problem> {
         let mut claims = Claims {
             iss: issuer(),
             aud: AUDIENCE.to_owned(),
-            sub: refresh.subject.clone(),
-            sid: refresh.session.clone(),
+            sub: subject.clone(),
+            sid: session.clone(),
             jti: random_id().into(),
             client_id: CLIENT_ID.to_owned(),
             iat: numeric_date(now.wall_ms),
-            exp: numeric_date(now.wall_ms + self.shared.settings.token_ttl_ms),
+            exp: numeric_date(exp_ms),
             permissions: record.permissions.clone(),
             ver: None,
         };
@@ -147,12 +168,18 @@ impl<S: Strategy> Authority<S> {
         Ok((claims, commands))
     }
 
-    pub(super) fn tokens(&self, claims: &Claims, refresh: &RefreshToken) -> Result<Tokens, Problem> {
+    /// The claims as a token.
+    pub(super) fn signed(&self, claims: &Claims) -> Result<String, Problem> {
         let failed = |error: crate::keys::KeyError| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string())
         };
-        let access_token = sign(&self.shared.key, claims).map_err(failed)?;
+        let token = sign(&self.shared.key, claims).map_err(failed)?;
         self.shared.process.tokens_issued.fetch_add(1, Relaxed);
+        Ok(token)
+    }
+
+    pub(super) fn tokens(&self, claims: &Claims, refresh: &RefreshToken) -> Result<Tokens, Problem> {
+        let access_token = self.signed(claims)?;
         Ok(Tokens {
             access_token,
             token_type: "Bearer",

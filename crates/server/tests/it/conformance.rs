@@ -229,7 +229,10 @@ async fn grants_take_effect_as_claimed() {
                     assert_eq!(answer.headers["www-authenticate"], challenge);
                 }
                 (
-                    StrategyKind::Lookup | StrategyKind::LookupPostgres | StrategyKind::Introspection,
+                    StrategyKind::Lookup
+                    | StrategyKind::LookupPostgres
+                    | StrategyKind::Introspection
+                    | StrategyKind::RefreshOnChange,
                     Claimed::Bound { bound_ms, .. },
                 ) => {
                     assert_eq!(bound_ms, 0.0);

@@ -39,6 +39,7 @@ async fn each_request_costs_what_its_strategy_says() {
             | StrategyKind::ValidAfter
             | StrategyKind::TokenVersion
             | StrategyKind::LookupPostgres
+            | StrategyKind::RefreshOnChange
             | StrategyKind::Lookup => REQUESTS.into(),
             StrategyKind::CachedLookup | StrategyKind::CachedLookupPostgres | StrategyKind::Push => 1.0,
         };
@@ -134,6 +135,7 @@ async fn costs_per_decision_are_exact_whenever_they_are_read() {
         StrategyKind::AllowList,
         StrategyKind::ValidAfter,
         StrategyKind::TokenVersion,
+        StrategyKind::RefreshOnChange,
         StrategyKind::Lookup,
         StrategyKind::LookupPostgres,
     ]
@@ -292,6 +294,8 @@ async fn a_token_costs_what_its_strategy_registers() {
     check(StrategyKind::DenyList, 3.0, 0.0).await;
     check(StrategyKind::AllowList, 4.0, 0.0).await;
     check(StrategyKind::TokenVersion, 1.0, 0.0).await;
+    check(StrategyKind::RefreshOnChange, 1.0, 0.0).await;
+    check(StrategyKind::RefreshRotation, 0.0, 0.0).await;
     check(StrategyKind::ValidAfter, 1.0, 1.0).await;
     check(StrategyKind::Lookup, 0.0, 0.0).await;
 }

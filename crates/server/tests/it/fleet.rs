@@ -255,7 +255,11 @@ impl Fleet {
     }
 
     pub(crate) fn claim(&self, orientation: Orientation, scope: ScopeKind, everything: bool) -> Claimed {
-        claim(self.kind, &self.settings, &Question { orientation, scope, everything, rate_per_s: 1.0 })
+        claim(
+            self.kind,
+            &self.settings,
+            &Question { orientation, scope, everything, is_theft: false, rate_per_s: 1.0 },
+        )
     }
 }
 

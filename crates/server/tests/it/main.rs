@@ -19,6 +19,7 @@ mod mutants;
 mod outage;
 mod push;
 mod races;
+mod reissue;
 mod rotation;
 mod sockets;
 mod stores;

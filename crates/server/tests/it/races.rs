@@ -43,6 +43,8 @@ async fn tokens_minted_during_a_change_do_not_outlive_it() {
         (StrategyKind::ValidAfter, Grant),
         (StrategyKind::TokenVersion, Revoke),
         (StrategyKind::TokenVersion, Grant),
+        (StrategyKind::RefreshOnChange, Revoke),
+        (StrategyKind::RefreshOnChange, Grant),
         (StrategyKind::Lookup, Revoke),
         (StrategyKind::LookupPostgres, Revoke),
         (StrategyKind::LookupPostgres, Grant),
@@ -242,6 +244,95 @@ async fn changes_of_many_do_not_wait_for_each_other_for_ever() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("they wait for each other");
+/// R6: what is over is kept in one record of the subject. Two sessions end at once; neither end may be written over by
+/// the other, which has read the record before.
+#[tokio::test]
+async fn two_logouts_at_once_are_both_remembered() {
+    for kind in [StrategyKind::Lookup, StrategyKind::Introspection] {
+        let store = stores::embedded();
+        let gate = Gate::to(&store.address);
+        let fleet = Fleet::with(kind, quick(), &gate.address, &store.address, None).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let (phone, desk, stays) =
+            (fleet.sign_in("ann").await, fleet.sign_in("ann").await, fleet.sign_in("ann").await);
+        gate.shut_at(Hold::Replies, &["MGET", "session:"]);
+        let first = begin(&fleet, &json!({ "session": phone.session }));
+        gate.is_shut().await;
+        let second = begin(&fleet, &json!({ "session": desk.session }));
+        gate.gives_time_for("SET").await;
+        gate.open();
+        assert_eq!((first.await.unwrap().status, second.await.unwrap().status), (200, 200));
+        for out in [&phone, &desk] {
+            assert_eq!(fleet.call(&out.access, "orders:write").await.status, 401, "{kind:?}: an end is lost");
+            assert!(fleet.refresh(out).await.is_err(), "{kind:?}");
+        }
+        assert_eq!(fleet.call(&stays.access, "orders:write").await.status, 200, "{kind:?}");
+    }
+}
+
+/// R7: signed out everywhere while somebody signs in. Whichever was first, no token is good afterwards: a sign-in that
+/// has read the truth is waited for, and one that has not is refused.
+#[tokio::test]
+async fn a_login_does_not_slip_through_the_end_of_all() {
+    for kind in [
+        StrategyKind::DenyList,
+        StrategyKind::DenyAndRefresh,
+        StrategyKind::AllowList,
+        StrategyKind::ValidAfter,
+        StrategyKind::TokenVersion,
+        StrategyKind::RefreshOnChange,
+        StrategyKind::Lookup,
+        StrategyKind::Introspection,
+    ] {
+        // The sign-in has read; or the change has, and is not yet written.
+        for (login_first, hold, words) in
+            [(true, Hold::Replies, &["GET", "subject:ann"]), (false, Hold::Requests, &["SET", "subject:ann"])]
+        {
+            let store = stores::embedded();
+            let gate = Gate::to(&store.address);
+            let fleet = Fleet::with(kind, quick(), &gate.address, &store.address, None).await;
+            fleet.seed("ann", &["orders:write"]).await;
+            gate.shut_at(hold, words);
+            let begin_all = || begin(&fleet, &json!({ "subject": "ann" }));
+            let (login, change) = if login_first {
+                let login = begin_login(&fleet);
+                gate.is_shut().await;
+                (login, begin_all())
+            } else {
+                let change = begin_all();
+                gate.is_shut().await;
+                (begin_login(&fleet), change)
+            };
+            gate.gives_time_for("subject:ann").await;
+            gate.open();
+            assert_eq!(change.await.unwrap().status, 200, "{kind:?}");
+            let login = login.await.unwrap();
+            assert_eq!(login.status == 200, login_first, "{kind:?}: {}", login.body);
+            if login_first {
+                let late = crate::fleet::tokens(&login);
+                let answer = fleet.call(&late.access, "orders:write").await;
+                assert!([401, 403].contains(&answer.status), "{kind:?}: {}", answer.reason());
+                assert!(fleet.refresh(&late).await.is_err(), "{kind:?}");
+            }
+        }
+    }
+}
+
+fn begin_login(fleet: &Fleet) -> JoinHandle<Answer> {
+    let authority = fleet.authority.clone();
+    let body = "grant_type=password&username=ann&password=ann".to_owned();
+    tokio::spawn(async move { send(&authority, "POST", "/token", &[], body).await })
+}
+
+/// A revocation of everything that a scope has.
+fn begin(fleet: &Fleet, scope: &serde_json::Value) -> JoinHandle<Answer> {
+    let authority = fleet.authority.clone();
+    let body = json!({ "orientation": "revoke", "scope": scope, "permission": null, "reason": "test" });
+    tokio::spawn(async move {
+        let bearer = format!("Bearer {}", crate::fleet::ADMIN);
+        let headers = [("authorization", bearer.as_str())];
+        send(&authority, "POST", "/admin/changes", &headers, body.to_string()).await
+    })
 }
 
 async fn steps(count: usize) {

@@ -180,6 +180,7 @@ async fn check(kind: StrategyKind, fault: Fault, policy: OnStoreDown) {
         orientation: Orientation::Revoke,
         scope: ScopeKind::Subject,
         everything: false,
+        is_theft: false,
         rate_per_s: 1.0,
     };
     let ordinary = claim(kind, &scene.fleet.settings, &question);
@@ -331,6 +332,7 @@ async fn notes_that_die_before_their_tokens_are_missed_where_it_is_claimed() {
             orientation: Orientation::Revoke,
             scope: ScopeKind::Subject,
             everything: false,
+            is_theft: false,
             rate_per_s: 1.0,
         };
         let check = |kind: StrategyKind, was_revived: bool| {

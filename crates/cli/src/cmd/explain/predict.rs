@@ -38,6 +38,7 @@ impl Circumstances {
             orientation: Orientation::Revoke,
             scope: ScopeKind::Subject,
             everything: false,
+            is_theft: false,
             rate_per_s: self.lambda_t * 1_000.0 / scale_ms,
         }
     }

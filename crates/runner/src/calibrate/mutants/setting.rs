@@ -278,7 +278,7 @@ mod tests {
             subjects: (0..11).map(subject).collect(),
             changes: (0..10).map(change).collect(),
             requests: (0..10).flat_map(asked).collect(),
-            clock_violations: 0,
+            ..History::default()
         };
         history.requests.push(request(10, 13, DecisionClass::Allow));
         Seen { history, setting }

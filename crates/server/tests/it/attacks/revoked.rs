@@ -84,6 +84,7 @@ fn claims_it(kind: StrategyKind) -> bool {
         orientation: Orientation::Revoke,
         scope: ScopeKind::Token,
         everything: true,
+        is_theft: false,
         rate_per_s: 1.0,
     };
     matches!(

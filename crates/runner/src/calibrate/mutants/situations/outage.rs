@@ -132,7 +132,7 @@ mod tests {
                 subjects: vec![subject],
                 changes: vec![change],
                 requests: vec![request],
-                clock_violations: 0,
+                ..History::default()
             };
             let outage = Outage { from_ns: Some(100), until_ns: Some(200) };
             let seen = judge(&history, outage);
