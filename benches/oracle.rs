@@ -36,6 +36,7 @@ fn watch() -> Watch {
         session: SessionRole::Pinned,
         horizon_ns: HORIZON_NS,
         planned_gap_ns: CACHE_TTL_NS / 10,
+        streams: false,
         refused_refresh_closes: false,
         rules: Rules::default(),
     }
@@ -55,6 +56,7 @@ fn question(history: &History) -> CellQuestion<'_> {
         expected: ClaimVerdict::Holds,
         expected_why: None,
         horizon_ns: HORIZON_NS,
+        streams: false,
         planned_gap_ns: CACHE_TTL_NS / 10,
         token_bytes: 700.0,
         exact_costs: Vec::new(),

@@ -301,7 +301,8 @@ impl<T: Copy> Engine<T> {
         let connection = &mut self.connections[index];
         let Some(flight) = connection.flight else { return };
         let (answer, body) = (Ok(connection.reader.answer()), connection.reader.body());
-        let used = workload.heard(&Completed { flight, received_ns: self.latest_ns, answer, body });
+        let used =
+            workload.heard(&Completed { flight, received_ns: self.latest_ns, answer, body, reissued: &[] });
         connection.reader.drop_front(used);
     }
 

@@ -228,7 +228,7 @@ impl Casting<'_> {
                 permissions.extend_from_slice(self.asked);
             }
             let group = group(scenario, role, &id);
-            self.seed(scenario, &id, permissions, group.as_deref(), change_at_ns.is_some());
+            self.seed(scenario, &id, &permissions, group.as_deref(), change_at_ns.is_some());
             let begun_from = begun_from(scenario, self.subjects.len());
             self.subjects.push(PlannedSubject {
                 id: id.into(),
@@ -249,14 +249,14 @@ impl Casting<'_> {
         &mut self,
         scenario: &Scenario,
         id: &str,
-        permissions: Vec<Permission>,
+        permissions: &[Permission],
         group: Option<&str>,
         changed: bool,
     ) {
         let quiet = if changed && group.is_some() { QUIET_MEMBERS } else { 0 };
         let ids = (0..quiet).map(|number| format!("{id}-quiet-{number}"));
         for id in std::iter::once(id.to_owned()).chain(ids) {
-            self.seeds.push(Seed::member(id, permissions.clone(), scenario.scope, group));
+            self.seeds.push(Seed::member(id, permissions.to_vec(), scenario.scope, group));
         }
     }
 

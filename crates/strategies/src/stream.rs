@@ -87,8 +87,13 @@ mod tests {
                 backstop_ms: 2_000,
                 ..Settings::default()
             };
-            let question =
-                Question { orientation, scope: ScopeKind::Subject, everything: false, rate_per_s: 1.0 };
+            let question = Question {
+                orientation,
+                scope: ScopeKind::Subject,
+                everything: false,
+                is_theft: false,
+                rate_per_s: 1.0,
+            };
             let claimed = match claim_on_stream(kind, &settings, &question) {
                 Claimed::Bound { formula, bound_ms, .. } => Some((formula, bound_ms)),
                 _ => None,

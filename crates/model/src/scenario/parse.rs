@@ -167,7 +167,8 @@ impl ChangePart {
             return;
         };
         let own = matches!(scope, ScopeKind::Token | ScopeKind::Session | ScopeKind::Subject);
-        if self.actor == ChangeActor::Subject && !own {
+        let by_subject = matches!(self.actor, Some((ChangeActor::Subject, _)));
+        if by_subject && !own {
             let message = format!("a subject changes itself, and nobody else by scope '{}'", scope.name());
             problems.add(problem::CONTRADICTION, scope_at, message, Some("leave 'actor' out".to_owned()));
         }

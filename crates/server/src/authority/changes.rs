@@ -107,7 +107,7 @@ pub(super) async fn by_subject<S: Strategy>(
     let Ok(claims) = verified else { return Problem::unauthorized().into_response() };
     match authority.own_change(&claims, &body).await {
         Ok(record) if authority.strategy.reissues() => with_token(&authority, &claims, &record).await,
-        changed => respond(changed),
+        changed => respond(changed.map(|record| version(&record))),
     }
 }
 
@@ -127,7 +127,7 @@ async fn with_token<S: Strategy>(
             response
         }
         // The change is made: that no token came with it is no reason to say otherwise.
-        Ok(None) | Err(_) => respond(Ok(record.clone())),
+        Ok(None) | Err(_) => respond(Ok(version(record))),
     }
 }
 
@@ -176,7 +176,7 @@ impl<S: Strategy> Authority<S> {
         self.apply(change, target, None).await.map(|record| version(&record))
     }
 
-    async fn own_change(&self, claims: &Claims, body: &[u8]) -> Result<serde_json::Value, Problem> {
+    async fn own_change(&self, claims: &Claims, body: &[u8]) -> Result<SubjectRecord, Problem> {
         let change = parse(body)?;
         let foreign = || Problem::new(StatusCode::FORBIDDEN, "access_denied", "not about the caller");
         let target = match &change.scope {
@@ -186,7 +186,7 @@ impl<S: Strategy> Authority<S> {
             Scope::Token(jti) if *jti == claims.jti => Target::token(claims),
             _ => return Err(foreign()),
         };
-        self.apply(change, target, Some(&claims.sid)).await.map(|record| version(&record))
+        self.apply(change, target, Some(&claims.sid)).await
     }
 
     async fn owner(&self, session: &SessionId) -> Result<SubjectId, Problem> {
@@ -371,8 +371,8 @@ mod tests {
             grants in any::<bool>(),
         ) {
             let value = |(name, number): (u64, u64)| Permission(format!("v{name}={number}"));
-            let mut record = SubjectRecord::default();
-            record.permissions = held.into_iter().map(value).chain(["right".into()]).collect();
+            let permissions = held.into_iter().map(value).chain(["right".into()]).collect();
+            let mut record = SubjectRecord { permissions, ..SubjectRecord::default() };
             let before = record.clone();
             let orientation = if grants { Orientation::Grant } else { Orientation::Revoke };
             let change = Change {

@@ -177,7 +177,7 @@ async fn taken_away(fleet: &Fleet, case: Case, pinned: &Tokens) {
     }
 
     // The session lives on where only a permission went, and is over where it was ended.
-    match (fleet.refresh(&pinned).await, case.permission) {
+    match (fleet.refresh(pinned).await, case.permission) {
         (Ok(renewed), Some(_)) => {
             let status = fleet.call(&renewed.access, "orders:write").await.status;
             let expected = if kind == StrategyKind::Floor { 200 } else { 403 };
@@ -266,7 +266,7 @@ async fn grants_take_effect_as_claimed() {
 #[tokio::test]
 async fn reinstatements_take_effect_as_claimed() {
     for store in stores::all() {
-        for kind in StrategyKind::ALL {
+        for kind in stores::kinds() {
             for scope in [ScopeKind::Subject, ScopeKind::Tenant] {
                 let Claimed::Bound { bound_ms, .. } = Fleet::new(kind, brief(kind), &store.address)
                     .await
@@ -305,7 +305,7 @@ async fn reinstatements_take_effect_as_claimed() {
 #[tokio::test]
 async fn a_reduced_value_takes_effect_as_claimed_and_leaves_the_rest() {
     let store = stores::embedded();
-    for kind in StrategyKind::ALL {
+    for kind in stores::kinds() {
         let fleet = Fleet::new(kind, brief(kind), &store.address).await;
         fleet.seed("ann", &["seats=8"]).await;
         let ann = fleet.sign_in("ann").await;

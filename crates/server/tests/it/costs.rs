@@ -229,12 +229,15 @@ fn propagated(kind: StrategyKind) -> (u32, u32) {
         StrategyKind::Floor
         | StrategyKind::None
         | StrategyKind::ShortTtl
+        | StrategyKind::RefreshRotation
         | StrategyKind::Lookup
         | StrategyKind::CachedLookup
+        | StrategyKind::LookupPostgres
+        | StrategyKind::CachedLookupPostgres
         | StrategyKind::Introspection
         | StrategyKind::CachedIntrospection => (0, 0),
         // A version, a message.
-        StrategyKind::TokenVersion | StrategyKind::Push => (1, 0),
+        StrategyKind::TokenVersion | StrategyKind::RefreshOnChange | StrategyKind::Push => (1, 0),
         // The index read, an entry written or removed; a cut-off read and written.
         StrategyKind::DenyList
         | StrategyKind::DenyAndRefresh
@@ -245,7 +248,7 @@ fn propagated(kind: StrategyKind) -> (u32, u32) {
 
 #[tokio::test]
 async fn a_change_about_many_costs_what_it_costs_for_each() {
-    for kind in StrategyKind::ALL {
+    for kind in stores::kinds() {
         let fleet = Fleet::new(kind, quick(), &stores::embedded().address).await;
         for members in [1, 5] {
             let names: Vec<String> = (0..members).map(|number| format!("{members}-{number}")).collect();

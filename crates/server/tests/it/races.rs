@@ -164,7 +164,7 @@ async fn a_member_who_signs_in_waits_for_a_change_of_all() {
             fleet.seed_in("acme", &members, held_before(orientation)).await;
             let bob = fleet.sign_in("bob").await;
             gate.shut_at(Hold::Replies, &["MGET", "subject:ann", "subject:bob", "subject:cleo"]);
-            let change = begin_change_of(&fleet, scope.clone(), orientation, Some("orders:write"));
+            let change = begin_change_of(&fleet, &scope, orientation, Some("orders:write"));
             gate.is_shut().await;
             let mut begun = renew(&fleet, &bob.refresh);
             begun.extend(members.map(|member| begin_sign_in(&fleet, member, None)));
@@ -193,7 +193,7 @@ async fn no_session_begins_from_an_address_whose_sessions_are_being_ended() {
         fleet.seed_in("acme", &names, &["orders:write"]).await;
         fleet.sign_in_from("ann", "198.18.0.1").await;
         gate.shut_at(Hold::Replies, &["ZRANGEBYSCORE", "begun-from:198.18.0.1"]);
-        let change = begin_change_of(&fleet, json!({ "address": "198.18.0.1" }), Orientation::Revoke, None);
+        let change = begin_change_of(&fleet, &json!({ "address": "198.18.0.1" }), Orientation::Revoke, None);
         gate.is_shut().await;
         let begun = begin_sign_in(&fleet, "bob", Some("198.18.0.1"));
         // From elsewhere nobody has to wait, not even the same subject.
@@ -233,7 +233,7 @@ async fn changes_of_many_do_not_wait_for_each_other_for_ever() {
         for _ in 0..4 {
             let scopes = [json!({ "tenant": "acme" }), json!({ "role": "acme" }), json!({ "role": "all" })];
             let of_many =
-                scopes.map(|scope| begin_change_of(&fleet, scope, Orientation::Grant, Some("orders:write")));
+                scopes.map(|scope| begin_change_of(&fleet, &scope, Orientation::Grant, Some("orders:write")));
             let signed_in =
                 names.iter().step_by(10).map(|name| begin_sign_in(&fleet, name, Some("198.18.0.1")));
             let of_one = names.iter().step_by(7).map(|name| begin_change(&fleet, name, Orientation::Grant));
@@ -244,6 +244,8 @@ async fn changes_of_many_do_not_wait_for_each_other_for_ever() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("they wait for each other");
+}
+
 /// R6: what is over is kept in one record of the subject. Two sessions end at once; neither end may be written over by
 /// the other, which has read the record before.
 #[tokio::test]
@@ -356,12 +358,12 @@ fn begin_sign_in(fleet: &Fleet, subject: &str, address: Option<&'static str>) ->
 }
 
 fn begin_change(fleet: &Fleet, subject: &str, orientation: Orientation) -> JoinHandle<Answer> {
-    begin_change_of(fleet, json!({ "subject": subject }), orientation, Some("orders:write"))
+    begin_change_of(fleet, &json!({ "subject": subject }), orientation, Some("orders:write"))
 }
 
 fn begin_change_of(
     fleet: &Fleet,
-    scope: Value,
+    scope: &Value,
     orientation: Orientation,
     permission: Option<&str>,
 ) -> JoinHandle<Answer> {
