@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use revbench_model::Attacker;
-use revbench_model::event::{Purpose, SessionRole, SubjectRole};
+use revbench_model::event::{Purpose, SessionRole, SubjectRole, TokenRecord};
 
 use crate::agenda::{Act, Planned, end_ns, has_pinned};
 use crate::connection::Job;
@@ -130,6 +130,7 @@ impl<'a> Conductor<'a> {
             change_bytes: Vec::new(),
         };
         for index in 0..conductor.sessions.len() {
+            conductor.note_token(index as u32, 0);
             let session = &mut conductor.sessions[index];
             if session.copies.is_some() {
                 continue;
@@ -139,6 +140,16 @@ impl<'a> Conductor<'a> {
             }
         }
         conductor
+    }
+
+    /// What the client of a treated or control subject may read in the token that it has got.
+    fn note_token(&mut self, number: u32, received_ns: u64) {
+        let session = &self.sessions[number as usize];
+        if self.role(session.subject) != SubjectRole::Crowd {
+            let shown = self.exchanges.shown(session);
+            let (subject, session) = (session.subject, session.role);
+            self.record.token(TokenRecord { subject, session, received_ns, shown });
+        }
     }
 
     fn scenario(&self, subject: u32) -> &'a PlannedScenario {

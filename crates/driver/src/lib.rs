@@ -22,6 +22,7 @@ mod schedule;
 mod session;
 mod sign_in;
 mod template;
+mod token_text;
 pub mod trace;
 mod workload;
 

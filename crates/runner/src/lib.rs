@@ -8,6 +8,7 @@ pub mod calibrate;
 mod cells;
 pub mod child;
 mod clock;
+mod connections;
 mod fleet;
 mod hgrm;
 mod history_file;
