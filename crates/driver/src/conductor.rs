@@ -7,8 +7,8 @@ mod watches;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use revbench_model::Attacker;
 use revbench_model::event::{Purpose, SessionRole, SubjectRole, TokenRecord};
+use revbench_model::{Attacker, ChangeActor};
 
 use crate::agenda::{Act, Planned, end_ns, has_pinned};
 use crate::connection::Job;
@@ -231,7 +231,12 @@ impl<'a> Conductor<'a> {
         let session = &mut self.sessions[pinned as usize];
         if session.copies.is_none() {
             session.pinned = true;
-        } else if let Some(at_ns) = session.goes_alone(at_ns, &self.plan.client, &mut self.rng) {
+            return;
+        }
+        let renewal = session.goes_alone(at_ns, &self.plan.client, &mut self.rng);
+        // A theft is itself the thief's first renewal; the next one is planned with what comes of it.
+        let is_theft = self.scenario(self.sessions[pinned as usize].subject).actor == ChangeActor::Thief;
+        if let Some(at_ns) = renewal.filter(|_| !is_theft) {
             self.renew_at(pinned, at_ns);
         }
     }
