@@ -8,8 +8,8 @@ mod watches;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use revbench_model::Attacker;
-use revbench_model::event::{Purpose, SessionRole, SubjectRole};
+use revbench_model::event::{Purpose, SessionRole, SubjectRole, TokenRecord};
+use revbench_model::{Attacker, ChangeActor};
 
 use crate::agenda::{Act, Planned, end_ns, has_pinned};
 use crate::connection::Job;
@@ -133,6 +133,7 @@ impl<'a> Conductor<'a> {
             change_bytes: Vec::new(),
         };
         for index in 0..conductor.sessions.len() {
+            conductor.note_token(index as u32, 0);
             let session = &mut conductor.sessions[index];
             if session.copies.is_some() {
                 continue;
@@ -142,6 +143,16 @@ impl<'a> Conductor<'a> {
             }
         }
         conductor
+    }
+
+    /// What the client of a treated or control subject may read in the token that it has got.
+    fn note_token(&mut self, number: u32, received_ns: u64) {
+        let session = &self.sessions[number as usize];
+        if self.role(session.subject) != SubjectRole::Crowd {
+            let shown = self.exchanges.shown(session);
+            let (subject, session) = (session.subject, session.role);
+            self.record.token(TokenRecord { subject, session, received_ns, shown });
+        }
     }
 
     fn scenario(&self, subject: u32) -> &'a PlannedScenario {
@@ -224,7 +235,12 @@ impl<'a> Conductor<'a> {
         let session = &mut self.sessions[pinned as usize];
         if session.copies.is_none() {
             session.pinned = true;
-        } else if let Some(at_ns) = session.goes_alone(at_ns, &self.plan.client, &mut self.rng) {
+            return;
+        }
+        let renewal = session.goes_alone(at_ns, &self.plan.client, &mut self.rng);
+        // A theft is itself the thief's first renewal; the next one is planned with what comes of it.
+        let is_theft = self.scenario(self.sessions[pinned as usize].subject).actor == ChangeActor::Thief;
+        if let Some(at_ns) = renewal.filter(|_| !is_theft) {
             self.renew_at(pinned, at_ns);
         }
     }

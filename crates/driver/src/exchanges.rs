@@ -11,6 +11,7 @@ use crate::events::EventForm;
 use crate::plan::{BegunFrom, Plan, PlannedScenario, PlannedSubject};
 use crate::session::Session;
 use crate::template::{Layers, RequestTemplate};
+use crate::token_text;
 
 /// What a front says of a client whose address it does not know (RFC 7239 §6.2).
 const UNKNOWN_ADDRESS: &str = "unknown";
@@ -34,6 +35,8 @@ pub(crate) struct Exchanges {
     /// Permissions of a trace, plain and quoted, beside the scenarios' own.
     asked: Vec<(String, String)>,
     variables: BTreeMap<String, String>,
+    /// Where a token's payload lists permissions, if the target says so.
+    token_permissions: Option<String>,
 }
 
 /// A subject's values as they stand in requests.
@@ -99,6 +102,7 @@ impl Exchanges {
                 .map(|asked| (asked.0.clone(), quoted(asked)))
                 .collect(),
             variables: target.variables.clone(),
+            token_permissions: target.token_permissions.clone(),
         })
     }
 
@@ -155,6 +159,14 @@ impl Exchanges {
     pub(crate) fn adopt(&self, session: &mut Session, token: &str) -> Result<(), DriverError> {
         session.variables.insert("access_token".to_owned(), token.to_owned());
         self.write_requests(session)
+    }
+
+    /// Does the session's token name the permission that its subject asks for? `None` where it says nothing of
+    /// permissions.
+    pub(crate) fn shown(&self, session: &Session) -> Option<bool> {
+        let token = session.variables.get("access_token")?;
+        let (_, texts, _) = self.scenario(session.subject);
+        token_text::names(token, self.token_permissions.as_deref()?, &texts.asked)
     }
 
     fn write_requests(&self, session: &mut Session) -> Result<(), DriverError> {

@@ -24,6 +24,7 @@ mod session;
 mod sign_in;
 mod suspension;
 mod template;
+mod token_text;
 pub mod trace;
 mod workload;
 

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use revbench_model::DecisionClass;
-use revbench_model::event::{ChangeRecord, History, Load, RequestRecord, Slice, SliceKind, SubjectRecord};
+use revbench_model::event::{
+    ChangeRecord, History, Load, RequestRecord, Slice, SliceKind, SubjectRecord, TokenRecord,
+};
 
 use crate::arrivals::{Sends, preemptions};
 use crate::clock::thread_cpu_ns;
@@ -136,6 +138,11 @@ impl<'a> Record<'a> {
     /// A request of a treated or control subject.
     pub(crate) fn request(&mut self, record: RequestRecord) {
         self.history.requests.push(record);
+    }
+
+    /// A token that came to a treated or control subject.
+    pub(crate) fn token(&mut self, record: TokenRecord) {
+        self.history.tokens.push(record);
     }
 
     /// A change.

@@ -134,6 +134,19 @@ pub struct ReissueRecord {
     pub received_ns: u64,
 }
 
+/// A token that came to a treated or control session: what its client may read in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Whose.
+    pub subject: u32,
+    /// Which session.
+    pub session: SessionRole,
+    /// Read just after the answer that brought it; 0 for the token of the sign-in.
+    pub received_ns: u64,
+    /// Does it name the permission that its subject's traffic asks for? `None` where it names no permissions at all.
+    pub shown: Option<bool>,
+}
+
 /// Everything that the oracle needs to know of one fleet's run about staleness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
@@ -148,6 +161,10 @@ pub struct History {
     /// The tokens that clients took from answers without having asked for one, in order of receipt.
     #[serde(default)]
     pub reissues: Vec<ReissueRecord>,
+    /// The tokens of treated and control subjects, in order of receipt; empty in histories written before they were
+    /// recorded.
+    #[serde(default)]
+    pub tokens: Vec<TokenRecord>,
     /// Answers whose decision instant, as the server stamped it, lay outside [sent, received]: clocks or
     /// matching are wrong, and nothing else in the history can be believed.
     pub clock_violations: u64,

@@ -7,6 +7,7 @@ mod cross_checks;
 mod detail;
 mod exposure;
 mod load;
+mod must_run;
 mod run;
 mod staleness;
 
@@ -18,8 +19,9 @@ pub use detail::{
     BlockCost, BlockFigures, BlockLatency, CellDetail, ChangeWindow, CurvePoint, QuantilePoint, Timeline,
     TimelineAnswer,
 };
-pub use exposure::Exposure;
+pub use exposure::{Answers, Exposure, GatedScreens, StatusClasses};
 pub use load::{AddedLatency, Latency, Rate};
+pub use must_run::MustRun;
 pub use run::{IntervalUs, Machine, NoiseFloor, RoundTrip, SCHEMA, Store, Summary};
 pub use staleness::{
     ClientVisible, InstanceStaleness, IntervalMs, OtherSession, QuantilesMs, SeenBy, Staleness,

@@ -115,6 +115,10 @@ pub struct Target {
     /// there is one. A client takes it, unless it has a newer one by then.
     #[serde(default)]
     pub reissued_header: Option<String>,
+    /// Where the payload of an access token lists what its holder may do, as a JSON pointer (RFC 6901): what a client
+    /// reads that gates its screens by its token. Absent: tokens are not looked into.
+    #[serde(default)]
+    pub token_permissions: Option<String>,
     /// Further variables, such as an administrator's token. Never saved.
     #[serde(default, skip_serializing)]
     pub variables: BTreeMap<String, String>,
@@ -200,6 +204,7 @@ impl Target {
             instance_header: Some("x-instance".to_owned()),
             decided_at_header: Some("x-decided-at".to_owned()),
             reissued_header: Some("x-access-token".to_owned()),
+            token_permissions: Some("/permissions".to_owned()),
             variables: BTreeMap::from([("admin_token".to_owned(), admin_token.to_owned())]),
         }
     }

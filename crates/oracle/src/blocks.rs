@@ -9,7 +9,9 @@ mod intervals;
 use std::mem::{Discriminant, discriminant};
 
 use revbench_model::event::{History, Load, ReissueRecord, SliceKind, Usage};
-use revbench_model::summary::{BlockCost, BlockFigures, BlockLatency, ChangeWindow, Validity, Verdict};
+use revbench_model::summary::{
+    BlockCost, BlockFigures, BlockLatency, ChangeWindow, MustRun, Validity, Verdict,
+};
 use revbench_model::time::{NS_PER_S, ms_to_ns, ns_to_ms};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,9 @@ pub struct Recorded {
     pub environment: Environment,
     /// Bytes of an access token.
     pub token_bytes: f64,
+    /// What the fleet was, as far as it is told.
+    #[serde(default)]
+    pub must_run: Option<MustRun>,
 }
 
 /// Judges a cell of which every block has recorded a part, in order of blocks. `question` asks about what was
@@ -130,6 +135,11 @@ fn append(all: &mut History, block: &History, start_ns: u64) {
     all.reissues.extend(block.reissues.iter().map(|reissue| {
         let (subject, received_ns) = (reissue.subject + first, reissue.received_ns + start_ns);
         ReissueRecord { subject, received_ns, ..*reissue }
+    }));
+    all.tokens.extend(block.tokens.iter().cloned().map(|mut token| {
+        token.subject += first;
+        token.received_ns += start_ns;
+        token
     }));
     all.requests.extend(block.requests.iter().cloned().map(|mut request| {
         request.subject += first;

@@ -48,7 +48,7 @@ impl Used {
     }
 
     /// The quantities that a unit cost may be of.
-    fn quantities(&self) -> [(&'static str, f64); 6] {
+    fn quantities(&self) -> [(&'static str, f64); 7] {
         [
             ("authority_cpu_us", self.authority_cpu_ns / 1e3),
             ("resource_cpu_us", self.resource_cpu_ns / 1e3),
@@ -56,6 +56,7 @@ impl Used {
             ("store_ops", self.both(name::STORE_OPS)),
             ("round_trips", self.both(name::STORE_ROUND_TRIPS)),
             ("messages", self.both(name::MESSAGES)),
+            ("tokens_issued", self.both(name::TOKENS_ISSUED)),
         ]
     }
 }
@@ -71,6 +72,7 @@ pub fn cost(loads: &[Load], usages: &[Usage], token_bytes: f64, exact: &[String]
     Some(Cost {
         store_ops_per_1k: 1e3 * used.resource.get(name::PATH_STORE_OPS) / requests,
         round_trips_on_path: used.resource.get(name::PATH_ROUND_TRIPS) / requests,
+        authority_store_ops_per_1k: Some(1e3 * used.authority.get(name::STORE_OPS) / requests),
         token_bytes,
         tokens_issued_per_1k: 1e3 * used.both(name::TOKENS_ISSUED) / requests,
         resource_cpu_us_per_request: used.resource_cpu_ns / 1e3 / requests,
@@ -176,12 +178,13 @@ mod tests {
         assert_eq!((cost.store_ops_per_1k, cost.round_trips_on_path), (1_000.0, 0.5));
         assert_eq!((cost.tokens_issued_per_1k, cost.resource_cpu_us_per_request), (20.0, 30.0));
         assert_eq!((cost.cache_hit_ratio, cost.token_bytes), (Some(0.75), 412.0));
+        assert_eq!(cost.authority_store_ops_per_1k, Some(30.0));
         assert_eq!(cost.memory_mib, BTreeMap::from([("resource".to_owned(), 8.0)]));
         let unit = cost.unit;
         assert_eq!((unit.per_request["resource_cpu_us"], unit.per_request["store_ops"]), (30.0, 1.0));
         assert_eq!(unit.per_token_issued["authority_cpu_us"], 1_000.0);
         // Beyond the requests' own share: 40 tokens against the plain slice's 10 per 1 000 leave 20 over.
-        assert_eq!(unit.per_change["store_ops"], 3.0);
+        assert_eq!((unit.per_change["store_ops"], unit.per_change["tokens_issued"]), (3.0, 1.0));
         assert_eq!(unit.per_change["authority_cpu_us"], 5_000.0 + 20.0 * 1_000.0 / 20.0);
         assert!(unit.per_idle_instance_second.is_empty());
     }

@@ -139,6 +139,7 @@ pub(crate) fn exposure(
         reissued: reissued(index.history, scenario),
         implied_mean_window_ms: implied_mean_window_ms(&sums.carrier),
         two_channel: None,
+        gated_screens: None,
     };
     (exposure, sums.carrier)
 }

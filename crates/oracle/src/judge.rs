@@ -2,11 +2,12 @@
 
 use revbench_model::event::{History, Load, SessionRole, SubjectRole, Usage};
 use revbench_model::summary::{
-    ChangeWindow, Claim, ClaimVerdict, Cost, CurvePoint, Exposure, Latency, Predicted, QuantilePoint, Rate,
-    Staleness, Timeline, Validity, Verdict,
+    Answers, ChangeWindow, Claim, ClaimVerdict, Cost, CurvePoint, Exposure, Latency, Predicted,
+    QuantilePoint, Rate, Staleness, Timeline, Validity, Verdict,
 };
 use revbench_model::{Distribution, Orientation};
 
+use crate::answers::{answers, gated_screens};
 use crate::binomial::band_half_width;
 use crate::claim::{self, ClaimedBound};
 use crate::closed_form::FleetLaw;
@@ -75,6 +76,8 @@ pub struct Judged {
     pub predicted: Option<Predicted>,
     /// What old answers cost.
     pub exposure: Option<Exposure>,
+    /// Answers by status.
+    pub answers: Option<Answers>,
     /// Latency from the intended send.
     pub latency_us: Option<Latency>,
     /// Rates.
@@ -137,8 +140,13 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
             let law = question.predicted;
             // Requests are no second measurement of what streams went on showing.
             let believed = believed && !question.streams;
-            Exposure { two_channel: two_channel(&traffic, &carried, law, believed), ..exposure }
+            let gated_screens = gated_screens(&index, question.scenario, question.orientation);
+            let two_channel = two_channel(&traffic, &carried, law, believed);
+            Exposure { two_channel, gated_screens, ..exposure }
         }),
+        answers: traffic
+            .is_some()
+            .then(|| answers(&index, question.scenario, question.orientation, question.loads)),
         latency_us: traffic.as_ref().and_then(latency::Traffic::latency),
         rate_per_s: traffic.as_ref().and_then(latency::Traffic::rate),
         cost,

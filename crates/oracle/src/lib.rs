@@ -4,6 +4,7 @@
 //! socket, so that every rule can be tested on hand-made histories. `docs/METHODOLOGY.md` says what each
 //! figure means; its sections are named where they are implemented.
 
+mod answers;
 pub mod binomial;
 pub mod blocks;
 pub mod claim;

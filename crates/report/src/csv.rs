@@ -1,6 +1,6 @@
 //! `summary.csv`: one line per cell, unrounded, for spreadsheets and scripts.
 
-use revbench_model::summary::{Cell, ClientVisible, IntervalMs, OtherSession, Summary};
+use revbench_model::summary::{Cell, ClientVisible, GatedScreens, IntervalMs, OtherSession, Summary};
 use serde::Serialize;
 
 use crate::noise::{self, Added, Percentile};
@@ -80,6 +80,15 @@ const COLUMNS: &[Column] = &[
     ("exposure_forced_logouts", |c| number(c.exposure.map(|e| e.forced_logouts as f64))),
     ("exposure_writes_after_ack", |c| number(c.exposure.map(|e| e.writes_after_ack as f64))),
     ("exposure_implied_mean_window_ms", |c| number(c.exposure.and_then(|e| e.implied_mean_window_ms))),
+    ("exposure_reissued", |c| number(c.exposure.map(|e| e.reissued as f64))),
+    ("answers", |c| word(&c.answers)),
+    ("shown_but_refused", |c| number(screens(c).map(|s| s.shown_but_refused as f64))),
+    ("allowed_but_hidden", |c| number(screens(c).map(|s| s.allowed_but_hidden as f64))),
+    ("screens_compared", |c| number(screens(c).map(|s| s.compared as f64))),
+    ("screens_last_after_ms", |c| number(screens(c).and_then(|s| s.last_after_ms))),
+    ("authority_store_ops_per_1k", |c| number(c.cost.as_ref().and_then(|k| k.authority_store_ops_per_1k))),
+    ("per_change", |c| word(&c.cost.as_ref().map(|k| &k.unit.per_change))),
+    ("must_run", |c| word(&c.must_run)),
 ];
 
 type QuestionColumn = (&'static str, fn(&Question<'_>, &Cell) -> String);
@@ -141,6 +150,10 @@ fn word<T: Serialize>(value: &T) -> String {
 
 fn number(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn screens(cell: &Cell) -> Option<GatedScreens> {
+    cell.exposure?.gated_screens
 }
 
 fn client(cell: &Cell) -> Option<ClientVisible> {

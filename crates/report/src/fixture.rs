@@ -258,10 +258,12 @@ fn cell(scenario: &str, strategy: &str, role: CellRole, orientation: Orientation
         claim: None,
         predicted: None,
         exposure: None,
+        answers: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: Some(Rate { offered: 2_000.0, achieved: 1_999.2 }),
         cost: None,
+        must_run: None,
         ci95: BTreeMap::new(),
     }
 }
@@ -402,6 +404,7 @@ fn with_load(mut cell: Cell, p50: f64, store_ops: f64, windows: &[IntervalMs]) -
     cell.cost = Some(Cost {
         store_ops_per_1k: store_ops,
         round_trips_on_path: store_ops / 1000.0,
+        authority_store_ops_per_1k: None,
         token_bytes: 612.0,
         tokens_issued_per_1k: 3.1,
         resource_cpu_us_per_request: 31.4 + store_ops / 50.0,

@@ -13,7 +13,7 @@ use crate::identity::Identities;
 use crate::number::unbroken;
 use crate::question::{Question, anchor, fleets, questions};
 use crate::table::{Table, printable_lines};
-use crate::{RunDocuments, ScenarioProse, StrategyCard, noise_floor, reading, sections, words};
+use crate::{RunDocuments, ScenarioProse, StrategyCard, burden, noise_floor, reading, sections, words};
 
 /// The style sheet, inlined and allowed by its hash.
 pub(crate) const STYLE: &str = include_str!("../templates/report.css");
@@ -59,6 +59,7 @@ struct QuestionView {
     claims: Table,
     staleness: Table,
     exposure: Table,
+    statuses: Table,
 }
 
 /// What a set of fleets cost.
@@ -66,6 +67,7 @@ struct FleetView {
     title: String,
     shared: String,
     costs: Table,
+    burdens: Vec<Table>,
 }
 
 /// A question with its prose in paragraphs.
@@ -162,6 +164,7 @@ fn question_view(docs: &RunDocuments, question: &Question<'_>) -> QuestionView {
         claims: sections::claims(question),
         staleness: sections::staleness_details(question),
         exposure: sections::exposure(question),
+        statuses: burden::answers(question),
     }
 }
 
@@ -170,6 +173,7 @@ fn fleet_view(fleets: &Question<'_>) -> FleetView {
         title: fleets.fleet_title(),
         shared: fleets.shared_words().map_or_else(String::new, |words| format!("One measurement: {words}.")),
         costs: sections::costs(fleets),
+        burdens: [burden::per_change(fleets), burden::must_run(fleets)].into(),
     }
 }
 

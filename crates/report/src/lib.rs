@@ -3,6 +3,7 @@
 //! Everything is a function of a run's documents: no clock is read and nothing is random, so the same documents
 //! give the same bytes. One set of tables (the module `figures`) is printed by every output, so that they cannot disagree.
 
+mod burden;
 mod charts;
 pub mod check;
 mod cross_checks;
@@ -13,6 +14,7 @@ mod figures;
 mod finding;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+mod folklore;
 mod glossary;
 mod html;
 mod identity;
@@ -33,6 +35,7 @@ mod write;
 
 pub use csv::csv;
 pub use documents::{ReportError, RunDocuments, read_run};
+pub use folklore::folklore;
 pub use html::html;
 pub use markdown::markdown;
 pub use revbench_model::prose::{ScenarioProse, StrategyCard};

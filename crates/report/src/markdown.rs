@@ -5,8 +5,8 @@ use crate::figures::answers;
 use crate::finding::finding;
 use crate::question::{fleets, questions};
 use crate::sections;
-use crate::table::{markdown_escaped as escaped, printable_lines};
-use crate::{noise_floor, reading, words};
+use crate::table::{Table, markdown_escaped as escaped, printable_lines};
+use crate::{burden, noise_floor, reading, words};
 
 /// The report as Markdown.
 pub fn markdown(docs: &RunDocuments) -> String {
@@ -33,11 +33,14 @@ pub fn markdown(docs: &RunDocuments) -> String {
         parts.push(sections::staleness_details(question).markdown());
         parts.push("### Exposure".to_owned());
         parts.push(sections::exposure(question).markdown());
+        parts.extend(titled("### Answers by status", &burden::answers(question)));
     }
     for fleets in fleets(&questions) {
         parts.push(format!("## Cost: {}", escaped(&fleets.fleet_title())));
         parts.extend(fleets.shared_slices().map(|slices| format!("{}.", words::capitalised(slices))));
         parts.push(sections::costs(&fleets).markdown());
+        parts.extend(titled("### What a change costs", &burden::per_change(&fleets)));
+        parts.extend(titled("### What you must run", &burden::must_run(&fleets)));
     }
     parts.push("## Can I trust this?".to_owned());
     parts.push(sections::validity(summary).markdown());
@@ -56,6 +59,11 @@ pub fn markdown(docs: &RunDocuments) -> String {
     parts.retain(|part| !part.trim().is_empty());
     let text = parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n");
     printable_lines(&text) + "\n"
+}
+
+/// A table under its heading, and neither where it has no rows.
+fn titled(heading: &str, table: &Table) -> Vec<String> {
+    if table.rows.is_empty() { Vec::new() } else { vec![heading.to_owned(), table.markdown()] }
 }
 
 fn bullets(lines: &[String]) -> String {

@@ -1,7 +1,9 @@
 //! The tables behind the answer: claims, exposure, cost, validity, environment.
 
 use revbench_model::Orientation;
-use revbench_model::summary::{Cell, Cost, IntervalMs, Outcome, SeenBy, Staleness, Store, Summary};
+use revbench_model::summary::{
+    Cell, Cost, GatedScreens, IntervalMs, Outcome, SeenBy, Staleness, Store, Summary,
+};
 
 use crate::cross_checks::CrossChecks;
 use crate::figures::{self, bound, cost, counted, is_exact, judged, verdict_words};
@@ -116,7 +118,15 @@ pub(crate) fn exposure(question: &Question<'_>) -> Table {
     if revoke {
         columns.push("writes after ack");
     }
-    columns.extend(["forced logouts", "implied mean window"]);
+    columns.push("forced logouts");
+    let has_screens =
+        question.cells.iter().any(|cell| cell.exposure.is_some_and(|e| e.gated_screens.is_some()));
+    if has_screens {
+        columns.extend(["shown but refused", "allowed but hidden"]);
+    }
+    let has_reissues = question.cells.iter().any(|cell| cell.exposure.is_some_and(|e| e.reissued > 0));
+    columns.extend(has_reissues.then_some("re-issued"));
+    columns.push("implied mean window");
     let cross_checks = CrossChecks::of(question);
     columns.extend(cross_checks.columns());
     let mut table = Table::new(
@@ -135,11 +145,25 @@ pub(crate) fn exposure(question: &Question<'_>) -> Table {
             row.push(judge(Some(count(exposure.writes_after_ack))));
         }
         row.push(judge(Some(count(exposure.forced_logouts))));
+        if has_screens {
+            let screens = exposure.gated_screens;
+            row.push(judge(screens.map(|screens| screen(screens.shown_but_refused, screens))));
+            row.push(judge(screens.map(|screens| screen(screens.allowed_but_hidden, screens))));
+        }
+        row.extend(has_reissues.then(|| judge(Some(count(exposure.reissued)))));
         row.push(judge(implied_mean(cell, exposure.implied_mean_window_ms)));
         row.extend(cross_checks.row(cell));
         table.rows.push(row);
     }
     table
+}
+
+/// How often, and until when after the change: `12 (until 1.4 s)`.
+fn screen(number: u64, screens: GatedScreens) -> String {
+    match screens.last_after_ms.filter(|_| number > 0) {
+        Some(last_ms) => format!("{} (until {})", count(number), duration_ms(last_ms)),
+        None => count(number),
+    }
 }
 
 /// The mean window that exposure implies. Where every window was still open when watching ended, the watch is
@@ -157,6 +181,7 @@ fn implied_mean(cell: &Cell, implied_ms: Option<f64>) -> Option<String> {
 
 type CostColumn = (&'static str, &'static str, fn(&Cost) -> f64);
 
+/// The authority's own store commands stand behind these where a run tells them.
 const COSTS: [CostColumn; 7] = [
     ("store ops/1k", "store_ops_per_1k", |c| c.store_ops_per_1k),
     ("round trips on path", "round_trips_on_path", |c| c.round_trips_on_path),
@@ -171,6 +196,8 @@ const COSTS: [CostColumn; 7] = [
 pub(crate) fn costs(fleets: &Question<'_>) -> Table {
     let mut columns = vec!["strategy", "offered/s", "achieved/s"];
     columns.extend(COSTS.map(|(name, ..)| name));
+    let has_authority_ops = fleets.cells.iter().any(|cell| authority_ops(cell).is_some());
+    columns.extend(has_authority_ops.then_some("authority store ops/1k"));
     columns.extend(["cache hits", "memory MiB"]);
     let mut caption =
         format!("Costs of {}: exact figures are counted, the others measured", fleets.fleet_title());
@@ -190,11 +217,20 @@ pub(crate) fn costs(fleets: &Question<'_>) -> Table {
             row.push(judged(cell.validity.throughput, rate));
         }
         row.extend(COSTS.iter().map(|column| cost_figure(cell, column)));
+        if has_authority_ops {
+            let ops = authority_ops(cell);
+            row.push(ops.map_or_else(Figure::none, |ops| cost(cell, |_| plain(ops))));
+        }
         row.push(exact_marked(cell, "cache_hit_ratio", cost(cell, cache_hits)));
         row.push(cost(cell, memory));
         table.rows.push(row);
     }
     table
+}
+
+/// What the authority asks the store, whoever made it: where a strategy asks the authority, this is its store.
+fn authority_ops(cell: &Cell) -> Option<f64> {
+    cell.cost.as_ref()?.authority_store_ops_per_1k
 }
 
 fn cost_figure(cell: &Cell, (_, key, read): &CostColumn) -> Figure {

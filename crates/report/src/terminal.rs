@@ -5,7 +5,7 @@ use crate::figures::answers;
 use crate::finding::finding;
 use crate::question::{Question, questions};
 use crate::table::{Table, Tone, is_unprintable};
-use crate::{noise_floor, reading, words};
+use crate::{burden, noise_floor, reading, words};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -48,7 +48,7 @@ fn question_text(docs: &RunDocuments, question: &Question<'_>, width: usize, col
         let dropped = table.columns[shown..].join(", ");
         text.push_str(&wrapped(&format!("Not shown at this width: {dropped}."), width));
     }
-    for note in words::question_notes(question) {
+    for note in words::question_notes(question).into_iter().chain(burden::in_short(question)) {
         text.push_str(&wrapped(&note, width));
     }
     text

@@ -130,10 +130,12 @@ pub(crate) fn empty_cell(
         claim: None,
         predicted: None,
         exposure: None,
+        answers: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: None,
         cost: None,
+        must_run: None,
         ci95: BTreeMap::new(),
     }
 }

@@ -16,7 +16,9 @@ use crate::plan::{CellPlan, FleetPlan, RunPlan};
 /// Judges one question of a strategy from what its fleets have left, block after block.
 pub(crate) fn judge(plan: &RunPlan, fleet: &FleetPlan, number: usize, blocks: &[Recorded]) -> CellDetail {
     let (judged, figures) = judge_blocks(blocks, |recorded| question(plan, fleet, number, recorded));
-    CellDetail { blocks: figures, ..document(plan, fleet, &fleet.cells[number], judged) }
+    let mut detail = CellDetail { blocks: figures, ..document(plan, fleet, &fleet.cells[number], judged) };
+    detail.cell.must_run = blocks.iter().rev().find_map(|block| block.must_run.clone());
+    detail
 }
 
 fn question<'a>(
@@ -82,6 +84,7 @@ fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) 
             claim: judged.claim,
             predicted: judged.predicted,
             exposure: judged.exposure,
+            answers: judged.answers,
             latency_us: judged.latency_us,
             rate_per_s: judged.rate_per_s,
             cost: judged.cost,

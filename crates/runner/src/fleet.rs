@@ -1,11 +1,12 @@
 //! A fleet of fresh processes: store, link, one authority, and its resource servers. All die with this value.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use revbench_model::settings::Algorithm;
-use revbench_model::summary::Store;
+use revbench_model::summary::{MustRun, Store};
 use revbench_model::target::Target;
 use revbench_store::database::Template;
 use revbench_store::private::random_password;
@@ -14,6 +15,7 @@ use revbench_strategies::StrategyKind;
 use thiserror::Error;
 
 use crate::child::{Child, ChildConfig, SpawnError};
+use crate::connections::far_ends;
 use crate::database_setup::{DatabaseSetupError, RunningDatabase};
 use crate::machine::Placement;
 use crate::options::Options;
@@ -175,6 +177,32 @@ impl Fleet {
         processes.extend(self.database.iter().flat_map(RunningDatabase::processes).map(silent));
         processes.extend(self.issuer_link.iter().map(|link| silent((Role::Link, link.pid))));
         processes
+    }
+
+    /// What is run here for the strategy, and which connections its resource servers hold now.
+    pub(crate) fn must_run(&self, strategy: StrategyKind) -> MustRun {
+        let mut processes: BTreeMap<String, u32> = BTreeMap::new();
+        for process in self.processes() {
+            *processes.entry(process.role.name().to_owned()).or_default() += 1;
+        }
+        MustRun {
+            processes,
+            connections_per_resource_server: self.connections(),
+            failure_modes: strategy.card().fails.to_owned(),
+            code_lines: Some(strategy.code_lines()),
+        }
+    }
+
+    /// Connections of a resource server to what it asks: the mean over all of them.
+    fn connections(&self) -> Option<BTreeMap<String, f64>> {
+        let issuer = self.issuer_link.as_ref().map_or(self.authority.address, |link| link.address);
+        let store = self.store.socket_address()?;
+        let ends: Vec<_> =
+            self.resources.iter().map(|child| far_ends(child.pid)).collect::<Option<Vec<_>>>()?.concat();
+        let to = |address: SocketAddr| {
+            ends.iter().filter(|end| **end == address).count() as f64 / self.resources.len() as f64
+        };
+        Some([("store", store), ("issuer", issuer)].map(|(name, at)| (name.to_owned(), to(at))).into())
     }
 
     /// Tells the authority who exists.

@@ -1,8 +1,8 @@
 //! The raw history on disk: plain tables, compressed, that any standard library reads.
 //!
-//! `history/<strategy>/subjects.csv`, `changes.csv`, `reissues.csv` and `requests.csv.gz`, in a run of several blocks below
-//! `history/block-<number>/`. Times are nanoseconds since the fleet's zero, whose CLOCK_MONOTONIC instant is in the
-//! manifest.
+//! `history/<strategy>/subjects.csv`, `changes.csv`, `reissues.csv`, `requests.csv.gz` and `tokens.csv.gz`, in a run of
+//! several blocks below `history/block-<number>/`. Times are nanoseconds since the fleet's zero, whose CLOCK_MONOTONIC
+//! instant is in the manifest.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -21,10 +21,16 @@ pub(crate) fn write(folder: &Path, history: &History, scenario_names: &[String])
     write_subjects(BufWriter::new(File::create(folder.join("subjects.csv"))?), history, scenario_names)?;
     write_changes(BufWriter::new(File::create(folder.join("changes.csv"))?), history)?;
     write_reissues(BufWriter::new(File::create(folder.join("reissues.csv"))?), history)?;
-    let packed = GzEncoder::new(File::create(folder.join("requests.csv.gz"))?, Compression::default());
-    let mut requests = BufWriter::new(packed);
-    write_requests(&mut requests, history)?;
-    requests.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
+    packed(&folder.join("requests.csv.gz"), |out| write_requests(out, history))?;
+    packed(&folder.join("tokens.csv.gz"), |out| write_tokens(out, history))
+}
+
+type Packed = BufWriter<GzEncoder<File>>;
+
+fn packed(path: &Path, write: impl FnOnce(&mut Packed) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(GzEncoder::new(File::create(path)?, Compression::default()));
+    write(&mut out)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
     Ok(())
 }
 
@@ -87,6 +93,16 @@ fn write_requests(mut out: impl Write, history: &History) -> io::Result<()> {
             decision(request.decision),
             u8::from(request.write),
         )?;
+    }
+    out.flush()
+}
+
+/// `shown`: 1 where the token names the permission that is asked for, 0 where it does not, empty where it names none.
+fn write_tokens(mut out: impl Write, history: &History) -> io::Result<()> {
+    writeln!(out, "subject,session,received_ns,shown")?;
+    for token in &history.tokens {
+        let shown = token.shown.map_or("", |shown| if shown { "1" } else { "0" });
+        writeln!(out, "{},{},{},{shown}", token.subject, session(token.session), token.received_ns)?;
     }
     out.flush()
 }

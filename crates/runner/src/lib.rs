@@ -8,6 +8,7 @@ pub mod calibrate;
 mod cells;
 pub mod child;
 mod clock;
+mod connections;
 mod database_setup;
 mod fleet;
 mod hgrm;

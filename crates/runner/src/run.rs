@@ -326,7 +326,8 @@ impl<'a> Run<'a> {
         let (history, loads) = (recording.history, recording.loads);
         let token_bytes = recording.token_bytes_mean;
         let block = fleet.block;
-        let recorded = Recorded { block, history, loads, usages, environment, token_bytes };
+        let must_run = Some(running.must_run(fleet.strategy));
+        let recorded = Recorded { block, history, loads, usages, environment, token_bytes, must_run };
         self.dir.write_record(fleet, &recorded)?;
         Ok(self.judging.strategy_of(fleet, self.watcher)?)
     }

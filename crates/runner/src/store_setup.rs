@@ -129,6 +129,11 @@ impl RunningStore {
         self.address.clone()
     }
 
+    /// The same as an address of the network; `None` where its name leads nowhere any more.
+    pub(crate) fn socket_address(&self) -> Option<SocketAddr> {
+        resolve(&self.address).ok()
+    }
+
     /// Its processes, as far as they are ours.
     pub(crate) fn processes(&self) -> Vec<(Role, u32)> {
         let server = match &self.server {

@@ -156,6 +156,13 @@ impl StrategyKind {
         matches!(self, StrategyKind::LookupPostgres | StrategyKind::CachedLookupPostgres)
     }
 
+    /// Lines of code of its own file: neither blank nor only a comment, and without tests. What it shares with others
+    /// is not in them.
+    pub fn code_lines(self) -> u32 {
+        let file = self.name().replace('-', "_");
+        LINES_OF_CODE.iter().find(|(name, _)| *name == file).map_or(0, |(_, lines)| *lines)
+    }
+
     /// Do its resource servers ask the authority while they decide? Then the way there has a distance too.
     pub fn asks_issuer(self) -> bool {
         matches!(
@@ -164,6 +171,9 @@ impl StrategyKind {
         )
     }
 }
+
+/// Lines of code of each file of this crate, counted when it is built.
+const LINES_OF_CODE: &[(&str, u32)] = include!(concat!(env!("OUT_DIR"), "/lines_of_code.rs"));
 
 /// By what a strategy makes a change take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -463,6 +473,17 @@ mod tests {
         let table = serde_json::to_value(revbench_model::summary::Cost::default()).unwrap();
         for key in StrategyKind::ALL.iter().flat_map(|kind| kind.card().exact_costs) {
             assert!(table.get(key).is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_strategy_is_a_file_with_code() {
+        for kind in StrategyKind::ALL {
+            let text = format!("src/{}.rs", kind.name().replace('-', "_"));
+            let text =
+                std::fs::read_to_string(text).unwrap_or_else(|error| panic!("{}: {error}", kind.name()));
+            let (code, tests) = (kind.code_lines() as usize, text.matches("#[cfg(test)]").count());
+            assert!(code > 20 && code < text.lines().count() && tests <= 1, "{}: {code}", kind.name());
         }
     }
 

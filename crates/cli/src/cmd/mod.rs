@@ -4,6 +4,7 @@ pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod folklore;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod report;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Report(report::ReportArgs),
     Check(check::CheckArgs),
     Load(load::LoadArgs),
+    Folklore(folklore::FolkloreArgs),
     List(list::ListArgs),
     Explain(explain::ExplainArgs),
     Calibrate(calibrate::CalibrateArgs),
@@ -40,6 +42,7 @@ impl Command {
             Command::Report(args) => report::execute(&args, console),
             Command::Check(args) => check::execute(&args, console),
             Command::Load(args) => load::execute(&args, console),
+            Command::Folklore(args) => folklore::execute(&args, console),
             Command::List(args) => list::execute(&args, console),
             Command::Explain(args) => explain::execute(&args, console),
             Command::Calibrate(args) => calibrate::execute(&args, console),

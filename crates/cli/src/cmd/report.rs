@@ -28,14 +28,9 @@ pub(crate) struct ReportArgs {
 
 /// Reads every run first, then writes: a mistake in the last name does not leave half of the work done.
 pub(crate) fn execute(args: &ReportArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let read: Vec<Result<RunDocuments, ReportError>> = args.runs.iter().map(|run| read_run(run)).collect();
-    let mistakes: Vec<Mistake> =
-        read.iter().filter_map(|result| result.as_ref().err()).map(mistake).collect();
-    if !mistakes.is_empty() {
-        return Err(Mistakes(mistakes).into());
-    }
+    let read = read_all(&args.runs)?;
     let mut written = Vec::new();
-    for (run, documents) in args.runs.iter().zip(read.into_iter().flatten()) {
+    for (run, documents) in args.runs.iter().zip(read) {
         written.extend(write_all(run, &documents)?);
     }
     let paths: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
@@ -45,6 +40,17 @@ pub(crate) fn execute(args: &ReportArgs, console: &Console) -> anyhow::Result<Ex
         console.data(&paths.iter().map(|path| format!("{path}\n")).collect::<String>())?;
     }
     Ok(ExitCode::Done)
+}
+
+/// Reads every run; all mistakes at once.
+pub(crate) fn read_all(runs: &[PathBuf]) -> anyhow::Result<Vec<RunDocuments>> {
+    let read: Vec<Result<RunDocuments, ReportError>> = runs.iter().map(|run| read_run(run)).collect();
+    let mistakes: Vec<Mistake> =
+        read.iter().filter_map(|result| result.as_ref().err()).map(mistake).collect();
+    if !mistakes.is_empty() {
+        return Err(Mistakes(mistakes).into());
+    }
+    Ok(read.into_iter().flatten().collect())
 }
 
 fn mistake(error: &ReportError) -> Mistake {

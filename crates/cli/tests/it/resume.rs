@@ -98,10 +98,12 @@ fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
         claim: None,
         predicted: None,
         exposure: None,
+        answers: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: None,
         cost: None,
+        must_run: None,
         ci95: Default::default(),
     };
     CellDetail {

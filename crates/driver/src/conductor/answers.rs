@@ -218,6 +218,7 @@ impl Conductor<'_> {
             session.token_since_ns = done.received_ns;
             self.copied(number);
             self.reissued(number, done.received_ns);
+            self.note_token(number, self.since_start(done.received_ns));
         }
     }
 
@@ -245,6 +246,7 @@ impl Conductor<'_> {
         self.copied(number);
         let slice = self.record.slice_at(self.since_start(done.received_ns));
         self.record.tokens_issued[slice] += 1;
+        self.note_token(number, self.since_start(done.received_ns));
         true
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AddedLatency, Claim, Cost, Exposure, Latency, Predicted, Rate, Staleness};
+use super::{AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Staleness};
 use crate::Orientation;
 
 /// What kind of thing a cell measures.
@@ -66,6 +66,9 @@ pub struct Cell {
     pub predicted: Option<Predicted>,
     /// What the old answers cost.
     pub exposure: Option<Exposure>,
+    /// Answers by status.
+    #[serde(default)]
+    pub answers: Option<Answers>,
     /// Latency from the intended send, microseconds, of the requests of all blocks together, without those of blocks
     /// where it is invalid.
     pub latency_us: Option<Latency>,
@@ -75,6 +78,9 @@ pub struct Cell {
     pub rate_per_s: Option<Rate>,
     /// Costs.
     pub cost: Option<Cost>,
+    /// What one must run for it.
+    #[serde(default)]
+    pub must_run: Option<MustRun>,
     /// 95 % intervals over blocks of point figures under the same keys, as `{"value", "lower", "upper", "blocks"}`: the
     /// centre of the blocks, the ends, and how many blocks have the figure. `added_latency_us` is of differences to the
     /// control within blocks; `over_control` has latency and CPU, by their full keys, as multiples of the control's

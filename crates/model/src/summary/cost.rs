@@ -12,6 +12,10 @@ pub struct Cost {
     pub store_ops_per_1k: f64,
     /// Times that a decision waited for the store, per request; a wait for the issuer is two.
     pub round_trips_on_path: f64,
+    /// Store commands of the authority per 1 000 requests, whatever for: issuing, changes, and questions of resource
+    /// servers (introspection). Absent in runs that did not tell them.
+    #[serde(default)]
+    pub authority_store_ops_per_1k: Option<f64>,
     /// Bytes of an access token.
     pub token_bytes: f64,
     /// Access tokens signed per 1 000 requests.

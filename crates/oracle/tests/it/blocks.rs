@@ -48,6 +48,7 @@ fn recorded(block: u32, windows_ms: &[u64], latency_us: u64, lag_us: u64) -> Rec
         usages: vec![Usage::default(); 2],
         environment: Environment::default(),
         token_bytes: 400.0,
+        must_run: None,
     }
 }
 
