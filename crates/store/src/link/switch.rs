@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn subscribers_are_known_by_their_words() {
-        let check = |words: &str, expected: bool| assert_eq!(subscribes(words.as_bytes()), expected, "{words:?}");
+        let check =
+            |words: &str, expected: bool| assert_eq!(subscribes(words.as_bytes()), expected, "{words:?}");
         check("*2\r\n$4\r\nAUTH\r\n$1\r\nx\r\n*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n", true);
         check("*2\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n", true);
         check("*2\r\n$3\r\nGET\r\n$9\r\nSUBSCRIBES", false);
