@@ -9,6 +9,7 @@ mod cells;
 pub mod child;
 mod clock;
 mod connections;
+pub mod fault;
 mod fleet;
 mod hgrm;
 mod history_file;
