@@ -149,6 +149,9 @@ pub struct TokenRecord {
 pub struct FaultRecord {
     /// What broke.
     pub kind: Fault,
+    /// The zero of the block that it belongs to; 0 but where the histories of several blocks are joined.
+    #[serde(default)]
+    pub block_zero_ns: u64,
     /// Read just before it was broken.
     pub began_ns: u64,
     /// Read just after it was mended, all processes ready; `None` where it never was.

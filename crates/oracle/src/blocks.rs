@@ -125,6 +125,7 @@ fn append(all: &mut History, block: &History, start_ns: u64) {
     all.instances = block.instances;
     all.clock_violations += block.clock_violations;
     all.faults.extend(block.faults.iter().cloned().map(|mut fault| {
+        fault.block_zero_ns += start_ns;
         fault.began_ns += start_ns;
         fault.healed_ns = fault.healed_ns.map(|at_ns| at_ns + start_ns);
         fault

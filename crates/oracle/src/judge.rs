@@ -3,7 +3,7 @@
 use revbench_model::event::{History, Load, SessionRole, SubjectRole, Usage};
 use revbench_model::summary::{
     Answers, ChangeWindow, Claim, ClaimVerdict, Cost, CurvePoint, Exposure, Latency, Predicted,
-    QuantilePoint, Rate, Staleness, Timeline, Validity, Verdict,
+    QuantilePoint, Rate, Staleness, Timeline, UnderFault, Validity, Verdict,
 };
 use revbench_model::{Distribution, Orientation};
 
@@ -14,6 +14,7 @@ use crate::closed_form::FleetLaw;
 use crate::doubt::{Doubt, Family};
 use crate::environment::Environment;
 use crate::exposure::{HonestFate, TrafficSpan, carrying_session, exposure};
+use crate::fault::under_fault;
 use crate::index::Index;
 use crate::rules::Rules;
 use crate::staleness;
@@ -76,6 +77,8 @@ pub struct Judged {
     pub exposure: Option<Exposure>,
     /// Answers by status.
     pub answers: Option<Answers>,
+    /// What was broken on purpose, and what came of it.
+    pub fault: Option<UnderFault>,
     /// Latency from the intended send.
     pub latency_us: Option<Latency>,
     /// Rates.
@@ -143,6 +146,7 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
         answers: traffic
             .is_some()
             .then(|| answers(&index, question.scenario, question.orientation, question.loads)),
+        fault: under_fault(&index, &watch(question, carrier), question.honest, &carried).filter(|_| changed),
         latency_us: traffic.as_ref().and_then(latency::Traffic::latency),
         rate_per_s: traffic.as_ref().and_then(latency::Traffic::rate),
         cost,

@@ -16,6 +16,7 @@ pub mod doubt;
 pub mod environment;
 pub mod evidence;
 pub mod exposure;
+mod fault;
 mod index;
 mod instance;
 pub mod judge;

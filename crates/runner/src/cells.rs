@@ -81,6 +81,7 @@ fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) 
             predicted: judged.predicted,
             exposure: judged.exposure,
             answers: judged.answers,
+            fault: judged.fault,
             latency_us: judged.latency_us,
             rate_per_s: judged.rate_per_s,
             cost: judged.cost,

@@ -120,6 +120,7 @@ impl Injection {
         let about_one = matches!(self.planned.kind, Fault::InstanceRestartsCold | Fault::ClockSkew);
         Some(FaultRecord {
             kind: self.planned.kind,
+            block_zero_ns: 0,
             began_ns: self.began_ns?,
             healed_ns: self.healed_ns,
             instances: if about_one { vec![0] } else { Vec::new() },
