@@ -145,7 +145,7 @@ pub(crate) fn under_fault(
     of_it.for_each(|(subject, _)| phases.add_requests(index, watch, honest, subject));
     phases.add_changes(index, watch, windows);
     let Phases { before, during, after } = phases;
-    let [before, during, after] = [before, during, after].map(|sums| finished(sums, watch.horizon_ns));
+    let [before, during, after] = [before, during, after].map(|sums| finished(&sums, watch.horizon_ns));
     let lasted = |fault: &FaultRecord| Some(ns_to_ms(fault.healed_ns? - fault.began_ns));
     Some(UnderFault {
         kind: first.kind,
@@ -160,7 +160,7 @@ pub(crate) fn under_fault(
     })
 }
 
-fn finished(sums: Sums, horizon_ns: u64) -> FaultPhase {
+fn finished(sums: &Sums, horizon_ns: u64) -> FaultPhase {
     FaultPhase {
         forced_logouts: sums.refused.len() as u64,
         worst_ms: Sorted::new(&sums.windows, horizon_ns).max(),
