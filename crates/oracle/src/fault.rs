@@ -160,6 +160,27 @@ pub(crate) fn under_fault(
     })
 }
 
+/// The windows as they are counted from the mending of what was broken, where that is later than the acknowledgement.
+pub(crate) fn since_mending(history: &History, windows: &Windows) -> Windows {
+    let late_ns = |change: usize| {
+        let change = &history.changes[change];
+        let healed_ns = fault_at(history, change.submitted_ns).and_then(|fault| fault.healed_ns);
+        healed_ns.unwrap_or_default().saturating_sub(change.acknowledged_ns)
+    };
+    let mut counted = windows.clone();
+    for window in &mut counted.windows {
+        let late_ns = late_ns(window.change);
+        for seen in window.instances.iter_mut().chain([&mut window.fleet]) {
+            seen.lower_ns = seen.lower_ns.saturating_sub(late_ns);
+            seen.upper_ns = seen.upper_ns.map(|upper_ns| upper_ns.saturating_sub(late_ns));
+        }
+    }
+    for change in &mut counted.unobserved {
+        change.lower_ns = change.lower_ns.saturating_sub(late_ns(change.change));
+    }
+    counted
+}
+
 fn finished(sums: &Sums, horizon_ns: u64) -> FaultPhase {
     FaultPhase {
         forced_logouts: sums.refused.len() as u64,
@@ -207,6 +228,7 @@ fn right(
         _ if request.received_ns < change.submitted_ns => unchanged,
         (ChangeOutcome::Fail, _) => unchanged,
         (_, Orientation::Revoke) if !is_carrier && honest == HonestFate::Untouched => unchanged,
+        (_, Orientation::Revoke) if !is_carrier && !honest.is_meant() => Right::Either,
         (ChangeOutcome::Info, _) => Right::Either,
         (ChangeOutcome::Ok, _) if request.sent_ns <= change.acknowledged_ns => Right::Either,
         (ChangeOutcome::Ok, Orientation::Revoke) => Right::Deny,

@@ -1,5 +1,7 @@
 //! Everything about one cell: a question in, every figure of its file out.
 
+use std::borrow::Cow;
+
 use revbench_model::event::{History, Load, SessionRole, SubjectRole, Usage};
 use revbench_model::summary::{
     Answers, ChangeWindow, Claim, ClaimVerdict, Cost, CurvePoint, Exposure, Latency, Predicted,
@@ -9,12 +11,12 @@ use revbench_model::{Distribution, Orientation};
 
 use crate::answers::{answers, gated_screens};
 use crate::binomial::band_half_width;
-use crate::claim::{self, ClaimedBound};
+use crate::claim::{self, BoundFrom, ClaimedBound};
 use crate::closed_form::FleetLaw;
 use crate::doubt::{Doubt, Family};
 use crate::environment::Environment;
 use crate::exposure::{HonestFate, TrafficSpan, carrying_session, exposure};
-use crate::fault::under_fault;
+use crate::fault::{since_mending, under_fault};
 use crate::index::Index;
 use crate::rules::Rules;
 use crate::staleness;
@@ -203,13 +205,17 @@ fn staleness(question: &CellQuestion<'_>, index: &Index<'_>, carried: &Windows, 
 }
 
 fn claim(question: &CellQuestion<'_>, claimed: &ClaimedBound, windows: &Windows, believed: bool) -> Claim {
+    let windows = match claimed.from {
+        BoundFrom::Acknowledgement => Cow::Borrowed(windows),
+        BoundFrom::Mending => Cow::Owned(since_mending(question.history, windows)),
+    };
     Claim {
         formula: claimed.formula.clone(),
         bound_ms: claimed.bound_ms,
-        verdict: claim::verdict(windows, claimed.bound_ms).filter(|_| believed),
+        verdict: claim::verdict(&windows, claimed.bound_ms).filter(|_| believed),
         expected: question.expected,
         expected_why: question.expected_why.clone(),
-        evidence: claim::evidence(windows, claimed.bound_ms),
+        evidence: claim::evidence(&windows, claimed.bound_ms),
     }
 }
 

@@ -33,7 +33,7 @@ mod two_channel;
 pub mod validity;
 pub mod windows;
 
-pub use claim::ClaimedBound;
+pub use claim::{BoundFrom, ClaimedBound};
 pub use doubt::{Doubt, Family};
 pub use environment::Environment;
 pub use exposure::HonestFate;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use revbench_model::Attacker;
-use revbench_model::scenario::Scenario;
+use revbench_model::scenario::{Expectation, Scenario};
 use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
 use revbench_model::time::NS_PER_MS;
 use revbench_oracle::blocks::{Recorded, judge_blocks};
@@ -12,7 +12,7 @@ use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
 use revbench_strategies::StrategyKind;
 
 use crate::assemble::empty_cell;
-use crate::plan::{CellPlan, FleetPlan, RunPlan};
+use crate::plan::{Bound, CellPlan, FleetPlan, RunPlan};
 
 /// Judges one question of a strategy from what its fleets have left, block after block.
 pub(crate) fn judge(plan: &RunPlan, fleet: &FleetPlan, number: usize, blocks: &[Recorded]) -> CellDetail {
@@ -30,7 +30,10 @@ fn question<'a>(
 ) -> CellQuestion<'a> {
     let cell = &fleet.cells[number];
     let scenario = &plan.scenarios[cell.scenario];
-    let expectation = scenario.expect.get(fleet.strategy.name());
+    // What the scenario says goes before what the strategy says of itself.
+    let unbounded = cell.bound.as_ref().and_then(|bound| bound.unbounded.clone());
+    let unbounded = unbounded.map(|why| Expectation { verdict: ClaimVerdict::Broken, why });
+    let expected = scenario.expect.get(fleet.strategy.name()).cloned().or(unbounded);
     CellQuestion {
         history: &recorded.history,
         scenario: number as u16,
@@ -39,8 +42,8 @@ fn question<'a>(
         usages: &recorded.usages,
         claim: claimed(cell),
         predicted: cell.bound.as_ref().and_then(|bound| bound.predicted),
-        expected: expectation.map_or(ClaimVerdict::Holds, |expectation| expectation.verdict),
-        expected_why: expectation.map(|expectation| expectation.why.clone()),
+        expected: expected.as_ref().map_or(ClaimVerdict::Holds, |expected| expected.verdict),
+        expected_why: expected.map(|expected| expected.why),
         horizon_ns: cell.horizon_ns,
         // The random stretch of the grid is part of the planned gap.
         planned_gap_ns: (NS_PER_MS as f64 * (1.0 + fleet.sizes.grid_ratio)) as u64,
@@ -66,7 +69,9 @@ fn honest_fate(scenario: &Scenario) -> HonestFate {
 }
 
 fn claimed(cell: &CellPlan) -> Option<ClaimedBound> {
-    cell.bound.as_ref().map(|bound| ClaimedBound { formula: bound.formula.clone(), bound_ms: bound.ms })
+    let of =
+        |bound: &Bound| ClaimedBound { formula: bound.formula.clone(), bound_ms: bound.ms, from: bound.from };
+    cell.bound.as_ref().map(of)
 }
 
 fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) -> CellDetail {

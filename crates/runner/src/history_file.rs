@@ -69,6 +69,10 @@ fn write_reissues(mut out: impl Write, history: &History) -> io::Result<()> {
     writeln!(out, "subject,session,received_ns")?;
     for reissue in &history.reissues {
         writeln!(out, "{},{},{}", reissue.subject, session(reissue.session), reissue.received_ns)?;
+    }
+    out.flush()
+}
+
 /// Which resource servers a fault was about is separated by blanks; nothing means all.
 fn write_faults(mut out: impl Write, history: &History) -> io::Result<()> {
     writeln!(out, "kind,began_ns,healed_ns,instances")?;

@@ -13,8 +13,11 @@ use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::time::ms_to_ns;
 use revbench_model::{ChangeActor, Distribution, Orientation, Settings};
+use revbench_oracle::BoundFrom;
 use revbench_oracle::closed_form::FleetLaw;
-use revbench_strategies::{Claimed, Question, StrategyKind, claim, time_scale_ms};
+use revbench_strategies::{
+    Claimed, ClaimedUnderFault, Question, StrategyKind, claim, claim_under, time_scale_ms,
+};
 
 use crate::fault::FleetFault;
 use crate::options::Options;
@@ -88,7 +91,7 @@ pub struct CellPlan {
 }
 
 /// A claimed bound.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Bound {
     /// In the names of the settings.
     pub formula: String,
@@ -96,6 +99,28 @@ pub struct Bound {
     pub ms: f64,
     /// The predicted distribution.
     pub predicted: Option<Distribution>,
+    /// From when on it counts.
+    pub from: BoundFrom,
+    /// Why the strategy does not claim it under the fault of its fleet, where that is so: it is expected to be broken.
+    pub unbounded: Option<String>,
+}
+
+impl Bound {
+    /// What becomes of a bound under a fault. No law is predicted: laws are of servers that can do their work.
+    fn under(self, claimed: ClaimedUnderFault) -> Bound {
+        let same = Bound { predicted: None, ..self };
+        match claimed {
+            ClaimedUnderFault::Bound { formula, bound_ms } => Bound { formula, ms: bound_ms, ..same },
+            ClaimedUnderFault::BoundAfter { formula, bound_ms } => {
+                let formula = format!("{formula} after the fault");
+                Bound { formula, ms: bound_ms, from: BoundFrom::Mending, ..same }
+            }
+            ClaimedUnderFault::Unbounded { why, .. } => Bound { unbounded: Some(why), ..same },
+            ClaimedUnderFault::Unaffected | ClaimedUnderFault::NoClaim | ClaimedUnderFault::Cannot { .. } => {
+                same
+            }
+        }
+    }
 }
 
 impl RunPlan {
@@ -324,9 +349,14 @@ impl FleetPlan {
         };
         match claim(self.strategy, &self.settings, &question) {
             Claimed::Bound { formula, bound_ms, predicted } => {
-                // A law is one of servers that can do their work.
-                let predicted = predicted.filter(|_| self.fault.is_none());
-                Ok(Some(Bound { formula, ms: bound_ms, predicted }))
+                let bound = Bound { formula, ms: bound_ms, predicted, ..Bound::default() };
+                let under = |fault: &FleetFault| {
+                    claim_under(self.strategy, fault.planned.kind, &self.settings, &question).claimed
+                };
+                Ok(Some(match self.fault.as_ref().map(under) {
+                    Some(claimed) => bound.under(claimed),
+                    None => bound,
+                }))
             }
             Claimed::NoClaim => Ok(None),
             Claimed::Cannot { why } => Err(why),

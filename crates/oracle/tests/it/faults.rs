@@ -7,7 +7,7 @@ use revbench_model::event::SessionRole::{self, Honest, Pinned};
 use revbench_model::event::{ChangeOutcome, FaultRecord, Purpose, SubjectRole};
 use revbench_model::summary::{ClaimVerdict, FaultPhase, UnderFault, Verdict};
 use revbench_model::time::NS_PER_MS;
-use revbench_oracle::{CellQuestion, HonestFate, judge};
+use revbench_oracle::{BoundFrom, CellQuestion, ClaimedBound, HonestFate, judge};
 
 use crate::cells::question;
 use crate::script::{HORIZON_MS, Script};
@@ -246,6 +246,23 @@ fn old_answers_that_return_in_a_fault_break_the_bound_and_errors_do_not() {
     };
     assert_eq!(verdict(Allow), Some(ClaimVerdict::Broken));
     assert_eq!(verdict(Error), Some(ClaimVerdict::Holds));
+}
+
+#[test]
+fn a_bound_may_count_from_the_mending() {
+    let verdict = |from, bound_ms, stale: u64| {
+        let mut script = script();
+        background(&mut script, (TREATED, Pinned), (stale, stale + 1), Allow);
+        background(&mut script, (TREATED, Pinned), (stale + 5, stale + 6), Deny);
+        let claim = Some(ClaimedBound { formula: "0".to_owned(), bound_ms, from });
+        let question = CellQuestion { claim, ..question(&script, Revoke, bound_ms) };
+        judge(&question).claim.expect("a claim was made").verdict
+    };
+    let (of_ack, of_mending) = (BoundFrom::Acknowledgement, BoundFrom::Mending);
+    assert_eq!(verdict(of_ack, 100.0, 2_500), Some(ClaimVerdict::Broken));
+    assert_eq!(verdict(of_mending, 100.0, 2_500), Some(ClaimVerdict::Holds));
+    assert_eq!(verdict(of_mending, 100.0, 3_090), Some(ClaimVerdict::Holds));
+    assert_eq!(verdict(of_mending, 100.0, 3_101), Some(ClaimVerdict::Broken));
 }
 
 #[test]
