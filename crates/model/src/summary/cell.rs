@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Staleness, UnderFault};
+use super::{
+    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Staleness, UnderFault,
+};
 use crate::Orientation;
 
 /// What kind of thing a cell measures.
