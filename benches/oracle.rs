@@ -51,7 +51,11 @@ fn question(history: &History) -> CellQuestion<'_> {
         honest: HonestFate::Untouched,
         loads: &[],
         usages: &[],
-        claim: Some(ClaimedBound { formula: "cache_ttl".to_owned(), bound_ms: ttl_ms }),
+        claim: Some(ClaimedBound {
+            formula: "cache_ttl".to_owned(),
+            bound_ms: ttl_ms,
+            from: revbench_oracle::BoundFrom::default(),
+        }),
         predicted: Some(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s: 6.0 }),
         expected: ClaimVerdict::Holds,
         expected_why: None,

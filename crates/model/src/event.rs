@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 pub use crate::histogram::new_histogram;
-use crate::{DecisionClass, Orientation, SubjectId, histogram};
+use crate::{DecisionClass, Fault, Orientation, SubjectId, histogram};
 
 /// Why a subject takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,6 +147,29 @@ pub struct TokenRecord {
     pub shown: Option<bool>,
 }
 
+/// A fault that was put into a fleet on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRecord {
+    /// What broke.
+    pub kind: Fault,
+    /// The zero of the block that it belongs to; 0 but where the histories of several blocks are joined.
+    #[serde(default)]
+    pub block_zero_ns: u64,
+    /// Read just before it was broken.
+    pub began_ns: u64,
+    /// Read just after it was mended, all processes ready; `None` where it never was.
+    pub healed_ns: Option<u64>,
+    /// The resource servers that it was about; empty: all.
+    pub instances: Vec<u16>,
+}
+
+impl FaultRecord {
+    /// Is the resource server one of those that it was about?
+    pub fn concerns(&self, instance: u16) -> bool {
+        self.instances.is_empty() || self.instances.contains(&instance)
+    }
+}
+
 /// Everything that the oracle needs to know of one fleet's run about staleness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
@@ -168,6 +191,9 @@ pub struct History {
     /// Answers whose decision instant, as the server stamped it, lay outside [sent, received]: clocks or
     /// matching are wrong, and nothing else in the history can be believed.
     pub clock_violations: u64,
+    /// What was broken on purpose, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultRecord>,
 }
 
 /// A stretch of the run.

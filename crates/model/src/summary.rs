@@ -6,6 +6,7 @@ mod cost;
 mod cross_checks;
 mod detail;
 mod exposure;
+mod fault;
 mod load;
 mod must_run;
 mod run;
@@ -20,6 +21,7 @@ pub use detail::{
     TimelineAnswer,
 };
 pub use exposure::{Answers, Exposure, GatedScreens, StatusClasses};
+pub use fault::{FaultPhase, UnderFault};
 pub use load::{AddedLatency, Latency, Rate};
 pub use must_run::MustRun;
 pub use run::{IntervalUs, Machine, NoiseFloor, RoundTrip, SCHEMA, Store, Summary};

@@ -124,6 +124,12 @@ fn append(all: &mut History, block: &History, start_ns: u64) {
     let first = all.subjects.len() as u32;
     all.instances = block.instances;
     all.clock_violations += block.clock_violations;
+    all.faults.extend(block.faults.iter().cloned().map(|mut fault| {
+        fault.block_zero_ns += start_ns;
+        fault.began_ns += start_ns;
+        fault.healed_ns = fault.healed_ns.map(|at_ns| at_ns + start_ns);
+        fault
+    }));
     all.subjects.extend_from_slice(&block.subjects);
     all.changes.extend(block.changes.iter().cloned().map(|mut change| {
         change.subject += first;

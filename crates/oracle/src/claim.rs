@@ -14,6 +14,18 @@ pub struct ClaimedBound {
     pub formula: String,
     /// In milliseconds.
     pub bound_ms: f64,
+    /// From when on.
+    pub from: BoundFrom,
+}
+
+/// The instant that a bound counts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BoundFrom {
+    /// The acknowledgement of the change.
+    #[default]
+    Acknowledgement,
+    /// The mending of what was broken, or the acknowledgement where that is later: until then nothing is promised.
+    Mending,
 }
 
 /// The verdict on a bound; `None` where there is nothing to judge (`docs/METHODOLOGY.md` §4).

@@ -4,6 +4,7 @@ use revbench_model::event::{History, Purpose, SubjectRole};
 use revbench_model::{DecisionClass, Orientation};
 
 use crate::doubt::Doubt;
+use crate::fault::spares;
 
 /// Largest share of wrong answers to controls.
 const LARGEST_FAILURE_SHARE: f64 = 0.001;
@@ -26,13 +27,14 @@ pub struct Controls {
     pub wrongly_allowed: u64,
 }
 
-/// Counts the answers to a scenario's controls (`docs/METHODOLOGY.md` §7).
+/// Counts the answers to a scenario's controls (`docs/METHODOLOGY.md` §7); where something was broken on purpose, those
+/// that it spares (§14).
 pub fn count(history: &History, scenario: u16) -> Controls {
     let mut controls = Controls::default();
     for request in &history.requests {
         let subject = &history.subjects[request.subject as usize];
         let evidence = request.purpose != Purpose::Refresh && request.decision != DecisionClass::Error;
-        if subject.scenario != scenario || !evidence {
+        if subject.scenario != scenario || !evidence || !spares(history, request) {
             continue;
         }
         match subject.role {

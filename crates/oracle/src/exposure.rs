@@ -210,14 +210,18 @@ fn reissued(history: &History, scenario: u16) -> u64 {
     counted.count() as u64
 }
 
-/// Honest sessions whose renewal was refused although they should have survived, controls included. Who is to be
-/// reinstated is refused rightly until that is acknowledged.
-fn forced_logouts(index: &Index<'_>, scenario: u16, honest: HonestFate) -> u64 {
-    let should_survive = |role: SubjectRole| match role {
+/// Is the honest session of such a subject to be signed in still when all is over?
+pub(crate) fn should_survive(role: SubjectRole, honest: HonestFate) -> bool {
+    match role {
         SubjectRole::Treated | SubjectRole::Unprobed => honest.survives(),
         SubjectRole::ControlAllowed | SubjectRole::ControlDenied => true,
         SubjectRole::OneShot | SubjectRole::Crowd => false,
-    };
+    }
+}
+
+/// Honest sessions whose renewal was refused although they should have survived, controls included. Who is to be
+/// reinstated is refused rightly until that is acknowledged.
+fn forced_logouts(index: &Index<'_>, scenario: u16, honest: HonestFate) -> u64 {
     let history = index.history;
     let was_suspended = |request: &RequestRecord| {
         let change = history.changes.iter().find(|change| change.subject == request.subject);
@@ -230,7 +234,7 @@ fn forced_logouts(index: &Index<'_>, scenario: u16, honest: HonestFate) -> u64 {
             && request.decision == DecisionClass::Reauthenticate
             && request.session == SessionRole::Honest
             && subject.scenario == scenario
-            && should_survive(subject.role)
+            && should_survive(subject.role, honest)
             && !was_suspended(request)
     });
     refused.map(|request| request.subject).collect::<BTreeSet<u32>>().len() as u64

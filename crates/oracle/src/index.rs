@@ -60,6 +60,11 @@ impl<'a> Index<'a> {
         })
     }
 
+    /// The first change of a subject, whatever became of it.
+    pub(crate) fn first_change(&self, subject: u32) -> Option<&'a ChangeRecord> {
+        self.changes[subject as usize].first().map(|&position| &self.history.changes[position])
+    }
+
     /// Is the change the first of its subject?
     pub(crate) fn is_first(&self, change: usize) -> bool {
         self.changes[self.history.changes[change].subject as usize].first() == Some(&change)

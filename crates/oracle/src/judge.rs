@@ -1,19 +1,22 @@
 //! Everything about one cell: a question in, every figure of its file out.
 
+use std::borrow::Cow;
+
 use revbench_model::event::{History, Load, SessionRole, SubjectRole, Usage};
 use revbench_model::summary::{
     Answers, ChangeWindow, Claim, ClaimVerdict, Cost, CurvePoint, Exposure, Latency, Predicted,
-    QuantilePoint, Rate, Staleness, Timeline, Validity, Verdict,
+    QuantilePoint, Rate, Staleness, Timeline, UnderFault, Validity, Verdict,
 };
 use revbench_model::{Distribution, Orientation};
 
 use crate::answers::{answers, gated_screens};
 use crate::binomial::band_half_width;
-use crate::claim::{self, ClaimedBound};
+use crate::claim::{self, BoundFrom, ClaimedBound};
 use crate::closed_form::FleetLaw;
 use crate::doubt::{Doubt, Family};
 use crate::environment::Environment;
 use crate::exposure::{HonestFate, TrafficSpan, carrying_session, exposure};
+use crate::fault::{since_mending, under_fault};
 use crate::index::Index;
 use crate::rules::Rules;
 use crate::staleness;
@@ -78,6 +81,8 @@ pub struct Judged {
     pub exposure: Option<Exposure>,
     /// Answers by status.
     pub answers: Option<Answers>,
+    /// What was broken on purpose, and what came of it.
+    pub fault: Option<UnderFault>,
     /// Latency from the intended send.
     pub latency_us: Option<Latency>,
     /// Rates.
@@ -147,6 +152,7 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
         answers: traffic
             .is_some()
             .then(|| answers(&index, question.scenario, question.orientation, question.loads)),
+        fault: under_fault(&index, &watch(question, carrier), question.honest, &carried).filter(|_| changed),
         latency_us: traffic.as_ref().and_then(latency::Traffic::latency),
         rate_per_s: traffic.as_ref().and_then(latency::Traffic::rate),
         cost,
@@ -204,13 +210,17 @@ fn staleness(question: &CellQuestion<'_>, index: &Index<'_>, carried: &Windows, 
 }
 
 fn claim(question: &CellQuestion<'_>, claimed: &ClaimedBound, windows: &Windows, believed: bool) -> Claim {
+    let windows = match claimed.from {
+        BoundFrom::Acknowledgement => Cow::Borrowed(windows),
+        BoundFrom::Mending => Cow::Owned(since_mending(question.history, windows)),
+    };
     Claim {
         formula: claimed.formula.clone(),
         bound_ms: claimed.bound_ms,
-        verdict: claim::verdict(windows, claimed.bound_ms).filter(|_| believed),
+        verdict: claim::verdict(&windows, claimed.bound_ms).filter(|_| believed),
         expected: question.expected,
         expected_why: question.expected_why.clone(),
-        evidence: claim::evidence(windows, claimed.bound_ms),
+        evidence: claim::evidence(&windows, claimed.bound_ms),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod doubt;
 pub mod environment;
 pub mod evidence;
 pub mod exposure;
+mod fault;
 mod index;
 mod instance;
 pub mod judge;
@@ -32,7 +33,7 @@ mod two_channel;
 pub mod validity;
 pub mod windows;
 
-pub use claim::ClaimedBound;
+pub use claim::{BoundFrom, ClaimedBound};
 pub use doubt::{Doubt, Family};
 pub use environment::Environment;
 pub use exposure::HonestFate;

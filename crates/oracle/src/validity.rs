@@ -45,10 +45,12 @@ pub fn staleness_doubts(
         });
     }
     let changes = windows.windows.len() as u64 + windows.unknown;
+    // What a fault did to changes is what was asked.
+    let unknown = if history.faults.is_empty() { windows.unknown } else { 0 };
     if windows.windows.is_empty() {
         doubts.push(Doubt::NoChange { planned: changes });
-    } else if windows.unknown as f64 > LARGEST_UNKNOWN_SHARE * changes as f64 {
-        doubts.push(Doubt::Unobserved { unknown: windows.unknown, changes });
+    } else if unknown as f64 > LARGEST_UNKNOWN_SHARE * changes as f64 {
+        doubts.push(Doubt::Unobserved { unknown, changes });
     }
     doubts
 }

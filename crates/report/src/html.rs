@@ -13,6 +13,7 @@ use crate::identity::Identities;
 use crate::number::unbroken;
 use crate::question::{Question, anchor, fleets, questions};
 use crate::table::{Table, printable_lines};
+use crate::under_fault::under_fault;
 use crate::{RunDocuments, ScenarioProse, StrategyCard, burden, noise_floor, reading, sections, words};
 
 /// The style sheet, inlined and allowed by its hash.
@@ -60,6 +61,7 @@ struct QuestionView {
     staleness: Table,
     exposure: Table,
     statuses: Table,
+    under_fault: Option<Table>,
 }
 
 /// What a set of fleets cost.
@@ -165,6 +167,7 @@ fn question_view(docs: &RunDocuments, question: &Question<'_>) -> QuestionView {
         staleness: sections::staleness_details(question),
         exposure: sections::exposure(question),
         statuses: burden::answers(question),
+        under_fault: under_fault(question),
     }
 }
 

@@ -30,6 +30,7 @@ mod sections;
 mod svg_backend;
 mod table;
 mod terminal;
+mod under_fault;
 mod words;
 mod write;
 

@@ -6,6 +6,7 @@ use crate::finding::finding;
 use crate::question::{fleets, questions};
 use crate::sections;
 use crate::table::{Table, markdown_escaped as escaped, printable_lines};
+use crate::under_fault::under_fault;
 use crate::{burden, noise_floor, reading, words};
 
 /// The report as Markdown.
@@ -34,6 +35,9 @@ pub fn markdown(docs: &RunDocuments) -> String {
         parts.push("### Exposure".to_owned());
         parts.push(sections::exposure(question).markdown());
         parts.extend(titled("### Answers by status", &burden::answers(question)));
+        if let Some(table) = under_fault(question) {
+            parts.extend(["### Under faults".to_owned(), table.markdown()]);
+        }
     }
     for fleets in fleets(&questions) {
         parts.push(format!("## Cost: {}", escaped(&fleets.fleet_title())));

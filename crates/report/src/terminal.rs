@@ -5,6 +5,7 @@ use crate::figures::answers;
 use crate::finding::finding;
 use crate::question::{Question, questions};
 use crate::table::{Table, Tone, is_unprintable};
+use crate::under_fault::under_fault;
 use crate::{burden, noise_floor, reading, words};
 
 /// Blanks between two columns.
@@ -34,10 +35,22 @@ pub fn terminal(docs: &RunDocuments, width: usize, colour: bool) -> String {
 }
 
 fn question_text(docs: &RunDocuments, question: &Question<'_>, width: usize, colour: bool) -> String {
-    let table = answers(question);
-    let widths = widths(&table);
-    let shown = fitting(&widths, width);
     let mut text = styled(&wrapped(&words::question_header(docs, question), width), "1", colour);
+    text.push_str(&table_text(&answers(question), width, colour));
+    for note in words::question_notes(question).into_iter().chain(burden::in_short(question)) {
+        text.push_str(&wrapped(&note, width));
+    }
+    if let Some(table) = under_fault(question) {
+        text.push_str(&styled(&wrapped(&format!("{}.", table.caption), width), "1", colour));
+        text.push_str(&table_text(&table, width, colour));
+    }
+    text
+}
+
+fn table_text(table: &Table, width: usize, colour: bool) -> String {
+    let widths = widths(table);
+    let shown = fitting(&widths, width);
+    let mut text = String::new();
     let header: Vec<String> = table.columns[..shown].to_vec();
     text.push_str(&line(header.iter().map(|name| (name.as_str(), "2")), &widths, colour));
     for row in &table.rows {
@@ -47,9 +60,6 @@ fn question_text(docs: &RunDocuments, question: &Question<'_>, width: usize, col
     if shown < table.columns.len() {
         let dropped = table.columns[shown..].join(", ");
         text.push_str(&wrapped(&format!("Not shown at this width: {dropped}."), width));
-    }
-    for note in words::question_notes(question).into_iter().chain(burden::in_short(question)) {
-        text.push_str(&wrapped(&note, width));
     }
     text
 }

@@ -131,6 +131,7 @@ pub(crate) fn empty_cell(
         predicted: None,
         exposure: None,
         answers: None,
+        fault: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: None,

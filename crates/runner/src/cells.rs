@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use revbench_model::Attacker;
-use revbench_model::scenario::Scenario;
+use revbench_model::scenario::{Expectation, Scenario};
 use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
 use revbench_oracle::blocks::{Recorded, judge_blocks};
 use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
 use revbench_strategies::StrategyKind;
 
 use crate::assemble::empty_cell;
-use crate::plan::{CellPlan, FleetPlan, RunPlan};
+use crate::plan::{Bound, CellPlan, FleetPlan, RunPlan};
 
 /// Judges one question of a strategy from what its fleets have left, block after block.
 pub(crate) fn judge(plan: &RunPlan, fleet: &FleetPlan, number: usize, blocks: &[Recorded]) -> CellDetail {
@@ -29,7 +29,10 @@ fn question<'a>(
 ) -> CellQuestion<'a> {
     let cell = &fleet.cells[number];
     let scenario = &plan.scenarios[cell.scenario];
-    let expectation = scenario.expect.get(fleet.strategy.name());
+    // What the scenario says goes before what the strategy says of itself.
+    let unbounded = cell.bound.as_ref().and_then(|bound| bound.unbounded.clone());
+    let unbounded = unbounded.map(|why| Expectation { verdict: ClaimVerdict::Broken, why });
+    let expected = scenario.expect.get(fleet.strategy.name()).cloned().or(unbounded);
     CellQuestion {
         history: &recorded.history,
         scenario: number as u16,
@@ -38,8 +41,8 @@ fn question<'a>(
         usages: &recorded.usages,
         claim: claimed(cell),
         predicted: cell.bound.as_ref().and_then(|bound| bound.predicted),
-        expected: expectation.map_or(ClaimVerdict::Holds, |expectation| expectation.verdict),
-        expected_why: expectation.map(|expectation| expectation.why.clone()),
+        expected: expected.as_ref().map_or(ClaimVerdict::Holds, |expected| expected.verdict),
+        expected_why: expected.map(|expected| expected.why),
         horizon_ns: cell.horizon_ns,
         streams: scenario.stream,
         planned_gap_ns: if scenario.stream {
@@ -70,7 +73,9 @@ fn honest_fate(scenario: &Scenario) -> HonestFate {
 }
 
 fn claimed(cell: &CellPlan) -> Option<ClaimedBound> {
-    cell.bound.as_ref().map(|bound| ClaimedBound { formula: bound.formula.clone(), bound_ms: bound.ms })
+    let of =
+        |bound: &Bound| ClaimedBound { formula: bound.formula.clone(), bound_ms: bound.ms, from: bound.from };
+    cell.bound.as_ref().map(of)
 }
 
 fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) -> CellDetail {
@@ -85,6 +90,7 @@ fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) 
             predicted: judged.predicted,
             exposure: judged.exposure,
             answers: judged.answers,
+            fault: judged.fault,
             latency_us: judged.latency_us,
             rate_per_s: judged.rate_per_s,
             cost: judged.cost,

@@ -8,20 +8,23 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{self, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use revbench_model::Settings;
 use revbench_store::child::bind_to_parent;
-use revbench_store::{DatabaseAddress, StoreAddress};
+use revbench_store::{DatabaseAddress, Mode, StoreAddress, Traffic};
 use revbench_strategies::StrategyKind;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A child generates keys before it listens; RSA in an unoptimised build takes seconds.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// A link that has not switched by then never will.
+const OBEYED_WITHIN: Duration = Duration::from_secs(5);
 /// So much of what a child said last is kept for the error message.
 const TAIL_BYTES: usize = 4_096;
 
@@ -71,13 +74,22 @@ pub enum ChildConfig {
         mutant: Option<String>,
         /// Worker threads.
         threads: usize,
+        /// Where it listens on the loopback address; 0: the system chooses.
+        #[serde(default)]
+        port: u16,
+        /// How far its wall clock is ahead of the machine's; negative: behind.
+        #[serde(default)]
+        wall_offset_ms: i64,
     },
     /// The store that needs nothing installed.
     EmbeddedStore {
         /// What its clients must present.
         password: Option<String>,
+        /// Where it listens on the loopback address; 0: the system chooses.
+        #[serde(default)]
+        port: u16,
     },
-    /// Network distance in front of a store.
+    /// Network distance in front of a store. Obeys a [`LinkOrder`] in each further line, and answers with [`Switched`].
     Link {
         /// Where everything goes on to.
         upstream: SocketAddr,
@@ -114,6 +126,30 @@ impl ChildConfig {
             ChildConfig::Calibration { .. } => "calibration",
         }
     }
+
+    /// Where it is to listen; 0: the system chooses.
+    pub fn port(&self) -> u16 {
+        match self {
+            ChildConfig::Resource { port, .. } | ChildConfig::EmbeddedStore { port, .. } => *port,
+            ChildConfig::Authority { .. } | ChildConfig::Link { .. } | ChildConfig::Calibration { .. } => 0,
+        }
+    }
+}
+
+/// What a running link is told: from now on, for this traffic, that mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkOrder {
+    /// Which connections.
+    pub traffic: Traffic,
+    /// What becomes of what they carry.
+    pub mode: Mode,
+}
+
+/// A link's answer to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switched {
+    /// Since when it is so, CLOCK_MONOTONIC ns.
+    pub mono_ns: u64,
 }
 
 /// The line by which a child says that it is ready.
@@ -170,6 +206,8 @@ pub struct Child {
     /// Where it listens.
     pub address: SocketAddr,
     process: Running,
+    /// What it says after the first line.
+    lines: Receiver<String>,
 }
 
 impl Child {
@@ -190,15 +228,57 @@ impl Child {
     ) -> Result<Child, SpawnError> {
         let failed = |source| SpawnError::Start { program: program.to_owned(), source };
         let (mut process, stdout) = Running::start(program, config, cores).map_err(failed)?;
-        let line = match first_line(stdout, within) {
-            Some(line) if line.is_empty() => return Err(process.ended()),
-            Some(line) => line,
-            None => return Err(SpawnError::Silent { stderr: process.last_words() }),
+        let lines = lines_of(stdout);
+        let line = match lines.recv_timeout(within) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => return Err(process.ended()),
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(SpawnError::Silent { stderr: process.last_words() });
+            }
         };
         let Ok(ready) = serde_json::from_str::<Ready>(&line) else {
             return Err(SpawnError::Misspoke { line: line.trim().to_owned(), stderr: process.last_words() });
         };
-        Ok(Child { pid: process.child.id(), address: ready.listening, process })
+        Ok(Child { pid: process.child.id(), address: ready.listening, process, lines })
+    }
+
+    /// Tells a link what to do, and waits until it has done so.
+    ///
+    /// # Errors
+    /// It is gone, does not answer, or says something else.
+    pub fn order(&mut self, order: LinkOrder) -> io::Result<Switched> {
+        let mut line = serde_json::to_vec(&order)?;
+        line.push(b'\n');
+        let stdin = self.process.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        stdin.write_all(&line)?;
+        let answer = self.lines.recv_timeout(OBEYED_WITHIN).map_err(|_| io::ErrorKind::TimedOut)?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+
+    /// Stops it where it stands: what it is sent piles up, and nobody is told.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn halt(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn go_on(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Ends it at once, without a word.
+    pub fn kill(&mut self) {
+        self.process.end();
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = Pid::from_child(&self.process.child);
+        Ok(kill_process(pid, signal)?)
     }
 
     /// How it ended and what it said last; `None` while it lives.
@@ -214,7 +294,7 @@ impl Child {
 struct Running {
     child: process::Child,
     /// Its end is the child's signal to end; open as long as the child is wanted.
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     tail: Arc<Mutex<Vec<u8>>>,
     listener: Option<thread::JoinHandle<()>>,
 }
@@ -235,7 +315,7 @@ impl Running {
         line.push(b'\n');
         // A child that is gone already is noticed by its silence, with its own words as the reason.
         let _ = stdin.write_all(&line);
-        Ok((Running { child, _stdin: Some(stdin), tail, listener: Some(listener) }, stdout))
+        Ok((Running { child, stdin: Some(stdin), tail, listener: Some(listener) }, stdout))
     }
 
     fn ended(&mut self) -> SpawnError {
@@ -264,22 +344,27 @@ impl Running {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
+impl Running {
+    fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The first line of a stream, empty at its end; `None` where it does not come in time.
-fn first_line(stdout: ChildStdout, within: Duration) -> Option<String> {
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The lines of a stream as they come; over with it.
+fn lines_of(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let mut line = String::new();
-        let _ = BufReader::new(stdout).read_line(&mut line);
-        let _ = sender.send(line);
+        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        lines.map_while(|line| sender.send(line).ok()).for_each(drop);
     });
-    receiver.recv_timeout(within).ok()
+    receiver
 }
 
 /// Keeps the last bytes of a stream until it ends.
@@ -316,7 +401,7 @@ mod tests {
     fn spawn(script: &str, within: Duration) -> Result<Child, SpawnError> {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = TempDir::new().unwrap();
-        let config = ChildConfig::EmbeddedStore { password: Some("very-secret".to_owned()) };
+        let config = ChildConfig::EmbeddedStore { password: Some("very-secret".to_owned()), port: 0 };
         Child::spawn_within(&program(&folder, script), &config, &[], within)
     }
 
@@ -339,7 +424,7 @@ mod tests {
         assert_eq!(arguments.trim(), "serve --role embedded-store");
         assert!(matches!(
             serde_json::from_str(&config).unwrap(),
-            ChildConfig::EmbeddedStore { password: Some(password) } if password == "very-secret"
+            ChildConfig::EmbeddedStore { password: Some(password), port: 0 } if password == "very-secret"
         ));
     }
 
@@ -365,7 +450,7 @@ mod tests {
         check("echo 'still thinking' >&2; exec sleep 600", Duration::from_millis(300), "still thinking");
         let missing = Child::spawn(
             Path::new("/nonexistent/revbench"),
-            &ChildConfig::EmbeddedStore { password: None },
+            &ChildConfig::EmbeddedStore { password: None, port: 0 },
             &[],
         );
         assert!(missing.expect_err("no program").to_string().contains("cannot start /nonexistent/revbench"));
@@ -376,7 +461,7 @@ mod tests {
         let script =
             "echo '{\"listening\":\"127.0.0.1:1\"}'; read line; read end; echo 'out of memory' >&2; exit 9";
         let mut child = spawn(script, LONG).unwrap();
-        child.process._stdin = None;
+        child.process.stdin = None;
         let how = loop {
             if let Some(how) = child.exited() {
                 break how;

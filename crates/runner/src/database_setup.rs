@@ -13,7 +13,7 @@ use crate::child::Child;
 use crate::machine::children;
 use crate::options::DatabaseChoice;
 use crate::readings::Role;
-use crate::store_setup::{LinkCalibration, SAMPLES, StoreSetupError, resolve, start_link};
+use crate::store_setup::{LinkCalibration, LinkPresence, SAMPLES, StoreSetupError, resolve, start_link};
 
 /// Why there is no database.
 #[derive(Debug, Error)]
@@ -59,7 +59,13 @@ impl RunningDatabase {
     ) -> Result<Option<RunningDatabase>, DatabaseSetupError> {
         let Some((server, found)) = start_server(choice, cores, template)? else { return Ok(None) };
         let direct = server.address();
-        let link = start_link(resolve(&direct.host, direct.port)?, rtt_us, cores, program, calibration)?;
+        let link = start_link(
+            resolve(&direct.host, direct.port)?,
+            (rtt_us, LinkPresence::ForDistance),
+            cores,
+            program,
+            calibration,
+        )?;
         let address = match &link {
             Some(link) => DatabaseAddress {
                 host: link.address.ip().to_string(),

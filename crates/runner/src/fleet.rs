@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use revbench_model::Fault;
+use revbench_model::scenario::PlannedFault;
 use revbench_model::settings::Algorithm;
 use revbench_model::summary::{MustRun, Store};
 use revbench_model::target::Target;
+use revbench_model::time::ms_to_ns;
 use revbench_store::database::Template;
 use revbench_store::private::random_password;
-use revbench_store::{DatabaseAddress, StoreAddress};
+use revbench_store::{DatabaseAddress, Mode, StoreAddress, Traffic};
 use revbench_strategies::StrategyKind;
 use thiserror::Error;
 
@@ -21,7 +24,7 @@ use crate::machine::Placement;
 use crate::options::Options;
 use crate::plan::FleetPlan;
 use crate::readings::{Process, Role, control_agent};
-use crate::store_setup::{LinkCalibration, RunningStore, StoreSetupError, start_link};
+use crate::store_setup::{LinkCalibration, LinkPresence, RunningStore, StoreSetupError, start_link};
 use crate::subjects::{Addresses, Seed};
 
 /// Generating an RSA key takes seconds in an unoptimised build.
@@ -54,6 +57,9 @@ pub(crate) enum FleetError {
         /// Its last words, or what its health page said.
         why: String,
     },
+    /// Something could not be broken or mended on purpose.
+    #[error("the fault could not be put in or taken out: {0}")]
+    Fault(#[from] std::io::Error),
     /// The system has no random numbers.
     #[error("no random numbers: {0}")]
     Random(std::io::Error),
@@ -72,7 +78,8 @@ pub(crate) struct Once {
 }
 
 /// A fleet that runs.
-pub(crate) struct Fleet {
+pub(crate) struct Fleet<'a> {
+    spawner: Spawner<'a>,
     store: RunningStore,
     /// Where the strategy reads one.
     database: Option<RunningDatabase>,
@@ -81,25 +88,27 @@ pub(crate) struct Fleet {
     issuer_link: Option<Child>,
     resources: Vec<Child>,
     addresses: Addresses,
-    admin_token: String,
 }
 
-impl Fleet {
+impl<'a> Fleet<'a> {
     /// Starts store, link, authority and resource servers, in that order, on the servers' cores. Where resource servers
     /// ask the authority while they decide, their way there is as far as the store; the driver's is not.
     ///
     /// # Errors
     /// The first of them that does not come up; those before it are gone when this returns.
     pub(crate) fn start(
-        fleet: &FleetPlan,
-        options: &Options,
-        placement: &Placement,
-        program: &Path,
+        fleet: &'a FleetPlan,
+        options: &'a Options,
+        placement: &'a Placement,
+        program: &'a Path,
         once: &mut Once,
-    ) -> Result<Fleet, FleetError> {
-        let cores = &placement.servers;
+    ) -> Result<Fleet<'a>, FleetError> {
+        let cores = &placement.servers[..];
         let Once { calibration, template } = once;
-        let store = RunningStore::start(&options.store, options.store_rtt_us, cores, program, calibration)?;
+        let presence =
+            if fleet.fault.is_some() { LinkPresence::ToBeBroken } else { LinkPresence::ForDistance };
+        let far = (options.store_rtt_us, presence);
+        let store = RunningStore::start(&options.store, far, cores, program, calibration)?;
         let database = match fleet.strategy.needs_database() {
             true => {
                 let (choice, rtt_us) = (&options.database, options.store_rtt_us);
@@ -118,16 +127,15 @@ impl Fleet {
         };
         let authority = spawner.authority()?;
         let rtt_us = if fleet.strategy.asks_issuer() { options.store_rtt_us } else { 0.0 };
-        let issuer_link = start_link(authority.address, rtt_us, cores, program, calibration)?;
+        let far = (rtt_us, LinkPresence::ForDistance);
+        let issuer_link = start_link(authority.address, far, cores, program, calibration)?;
         let issuer = issuer_link.as_ref().map_or(authority.address, |link| link.address);
-        let resources = (0..options.instances).map(|number| spawner.resource(number, issuer));
+        let resources = (0..options.instances).map(|number| spawner.resource(number, issuer, 0));
         let resources = resources.collect::<Result<Vec<Child>, FleetError>>()?;
         let names = (0..options.instances).map(instance_name);
         let instances = resources.iter().map(|child| child.address).zip(names).collect();
         let addresses = Addresses { authority: authority.address, instances };
-        let admin_token = spawner.secrets.admin_token;
-        let mut started =
-            Fleet { store, database, authority, issuer_link, resources, addresses, admin_token };
+        let mut started = Fleet { spawner, store, database, authority, issuer_link, resources, addresses };
         started.wait_until_ready()?;
         Ok(started)
     }
@@ -135,16 +143,65 @@ impl Fleet {
     /// A child says where it listens before it has its keys and its store; requests wait until it has them, and
     /// the first one here tells whether it ever will.
     fn wait_until_ready(&mut self) -> Result<(), FleetError> {
-        let agent = control_agent(READY_WITHIN);
         let resources = self.addresses.instances.iter().map(|(address, _)| (Role::Resource, *address));
         let servers = std::iter::once((Role::Authority, self.addresses.authority)).chain(resources);
-        for (role, address) in servers.collect::<Vec<_>>() {
-            if let Err(error) = agent.get(format!("http://{address}/healthz")).call() {
-                let why = self.dead().unwrap_or_else(|| error.to_string());
-                return Err(FleetError::NotReady { role: role.name(), why });
+        servers.collect::<Vec<_>>().into_iter().try_for_each(|(role, address)| self.wait_for(role, address))
+    }
+
+    fn wait_for(&mut self, role: Role, address: SocketAddr) -> Result<(), FleetError> {
+        let health = control_agent(READY_WITHIN).get(format!("http://{address}/healthz")).call();
+        health.map(drop).map_err(|error| {
+            let why = self.dead().unwrap_or_else(|| error.to_string());
+            FleetError::NotReady { role: role.name(), why }
+        })
+    }
+
+    /// Breaks what the fault is about; gives whether something is left to be mended.
+    ///
+    /// # Errors
+    /// It could not be broken, or what was killed does not come back.
+    pub(crate) fn break_down(&mut self, fault: &PlannedFault) -> Result<Broken, FleetError> {
+        let slower_ns = ms_to_ns(fault.slow_by_ms.unwrap_or_default()) / 2;
+        match fault.kind {
+            Fault::StoreDown => self.store.switch(Traffic::All, Mode::Down)?,
+            Fault::StoreSlow => self.store.switch(Traffic::All, Mode::Slow { one_way_ns: slower_ns })?,
+            Fault::BusPartition => self.store.switch(Traffic::Bus, Mode::Silent)?,
+            Fault::AuthorityDown => self.authority.halt()?,
+            Fault::StoreRestartsEmpty => {
+                self.store.restart_empty(self.spawner.cores, self.spawner.program)?;
+                return Ok(Broken::AndWhole);
             }
+            Fault::InstanceRestartsCold => {
+                self.restart_first()?;
+                return Ok(Broken::AndWhole);
+            }
+            Fault::ClockSkew => {}
+        }
+        Ok(Broken::Still)
+    }
+
+    /// Mends it.
+    ///
+    /// # Errors
+    /// It could not be mended.
+    pub(crate) fn mend(&mut self, fault: &PlannedFault) -> Result<(), FleetError> {
+        match fault.kind {
+            Fault::StoreDown | Fault::StoreSlow => self.store.switch(Traffic::All, Mode::Pass)?,
+            Fault::BusPartition => self.store.switch(Traffic::Bus, Mode::Pass)?,
+            Fault::AuthorityDown => self.authority.go_on()?,
+            Fault::StoreRestartsEmpty | Fault::InstanceRestartsCold | Fault::ClockSkew => {}
         }
         Ok(())
+    }
+
+    /// Kills the first resource server, and starts it at the same place.
+    fn restart_first(&mut self) -> Result<(), FleetError> {
+        let issuer = self.issuer_link.as_ref().map_or(self.authority.address, |link| link.address);
+        let first = &mut self.resources[0];
+        first.kill();
+        let address = first.address;
+        *first = self.spawner.resource(0, issuer, address.port())?;
+        self.wait_for(Role::Resource, address)
     }
 
     /// Where it listens.
@@ -164,7 +221,7 @@ impl Fleet {
 
     /// How the driver speaks to it.
     pub(crate) fn target(&self) -> Target {
-        Target::built_in(&self.admin_token)
+        Target::built_in(&self.spawner.secrets.admin_token)
     }
 
     /// Its processes, for the readings.
@@ -215,7 +272,7 @@ impl Fleet {
         for batch in seeds.chunks(SEED_BATCH) {
             agent
                 .post(&url)
-                .header("authorization", format!("Bearer {}", self.admin_token))
+                .header("authorization", format!("Bearer {}", self.spawner.secrets.admin_token))
                 .send_json(serde_json::json!({ "subjects": batch }))
                 .map_err(|error| FleetError::Seed(Box::new(error)))?;
         }
@@ -235,6 +292,15 @@ impl Fleet {
             .or_else(|| gone(Role::Link, self.issuer_link.as_mut()?))
             .or_else(|| self.resources.iter_mut().find_map(|child| gone(Role::Resource, child)))
     }
+}
+
+/// What was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// And is until it is mended.
+    Still,
+    /// And is whole again already: it was started anew.
+    AndWhole,
 }
 
 /// What the fleet's processes share and nobody else may know; not part of the seeded randomness.
@@ -279,7 +345,8 @@ impl Spawner<'_> {
         self.spawn(Role::Authority, &config)
     }
 
-    fn resource(&self, number: u16, authority: SocketAddr) -> Result<Child, FleetError> {
+    fn resource(&self, number: u16, authority: SocketAddr, port: u16) -> Result<Child, FleetError> {
+        let skew_ms = self.fleet.fault.as_ref().and_then(|fault| fault.planned.skew_ms);
         let config = ChildConfig::Resource {
             strategy: self.fleet.strategy,
             settings: self.fleet.settings.clone(),
@@ -291,6 +358,9 @@ impl Spawner<'_> {
             hmac_secret: self.hmac_secret(),
             mutant: self.options.mutant.clone().filter(|mutant| concerns(mutant, self.fleet.strategy)),
             threads: 1,
+            port,
+            // One clock is wrong, and all others are right.
+            wall_offset_ms: skew_ms.filter(|_| number == 0).unwrap_or_default().round() as i64,
         };
         self.spawn(Role::Resource, &config)
     }

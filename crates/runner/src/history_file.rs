@@ -1,8 +1,8 @@
 //! The raw history on disk: plain tables, compressed, that any standard library reads.
 //!
-//! `history/<strategy>/subjects.csv`, `changes.csv`, `reissues.csv`, `requests.csv.gz` and `tokens.csv.gz`, in a run of
-//! several blocks below `history/block-<number>/`. Times are nanoseconds since the fleet's zero, whose CLOCK_MONOTONIC
-//! instant is in the manifest.
+//! `history/<strategy>/subjects.csv`, `changes.csv`, `reissues.csv`, `requests.csv.gz` and `tokens.csv.gz`, `faults.csv`
+//! where something was broken on purpose; in a run of several blocks below `history/block-<number>/`. Times are
+//! nanoseconds since the fleet's zero, whose CLOCK_MONOTONIC instant is in the manifest.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -21,6 +21,9 @@ pub(crate) fn write(folder: &Path, history: &History, scenario_names: &[String])
     write_subjects(BufWriter::new(File::create(folder.join("subjects.csv"))?), history, scenario_names)?;
     write_changes(BufWriter::new(File::create(folder.join("changes.csv"))?), history)?;
     write_reissues(BufWriter::new(File::create(folder.join("reissues.csv"))?), history)?;
+    if !history.faults.is_empty() {
+        write_faults(BufWriter::new(File::create(folder.join("faults.csv"))?), history)?;
+    }
     packed(&folder.join("requests.csv.gz"), |out| write_requests(out, history))?;
     packed(&folder.join("tokens.csv.gz"), |out| write_tokens(out, history))
 }
@@ -66,6 +69,17 @@ fn write_reissues(mut out: impl Write, history: &History) -> io::Result<()> {
     writeln!(out, "subject,session,received_ns")?;
     for reissue in &history.reissues {
         writeln!(out, "{},{},{}", reissue.subject, session(reissue.session), reissue.received_ns)?;
+    }
+    out.flush()
+}
+
+/// Which resource servers a fault was about is separated by blanks; nothing means all.
+fn write_faults(mut out: impl Write, history: &History) -> io::Result<()> {
+    writeln!(out, "kind,began_ns,healed_ns,instances")?;
+    for fault in &history.faults {
+        let healed = fault.healed_ns.map(|at_ns| at_ns.to_string()).unwrap_or_default();
+        let instances: Vec<String> = fault.instances.iter().map(u16::to_string).collect();
+        writeln!(out, "{},{},{healed},{}", fault.kind.name(), fault.began_ns, instances.join(" "))?;
     }
     out.flush()
 }

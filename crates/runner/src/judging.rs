@@ -57,7 +57,7 @@ impl<'a> Judging<'a> {
         for number in 0..fleet.cells.len() {
             let detail = cells::judge(self.plan, fleet, number, &blocks);
             if number == 0 {
-                self.dir.write_histograms(fleet.strategy.name(), &believed(&blocks, &detail))?;
+                self.dir.write_histograms(&fleet.label(), &believed(&blocks, &detail))?;
             }
             self.dir.write_cell(&detail)?;
             watcher(Event::CellDone(&detail.cell));
@@ -76,17 +76,16 @@ impl<'a> Judging<'a> {
     /// that resuming measures it again.
     pub(crate) fn failed(&mut self, fleet: &FleetPlan, why: &str, watcher: &mut dyn FnMut(Event<'_>)) {
         watcher(Event::Warning(format!("{} failed: {why}", fleet.label())));
-        let is_known = self.details.iter().any(|detail| detail.cell.strategy == fleet.strategy.name());
-        if !fleet.is_twin && !is_known {
-            (0..fleet.cells.len()).for_each(|number| self.add(cells::failed(self.plan, fleet, number, why)));
+        let failed = (0..fleet.cells.len()).map(|number| cells::failed(self.plan, fleet, number, why));
+        let new: Vec<CellDetail> =
+            failed.filter(|one| !self.details.iter().any(|d| is_same(d, one))).collect();
+        if !fleet.is_twin {
+            new.into_iter().for_each(|detail| self.add(detail));
         }
     }
 
     fn add(&mut self, detail: CellDetail) {
-        let same = |other: &CellDetail| {
-            other.cell.scenario == detail.cell.scenario && other.cell.strategy == detail.cell.strategy
-        };
-        self.details.retain(|other| !same(other));
+        self.details.retain(|other| !is_same(other, &detail));
         self.details.push(detail);
     }
 
@@ -110,6 +109,10 @@ impl<'a> Judging<'a> {
     fn is_complete(&self) -> bool {
         self.plan.fleets.iter().all(|fleet| self.dir.has_record(fleet))
     }
+}
+
+fn is_same(one: &CellDetail, other: &CellDetail) -> bool {
+    (&one.cell.scenario, &one.cell.strategy) == (&other.cell.scenario, &other.cell.strategy)
 }
 
 /// The blocks whose latency counts.

@@ -10,6 +10,7 @@ pub mod child;
 mod clock;
 mod connections;
 mod database_setup;
+pub mod fault;
 mod fleet;
 mod hgrm;
 mod history_file;

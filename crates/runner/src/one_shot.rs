@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn delays_lie_around_the_bound_and_never_beyond_the_watch() {
         let check = |bound_ms: Option<f64>, horizon_ms, expected: [u64; 3]| {
-            let bound = bound_ms.map(|ms| Bound { formula: String::new(), ms, predicted: None });
+            let bound = bound_ms.map(|ms| Bound { ms, ..Bound::default() });
             let horizon_ns = ms_to_ns(horizon_ms);
             let cell = CellPlan { scenario: 0, changes: 40, one_shots: 10, bound, horizon_ns };
             assert_eq!(delays_ns(&cell).map(|ns| ns / NS_PER_MS), expected, "{bound_ms:?}");

@@ -13,9 +13,13 @@ use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
 use revbench_model::{ChangeActor, Distribution, Orientation, Settings};
+use revbench_oracle::BoundFrom;
 use revbench_oracle::closed_form::FleetLaw;
-use revbench_strategies::{Claimed, Question, StrategyKind, claim_to, time_scale_ms};
+use revbench_strategies::{
+    Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under, time_scale_ms,
+};
 
+use crate::fault::FleetFault;
 use crate::options::Options;
 use crate::profile::Sizes;
 
@@ -55,6 +59,8 @@ pub struct FleetPlan {
     pub block: u32,
     /// What it runs.
     pub strategy: StrategyKind,
+    /// What goes wrong in its run. A fleet is asked all questions without a fault, or one with.
+    pub fault: Option<FleetFault>,
     /// Is it the control once more, under another name? What the two differ by is the noise floor.
     pub is_twin: bool,
     /// With which settings.
@@ -88,7 +94,7 @@ pub struct CellPlan {
 }
 
 /// A claimed bound.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Bound {
     /// In the names of the settings.
     pub formula: String,
@@ -96,6 +102,28 @@ pub struct Bound {
     pub ms: f64,
     /// The predicted distribution.
     pub predicted: Option<Distribution>,
+    /// From when on it counts.
+    pub from: BoundFrom,
+    /// Why the strategy does not claim it under the fault of its fleet, where that is so: it is expected to be broken.
+    pub unbounded: Option<String>,
+}
+
+impl Bound {
+    /// What becomes of a bound under a fault. No law is predicted: laws are of servers that can do their work.
+    fn under(self, claimed: ClaimedUnderFault) -> Bound {
+        let same = Bound { predicted: None, ..self };
+        match claimed {
+            ClaimedUnderFault::Bound { formula, bound_ms } => Bound { formula, ms: bound_ms, ..same },
+            ClaimedUnderFault::BoundAfter { formula, bound_ms } => {
+                let formula = format!("{formula} after the fault");
+                Bound { formula, ms: bound_ms, from: BoundFrom::Mending, ..same }
+            }
+            ClaimedUnderFault::Unbounded { why, .. } => Bound { unbounded: Some(why), ..same },
+            ClaimedUnderFault::Unaffected | ClaimedUnderFault::NoClaim | ClaimedUnderFault::Cannot { .. } => {
+                same
+            }
+        }
+    }
 }
 
 impl RunPlan {
@@ -110,7 +138,7 @@ impl RunPlan {
         let mut plan =
             RunPlan { options, scenarios, fleets: Vec::new(), blocks, cannot: Vec::new(), traffic };
         for strategy in plan.options.strategies.clone() {
-            plan.add_fleet(strategy);
+            plan.add_fleets(strategy);
         }
         let problems = plan.semantic_problems();
         if !problems.is_empty() {
@@ -123,7 +151,8 @@ impl RunPlan {
     /// From one fleet for each strategy to all blocks, the control twice in each where there are several.
     fn repeat_in_blocks(&mut self) {
         let mut once = std::mem::take(&mut self.fleets);
-        let control = once.iter().find(|fleet| fleet.strategy == StrategyKind::None && self.blocks > 1);
+        let is_control = |fleet: &&FleetPlan| fleet.strategy == StrategyKind::None && fleet.fault.is_none();
+        let control = once.iter().find(is_control).filter(|_| self.blocks > 1);
         once.extend(control.cloned().map(|control| FleetPlan { is_twin: true, ..control }));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.options.seed);
         for block in 1..=self.blocks {
@@ -139,14 +168,26 @@ impl RunPlan {
         self.fleets.iter().map(FleetPlan::expected_s).sum()
     }
 
-    fn add_fleet(&mut self, strategy: StrategyKind) {
+    /// One fleet for all scenarios in which nothing goes wrong, and one for each in which something does: what is broken
+    /// is broken for everyone in a fleet.
+    fn add_fleets(&mut self, strategy: StrategyKind) {
+        let is_sound = |index: &usize| self.scenarios[*index].fault.is_none();
+        let (sound, broken): (Vec<usize>, Vec<usize>) = (0..self.scenarios.len()).partition(is_sound);
+        self.add_fleet(strategy, &sound);
+        broken.iter().for_each(|&index| self.add_fleet(strategy, &[index]));
+    }
+
+    fn add_fleet(&mut self, strategy: StrategyKind, asked: &[usize]) {
         let settings = settings(&self.options, strategy).expect("parameters were checked with the flags");
         let sizes = self.sizes();
         let time_scale_ms = time_scale_ms(strategy, &settings);
         let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
+        let fault =
+            asked.first().and_then(|&index| FleetFault::of(&self.scenarios[index], settings.backstop_ms));
         let mut fleet = FleetPlan {
             block: 1,
             strategy,
+            fault,
             is_twin: false,
             settings,
             sizes,
@@ -155,10 +196,10 @@ impl RunPlan {
             cells: Vec::new(),
             dense_s: 0.0,
         };
-        fleet.rate_per_s = rate_per_s.min(self.highest_rate_per_s(&fleet));
+        fleet.rate_per_s = rate_per_s.min(self.highest_rate_per_s(&fleet, asked));
         fleet.lambda_t = time_scale_ms.map(|t_ms| fleet.rate_per_s * t_ms / 1_000.0);
-        for (index, scenario) in self.scenarios.iter().enumerate() {
-            match fleet.cell(index, scenario, self.options.changes) {
+        for &index in asked {
+            match fleet.cell(index, &self.scenarios[index], self.options.changes) {
                 Ok(cell) => fleet.cells.push(cell),
                 Err(why) => self.cannot.push((index, strategy, why)),
             }
@@ -171,8 +212,8 @@ impl RunPlan {
 
     /// The rate at which the usual number of changed subjects of all scenarios stays under the profile's limit: all
     /// have traffic from warm-up on, so a fleet that is asked every scenario would else be tried for its strength.
-    fn highest_rate_per_s(&self, fleet: &FleetPlan) -> f64 {
-        let usual = self.scenarios.iter().map(|scenario| fleet.usual_changes(scenario)).sum::<u32>();
+    fn highest_rate_per_s(&self, fleet: &FleetPlan, asked: &[usize]) -> f64 {
+        let usual = asked.iter().map(|&index| fleet.usual_changes(&self.scenarios[index])).sum::<u32>();
         let asking = usual.div_ceil(self.blocks) * u32::from(self.options.instances);
         fleet.sizes.treated_rate_per_s / f64::from(asking.max(1))
     }
@@ -250,7 +291,9 @@ impl FleetPlan {
     fn cell(&self, index: usize, scenario: &Scenario, changes: Option<u32>) -> Result<CellPlan, String> {
         let changes = changes.or(scenario.changes).unwrap_or_else(|| self.usual_changes(scenario));
         let bound = self.bound(scenario)?;
-        let watch_ms = scenario.watch_ms.unwrap_or_else(|| self.watch_ms(bound.as_ref()));
+        // A change from before a fault is watched through it.
+        let fault_ms = self.fault.as_ref().map_or(0.0, |fault| 1_000.0 * fault.dense_s());
+        let watch_ms = scenario.watch_ms.unwrap_or_else(|| self.watch_ms(bound.as_ref()) + fault_ms);
         let changes = if self.strategy == StrategyKind::Floor { 0 } else { changes };
         let changes = changes.div_ceil(self.sizes.blocks);
         let one_shots = if changes > 0 { self.one_shots(scenario).div_ceil(self.sizes.blocks) } else { 0 };
@@ -283,12 +326,14 @@ impl FleetPlan {
 
     /// One-shot changes over all blocks.
     fn one_shots(&self, scenario: &Scenario) -> u32 {
-        if self.is_main(scenario) { self.sizes.one_shot_changes } else { 0 }
+        if self.is_main(scenario) && self.fault.is_none() { self.sizes.one_shot_changes } else { 0 }
     }
 
-    /// What it is called among the fleets of its block.
+    /// What it is called among the fleets of its block: `lookup`, `none-again`, `lookup.store-down`.
     pub fn label(&self) -> String {
-        format!("{}{}", self.strategy.name(), if self.is_twin { "-again" } else { "" })
+        let again = if self.is_twin { "-again" } else { "" };
+        let fault = self.fault.as_ref().map(|fault| format!(".{}", fault.scenario)).unwrap_or_default();
+        format!("{}{again}{fault}", self.strategy.name())
     }
 
     /// Its folder below `history/`, and the name of its record: in a run of one block the label alone.
@@ -303,7 +348,8 @@ impl FleetPlan {
     /// Seed of everything that is drawn for it: the same for the same fleet of a run, whatever is resumed.
     pub(crate) fn seed(&self, run: u64) -> u64 {
         let of_block = u64::from(self.block - 1) << 32;
-        run ^ self.strategy as u64 ^ of_block ^ (u64::from(self.is_twin) << 63)
+        let of_fault = self.fault.as_ref().map_or(0, |fault| 1 + fault.planned.kind as u64) << 16;
+        run ^ self.strategy as u64 ^ of_block ^ of_fault ^ (u64::from(self.is_twin) << 63)
     }
 
     fn bound(&self, scenario: &Scenario) -> Result<Option<Bound>, String> {
@@ -316,7 +362,14 @@ impl FleetPlan {
         };
         match claim_to(self.strategy, &self.settings, &question, scenario.stream) {
             Claimed::Bound { formula, bound_ms, predicted } => {
-                Ok(Some(Bound { formula, ms: bound_ms, predicted }))
+                let bound = Bound { formula, ms: bound_ms, predicted, ..Bound::default() };
+                let under = |fault: &FleetFault| {
+                    claim_under(self.strategy, fault.planned.kind, &self.settings, &question).claimed
+                };
+                Ok(Some(match self.fault.as_ref().map(under) {
+                    Some(claimed) => bound.under(claimed),
+                    None => bound,
+                }))
             }
             Claimed::NoClaim => Ok(None),
             Claimed::Cannot { why } => Err(why),
@@ -374,7 +427,10 @@ impl FleetPlan {
             return 0.0;
         }
         let period_s = time_scale_ms(self.strategy, &self.settings).unwrap_or(0.0) / 1_000.0;
-        (f64::from(self.changes()) / self.dense_changes_per_s(scenarios, instances)).max(period_s)
+        let fault_s = self.fault.as_ref().map_or(0.0, FleetFault::dense_s);
+        (f64::from(self.changes()) / self.dense_changes_per_s(scenarios, instances))
+            .max(period_s)
+            .max(fault_s)
     }
 
     /// Warm-up: caches need three times T + 1/λ to reach equilibrium, tokens one renewal.

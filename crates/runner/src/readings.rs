@@ -125,20 +125,20 @@ pub(crate) fn usage(processes: &[Process], from: &Reading, to: &Reading) -> Usag
     usage
 }
 
-/// Reads at every slice boundary, from the moment the driver starts its clock until the last slice ends or
-/// the driver is done. Runs beside the driver, on another thread and off its core.
+/// Reads at every slice boundary the processes that there are, from the moment the driver starts its clock until the last slice ends or
+/// the driver is done. `each_turn` is called several times a second, and no later than the instant, CLOCK_MONOTONIC ns,
+/// that it gave last. Runs beside the driver, on another thread and off its core.
 pub(crate) fn sample(
-    processes: &[Process],
+    processes: impl Fn() -> Vec<Process>,
     slices: &[Slice],
     progress: &Progress,
     done: &AtomicBool,
-    mut each_turn: impl FnMut(),
+    mut each_turn: impl FnMut() -> u64,
 ) -> Vec<Usage> {
     let agent = control_agent(Duration::from_secs(2));
     let mut wait_until = |at_ns: u64| {
         while clock::mono_ns() < at_ns && !done.load(Ordering::Relaxed) {
-            each_turn();
-            let left_ns = at_ns.saturating_sub(clock::mono_ns());
+            let left_ns = at_ns.min(each_turn()).saturating_sub(clock::mono_ns());
             std::thread::sleep(Duration::from_nanos(left_ns.min(100_000_000)));
         }
     };
@@ -146,12 +146,13 @@ pub(crate) fn sample(
         wait_until(clock::mono_ns() + 5_000_000);
     }
     let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);
-    let mut before = Reading::take(processes, &agent);
+    let mut before = Reading::take(&processes(), &agent);
     let mut usages = Vec::with_capacity(slices.len());
     for slice in slices {
         wait_until(zero_ns + slice.end_ns);
-        let after = Reading::take(processes, &agent);
-        usages.push(usage(processes, &before, &after));
+        let present = processes();
+        let after = Reading::take(&present, &agent);
+        usages.push(usage(&present, &before, &after));
         before = after;
     }
     usages

@@ -1,18 +1,20 @@
 //! The main sequence: one fleet after another, each cell written as soon as it is judged.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use revbench_driver::Recording;
 use revbench_driver::plan::{Plan, Progress};
-use revbench_model::event::Usage;
+use revbench_model::event::{FaultRecord, Usage};
 use revbench_model::summary::{Cell, Store, Summary};
 use revbench_oracle::Environment;
 use revbench_oracle::blocks::Recorded;
 use revbench_strategies::Family;
 use thiserror::Error;
 
+use crate::fault::Injection;
 use crate::fleet::{Fleet, FleetError, Once};
 use crate::judging::Judging;
 use crate::machine::{Placement, allowed_cores, pin_this_thread};
@@ -138,15 +140,15 @@ pub fn run(
         (run.watcher)(Event::FleetStarting { number: number + 1, total: todo.len(), fleet, left_s });
         match run.fleet(fleet) {
             Ok(()) => {}
-            Err(Fault::Interrupted) => break,
-            Err(Fault::Lost(what)) if run.judging.has_nothing() => return Err(RunError::Environment(what)),
-            Err(Fault::Lost(what)) => {
+            Err(NoCells::Interrupted) => break,
+            Err(NoCells::Lost(what)) if run.judging.has_nothing() => return Err(RunError::Environment(what)),
+            Err(NoCells::Lost(what)) => {
                 lost = Some(what);
                 break;
             }
-            Err(Fault::OtherStore { was, is }) => return Err(RunError::OtherStore { was, is }),
-            Err(Fault::Measurement(why)) => run.judging.failed(fleet, &why, run.watcher),
-            Err(Fault::RunDir(error)) => return Err(error.into()),
+            Err(NoCells::OtherStore { was, is }) => return Err(RunError::OtherStore { was, is }),
+            Err(NoCells::Measurement(why)) => run.judging.failed(fleet, &why, run.watcher),
+            Err(NoCells::RunDir(error)) => return Err(error.into()),
         }
         run.judging.save(&run.manifest)?;
     }
@@ -186,7 +188,7 @@ impl Drop for OffTheDriver {
 }
 
 /// Why a fleet gave no cells.
-enum Fault {
+enum NoCells {
     Interrupted,
     Lost(String),
     Measurement(String),
@@ -194,24 +196,25 @@ enum Fault {
     RunDir(RunDirError),
 }
 
-impl From<RunDirError> for Fault {
-    fn from(error: RunDirError) -> Fault {
-        Fault::RunDir(error)
+impl From<RunDirError> for NoCells {
+    fn from(error: RunDirError) -> NoCells {
+        NoCells::RunDir(error)
     }
 }
 
-impl From<FleetError> for Fault {
-    fn from(error: FleetError) -> Fault {
-        Fault::Lost(error.to_string())
+impl From<FleetError> for NoCells {
+    fn from(error: FleetError) -> NoCells {
+        NoCells::Lost(error.to_string())
     }
 }
 
 impl<'a> Run<'a> {
     /// Fresh processes, one recording, a judged cell for each question.
-    fn fleet(&mut self, fleet: &FleetPlan) -> Result<(), Fault> {
+    fn fleet(&mut self, fleet: &FleetPlan) -> Result<(), NoCells> {
         let options = &self.plan.options;
         let program = self.context.program;
-        let mut running = Fleet::start(fleet, options, &self.placement, program, &mut self.once)?;
+        let placement = self.placement.clone();
+        let mut running = Fleet::start(fleet, options, &placement, program, &mut self.once)?;
         self.same_store(running.store())?;
         self.same_database(running.database())?;
         let target = running.target();
@@ -224,10 +227,11 @@ impl<'a> Run<'a> {
             fleet.seed(options.seed),
         );
         if let Err(error) = running.seed(&seeds) {
-            return Err(Fault::Lost(running.dead().unwrap_or_else(|| error.to_string())));
+            return Err(NoCells::Lost(running.dead().unwrap_or_else(|| error.to_string())));
         }
         let offset_ns = clock::wall_offset_ns();
-        let (recording, usages) = self.measure(&plan, &mut running, fleet)?;
+        let (mut recording, usages, fault) = self.measure(&plan, &mut running, fleet)?;
+        recording.history.faults.extend(fault);
         let environment = Environment {
             wall_clock_step_ms: Some((clock::wall_offset_ns() - offset_ns) as f64 / 1e6),
             ends_by_token_life: fleet.strategy.card().family == Family::TimeBound,
@@ -238,7 +242,7 @@ impl<'a> Run<'a> {
 
     /// One store for a run: the first fleet's goes into the manifest, every later one must be the same, also when
     /// a run is resumed after the machine has changed.
-    fn same_store(&mut self, store: &Store) -> Result<(), Fault> {
+    fn same_store(&mut self, store: &Store) -> Result<(), NoCells> {
         let known = &self.manifest.store;
         if known.kind.is_empty() {
             self.manifest.store = store.clone();
@@ -249,7 +253,7 @@ impl<'a> Run<'a> {
     }
 
     /// One database too, from the first fleet on that has one.
-    fn same_database(&mut self, database: Option<&Store>) -> Result<(), Fault> {
+    fn same_database(&mut self, database: Option<&Store>) -> Result<(), NoCells> {
         let Some(database) = database else { return Ok(()) };
         match &self.manifest.database {
             None => {
@@ -261,16 +265,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Drives the plan on the driver's core, and reads the processes from this thread meanwhile.
+    /// Drives the plan on the driver's core, and meanwhile reads the processes from this thread, and breaks what is to
+    /// be broken.
     fn measure(
         &mut self,
         plan: &Plan,
-        running: &mut Fleet,
+        running: &mut Fleet<'_>,
         fleet: &FleetPlan,
-    ) -> Result<(Recording, Vec<Usage>), Fault> {
+    ) -> Result<(Recording, Vec<Usage>, Option<FaultRecord>), NoCells> {
         let (progress, done) = (Progress::default(), AtomicBool::new(false));
         let core = self.placement.driver;
-        let processes = running.processes();
+        let mut injection = Injection::new(fleet.fault.as_ref(), &plan.slices);
+        let running = RefCell::new(running);
         let interrupt = self.context.interrupt;
         let (recorded, usages, died) = std::thread::scope(|scope| {
             let driver = scope.spawn(|| {
@@ -280,35 +286,48 @@ impl<'a> Run<'a> {
                 recorded
             });
             let mut died = None;
-            let usages = readings::sample(&processes, &plan.slices, &progress, &done, || {
+            let processes = || running.borrow().processes();
+            let usages = readings::sample(processes, &plan.slices, &progress, &done, || {
+                let mut running = running.borrow_mut();
                 died = died.take().or_else(|| running.dead());
+                let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);
+                let turn = injection.as_mut().filter(|_| zero_ns > 0 && died.is_none());
+                let next_ns = match turn.map(|injection| injection.turn(&mut running, zero_ns)) {
+                    Some(Err(error)) => {
+                        died = Some(error.to_string());
+                        u64::MAX
+                    }
+                    Some(Ok(next_ns)) => next_ns,
+                    None => u64::MAX,
+                };
                 if died.is_some() || interrupt.load(Ordering::Relaxed) {
                     progress.stop.store(true, Ordering::Relaxed);
                 }
                 let left_s = left_s(plan, &progress);
                 (self.watcher)(Event::Progress { progress: &progress, changes: fleet.changes(), left_s });
+                next_ns
             });
             (driver.join().expect("the driver does not panic"), usages, died)
         });
-        if let Some(died) = died.or_else(|| running.dead()) {
-            return Err(Fault::Lost(died));
+        if let Some(died) = died.or_else(|| running.borrow_mut().dead()) {
+            return Err(NoCells::Lost(died));
         }
         if interrupt.load(Ordering::Relaxed) {
-            return Err(Fault::Interrupted);
+            return Err(NoCells::Interrupted);
         }
-        let recording = recorded.map_err(|error| Fault::Measurement(error.to_string()))?;
-        Ok((recording, usages))
+        let recording = recorded.map_err(|error| NoCells::Measurement(error.to_string()))?;
+        Ok((recording, usages, injection.and_then(|injection| injection.record())))
     }
 
     /// Writes what a fleet has left, and judges its strategy anew.
     fn keep(
         &mut self,
         fleet: &FleetPlan,
-        running: &Fleet,
+        running: &Fleet<'_>,
         recording: Recording,
         usages: Vec<Usage>,
         environment: Environment,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), NoCells> {
         let names: Vec<String> =
             fleet.cells.iter().map(|cell| self.plan.scenarios[cell.scenario].name.clone()).collect();
         let folder = self.dir.path().join("history").join(fleet.folder());
@@ -334,12 +353,12 @@ impl<'a> Run<'a> {
 }
 
 /// What a run was measured on so far must be what it goes on with.
-fn same(known: &Store, now: &Store) -> Result<(), Fault> {
+fn same(known: &Store, now: &Store) -> Result<(), NoCells> {
     if (&known.kind, &known.version) == (&now.kind, &now.version) {
         return Ok(());
     }
     let name = |store: &Store| format!("{} {}", store.kind, store.version);
-    Err(Fault::OtherStore { was: name(known), is: name(now) })
+    Err(NoCells::OtherStore { was: name(known), is: name(now) })
 }
 
 /// Seconds left of the slices; all of them before the clock starts.

@@ -1,5 +1,6 @@
 //! A fleet's store: which one, where it runs, and the distance in front of it.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
@@ -7,12 +8,12 @@ use std::time::Duration;
 use revbench_model::summary::{RoundTrip, Store};
 use revbench_store::private::{describe_url, random_password};
 use revbench_store::{
-    PrivateServer, PrivateServerError, RoundTripStats, ServerKind, StoreAddress, StoreError,
+    Mode, PrivateServer, PrivateServerError, RoundTripStats, ServerKind, StoreAddress, StoreError, Traffic,
     measure_round_trip, overhead_from,
 };
 use thiserror::Error;
 
-use crate::child::{Child, ChildConfig, SpawnError};
+use crate::child::{Child, ChildConfig, LinkOrder, SpawnError};
 use crate::options::StoreChoice;
 use crate::readings::Role;
 
@@ -42,6 +43,12 @@ pub(crate) enum StoreSetupError {
     /// It does not answer.
     #[error("the store cannot be used: {0}")]
     Unusable(StoreError),
+    /// Somebody else's is not killed.
+    #[error("the store at {address} is not this run's to kill; leave --store out for a private one")]
+    NotOurs {
+        /// Where it is.
+        address: String,
+    },
     /// A host that has no address.
     #[error("host '{host}' has no address: {reason}")]
     Host {
@@ -68,9 +75,8 @@ impl LinkCalibration {
         program: &Path,
     ) -> Result<(), StoreSetupError> {
         let direct = ping(store, SAMPLES)?;
-        let uncompensated = LinkCalibration::default();
-        let Some(link) =
-            start_link(resolve(&store.host, store.port)?, rtt_us, cores, program, &uncompensated)?
+        let (uncompensated, far) = (LinkCalibration::default(), (rtt_us, LinkPresence::ForDistance));
+        let Some(link) = start_link(resolve(&store.host, store.port)?, far, cores, program, &uncompensated)?
         else {
             return Ok(());
         };
@@ -78,6 +84,15 @@ impl LinkCalibration {
         self.overhead_ns = Some(overhead_from(rtt_us, &direct, &linked));
         Ok(())
     }
+}
+
+/// When there is a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkPresence {
+    /// Where a distance is asked for.
+    ForDistance,
+    /// Always: it will be broken on purpose.
+    ToBeBroken,
 }
 
 /// A store that runs for one fleet, with the link in front of it.
@@ -103,7 +118,7 @@ impl RunningStore {
     /// The store or the link does not come up, or does not answer.
     pub(crate) fn start(
         choice: &StoreChoice,
-        rtt_us: f64,
+        (rtt_us, presence): (f64, LinkPresence),
         cores: &[usize],
         program: &Path,
         calibration: &mut LinkCalibration,
@@ -113,7 +128,8 @@ impl RunningStore {
         if rtt_us > 0.0 && calibration.overhead_ns.is_none() {
             calibration.measure(direct, rtt_us, cores, program)?;
         }
-        let link = start_link(resolve(&direct.host, direct.port)?, rtt_us, cores, program, calibration)?;
+        let to = resolve(&direct.host, direct.port)?;
+        let link = start_link(to, (rtt_us, presence), cores, program, calibration)?;
         let address = match &link {
             Some(link) => behind(link, direct),
             None => direct.clone(),
@@ -131,7 +147,7 @@ impl RunningStore {
 
     /// The same as an address of the network; `None` where its name leads nowhere any more.
     pub(crate) fn socket_address(&self) -> Option<SocketAddr> {
-        resolve(&self.address).ok()
+        resolve(&self.address.host, self.address.port).ok()
     }
 
     /// Its processes, as far as they are ours.
@@ -142,6 +158,33 @@ impl RunningStore {
             Server::Elsewhere(_) => None,
         };
         server.into_iter().chain(self.link.as_ref().map(|link| (Role::Link, link.pid))).collect()
+    }
+
+    /// Breaks the link in front of it, or mends it.
+    ///
+    /// # Errors
+    /// There is no link, or it does not obey.
+    pub(crate) fn switch(&mut self, traffic: Traffic, mode: Mode) -> io::Result<()> {
+        let link = self.link.as_mut().ok_or_else(|| io::Error::other("there is no link to break"))?;
+        link.order(LinkOrder { traffic, mode }).map(drop)
+    }
+
+    /// Kills it, and starts it again at the same place with nothing in it.
+    ///
+    /// # Errors
+    /// It does not come up again, or is not ours to kill.
+    pub(crate) fn restart_empty(&mut self, cores: &[usize], program: &Path) -> Result<(), StoreSetupError> {
+        match &mut self.server {
+            Server::Private(server) => Ok(server.restart_empty(cores)?),
+            Server::Embedded { child, address } => {
+                child.kill();
+                let config =
+                    ChildConfig::EmbeddedStore { password: address.password.clone(), port: address.port };
+                *child = spawn("the embedded store", &config, cores, program)?;
+                Ok(())
+            }
+            Server::Elsewhere(address) => Err(StoreSetupError::NotOurs { address: address.to_string() }),
+        }
     }
 
     /// What is gone, in words; `None` while all of it lives.
@@ -209,7 +252,7 @@ fn start_server(
 
 fn start_embedded(cores: &[usize], program: &Path) -> Result<(Server, Store), StoreSetupError> {
     let password = random_password().ok();
-    let config = ChildConfig::EmbeddedStore { password: password.clone() };
+    let config = ChildConfig::EmbeddedStore { password: password.clone(), port: 0 };
     let child = spawn("the embedded store", &config, cores, program)?;
     let address = StoreAddress { host: child.address.ip().to_string(), port: child.address.port(), password };
     let described = Store {
@@ -232,18 +275,19 @@ fn use_elsewhere(address: StoreAddress) -> Result<(Server, Store), StoreSetupErr
     Ok((Server::Elsewhere(address), described))
 }
 
-/// A link that gives the asked round trip in front of whatever listens at `upstream`; none where 0 is asked.
+/// A link that gives the asked round trip in front of whatever listens at `upstream`; none where 0 is asked and nothing
+/// is to be broken.
 ///
 /// # Errors
 /// It does not come up.
 pub(crate) fn start_link(
     upstream: SocketAddr,
-    rtt_us: f64,
+    (rtt_us, presence): (f64, LinkPresence),
     cores: &[usize],
     program: &Path,
     calibration: &LinkCalibration,
 ) -> Result<Option<Child>, StoreSetupError> {
-    if rtt_us == 0.0 {
+    if rtt_us == 0.0 && presence == LinkPresence::ForDistance {
         return Ok(None);
     }
     let one_way_delay_ns = (rtt_us * 1_000.0 / 2.0) as u64;

@@ -153,11 +153,14 @@ fn slices(fleet: &FleetPlan) -> Vec<Slice> {
         (SliceKind::WarmUp, seconds_ns(fleet.warm_up_s())),
         (SliceKind::Plain, seconds_ns(sizes.plain_s)),
     ];
+    let background = (SliceKind::Background, seconds_ns(sizes.background_s));
+    // Latency and cost are those of a fleet that nothing has happened to yet.
+    lengths.extend(fleet.fault.is_some().then_some(background));
     if fleet.changes() > 0 {
         lengths.push((SliceKind::Dense, seconds_ns(fleet.dense_s)));
         lengths.push((SliceKind::Drain, fleet.drain_ns()));
     }
-    lengths.push((SliceKind::Background, seconds_ns(sizes.background_s)));
+    lengths.extend(fleet.fault.is_none().then_some(background));
     if fleet.changes() > 0 {
         lengths.push((SliceKind::Audit, seconds_ns(sizes.audit_s)));
     }
@@ -216,7 +219,7 @@ impl Casting<'_> {
         let mut delays_ns = delays_ns(cell).into_iter().cycle().skip(self.fleet.block as usize);
         for index in 0..count {
             let id = format!("{}-{}-{index}", scenario.name, word(role));
-            let change_at_ns = self.change_instant(role);
+            let change_at_ns = self.change_instant(role, index);
             let ends_ns = self.slices.last().map_or(0, |slice| slice.end_ns);
             let traffic_until_ns = match change_at_ns {
                 Some(at_ns) => (at_ns + cell.horizon_ns).min(ends_ns),
@@ -261,14 +264,18 @@ impl Casting<'_> {
     }
 
     /// Uniform over the slice in which the role is changed, so that there is no phase lock with any timer; or
-    /// as a trace recorded it.
-    fn change_instant(&mut self, role: SubjectRole) -> Option<u64> {
+    /// as a trace recorded it. Where something goes wrong, as many changes are made before, in and after it.
+    fn change_instant(&mut self, role: SubjectRole, number: u32) -> Option<u64> {
         let kind = match role {
             SubjectRole::Treated | SubjectRole::OneShot => SliceKind::Dense,
             SubjectRole::Unprobed => SliceKind::Background,
             _ => return None,
         };
         let slice = self.slices.iter().find(|slice| slice.kind == kind)?;
+        if let Some(fault) = self.fleet.fault.as_ref().filter(|_| kind == SliceKind::Dense) {
+            let (from_ns, to_ns) = fault.stretch_ns(slice, number);
+            return Some(self.rng.random_range(from_ns..to_ns));
+        }
         match self.recorded_ns.next() {
             Some(at_ns) => Some(slice.start_ns + at_ns % (slice.end_ns - slice.start_ns)),
             None => Some(self.rng.random_range(slice.start_ns..slice.end_ns)),

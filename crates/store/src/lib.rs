@@ -24,7 +24,7 @@ pub use command::{Command, Value};
 pub use database::{DatabaseAddress, DatabaseError, PrivateDatabase, PrivateDatabaseError};
 pub use embedded::{run_embedded, serve_embedded};
 pub use error::StoreError;
-pub use link::{LinkConfig, run_link, serve_link};
+pub use link::{LinkConfig, LinkSwitch, Mode, Traffic, link_switch, run_link, run_switched_link, serve_link};
 pub use private::{PrivateServer, PrivateServerError, ServerDescription, ServerKind};
 pub use round_trip::{RoundTripStats, measure_round_trip, overhead_from};
 pub use subscription::Subscription;

@@ -135,6 +135,18 @@ impl PrivateServer {
         &self.description
     }
 
+    /// Kills it without a word and starts it again where it was, with the same password and nothing that it held.
+    ///
+    /// # Errors
+    /// It does not come up again.
+    pub fn restart_empty(&mut self, cores: &[usize]) -> Result<(), PrivateServerError> {
+        let program = self.process.program.clone();
+        let failed = |source| PrivateServerError::Start { program: program.clone(), source };
+        self.process.end();
+        self.process = Process::spawn(&program, &self.address, cores).map_err(failed)?;
+        self.process.wait_until_ready(&self.address).map(drop)
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.child.try_wait(), Ok(None))
@@ -202,11 +214,17 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    fn end(&mut self) {
         // It may have ended already; nothing on disk is worth an orderly end.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

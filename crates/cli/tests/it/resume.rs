@@ -99,6 +99,7 @@ fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
         predicted: None,
         exposure: None,
         answers: None,
+        fault: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: None,

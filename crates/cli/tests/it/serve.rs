@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use revbench_runner::child::{self, ChildConfig};
+use revbench_runner::child::{self, ChildConfig, LinkOrder};
+use revbench_store::{Mode, Traffic};
 use serde_json::Value;
 
 use crate::call;
@@ -138,7 +139,8 @@ fn ping(address: SocketAddr) -> String {
 #[test]
 fn store_and_link_run_as_children() {
     let store =
-        child::Child::spawn(Path::new(PROGRAM), &ChildConfig::EmbeddedStore { password: None }, &[]).unwrap();
+        child::Child::spawn(Path::new(PROGRAM), &ChildConfig::EmbeddedStore { password: None, port: 0 }, &[])
+            .unwrap();
     assert_eq!(ping(store.address), "+PONG\r\n");
     let link = ChildConfig::Link {
         upstream: store.address,
@@ -146,7 +148,14 @@ fn store_and_link_run_as_children() {
         overhead_ns: 0,
         spin_ns: 0,
     };
-    let link = child::Child::spawn(Path::new(PROGRAM), &link, &[]).unwrap();
+    let mut link = child::Child::spawn(Path::new(PROGRAM), &link, &[]).unwrap();
+    assert_eq!(ping(link.address), "+PONG\r\n");
+    let down = link.order(LinkOrder { traffic: Traffic::All, mode: Mode::Down }).unwrap();
+    let mut refused = TcpStream::connect(link.address).unwrap();
+    let _ = refused.write_all(b"*1\r\n$4\r\nPING\r\n");
+    assert!(!matches!(refused.read(&mut [0; 8]), Ok(1..)));
+    let up = link.order(LinkOrder { traffic: Traffic::All, mode: Mode::Pass }).unwrap();
+    assert!(down.mono_ns < up.mono_ns);
     assert_eq!(ping(link.address), "+PONG\r\n");
 }
 
@@ -177,6 +186,8 @@ fn a_child_that_cannot_start_says_why_to_its_parent() {
         hmac_secret: None,
         mutant: None,
         threads: 1,
+        port: 0,
+        wall_offset_ms: 0,
     };
     let mut child = child::Child::spawn(Path::new(PROGRAM), &config, &[]).unwrap();
     let how = loop {

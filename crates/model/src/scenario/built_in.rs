@@ -37,5 +37,14 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "refresh-token-stolen.toml",
         "stolen-session-ended.toml",
         "several-tabs.toml",
+        "store-down.toml",
+        "store-slow.toml",
+        "store-restarts-empty.toml",
+        "bus-partition-short.toml",
+        "bus-partition-long.toml",
+        "authority-down.toml",
+        "instance-restarts-cold.toml",
+        "clock-skew.toml",
+        "clock-skew-ahead.toml",
     ]
 }

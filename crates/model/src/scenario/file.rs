@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::summary::ClaimVerdict;
-use crate::{Attacker, ChangeActor, Orientation, ScopeKind};
+use crate::{Attacker, ChangeActor, Fault, Orientation, ScopeKind};
 
 /// A scenario: one question about one kind of change.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,6 +31,8 @@ pub struct ScenarioFile {
     pub traffic: TrafficSection,
     /// How clients behave, where it is out of the ordinary.
     pub client: Option<ClientSection>,
+    /// What goes wrong meanwhile; nothing where left out.
+    pub fault: Option<FaultSection>,
     /// How it is measured; the profile decides what is left out.
     pub measure: Option<MeasureSection>,
     /// Strategies whose claimed bound is not expected to hold here, by name.
@@ -98,6 +100,27 @@ pub struct ClientSection {
     /// How many tabs of one client renew their common token at once; 1 where left out.
     #[schemars(range(min = 1, max = 8))]
     pub tabs: Option<u32>,
+}
+
+/// `[fault]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultSection {
+    /// What breaks.
+    pub kind: Fault,
+    /// When, after the first instant at which a change may be made; `1s` where left out. Not for `clock-skew`, which
+    /// lasts from start to end.
+    pub at: Option<String>,
+    /// How long it stays broken, such as `1500ms`. This or `for_backstops`; neither for restarts and `clock-skew`.
+    #[serde(rename = "for")]
+    pub lasts: Option<String>,
+    /// How long it stays broken, in multiples of the run's `backstop`.
+    #[schemars(range(min = 0.01, max = 1000))]
+    pub for_backstops: Option<f64>,
+    /// How much later the store's answers come; for `store-slow`, and needed there.
+    pub slow_by: Option<String>,
+    /// How far the clock of the first instance is ahead (`2s`) or behind (`-2s`); for `clock-skew`, and needed there.
+    pub skew: Option<String>,
 }
 
 /// `[measure]`

@@ -10,6 +10,7 @@ use crate::{Attacker, ChangeActor, Orientation, Permission, ScopeKind};
 
 mod built_in;
 mod facts;
+mod fault;
 pub mod file;
 mod parse;
 mod problems;
@@ -20,6 +21,7 @@ mod words;
 
 pub use built_in::{MAIN, built_in};
 pub use facts::{PlanFacts, changes_needed, check_against};
+pub use fault::{Lasts, PlannedFault};
 pub use parse::parse;
 
 /// A question, checked.
@@ -68,6 +70,8 @@ pub struct Scenario {
     pub changes_per_s: f64,
     /// How the instants of background traffic are drawn.
     pub arrivals: ArrivalsChoice,
+    /// What goes wrong meanwhile; `None` where nothing does.
+    pub fault: Option<PlannedFault>,
     /// What is expected of strategies whose bound the scenario expects not to hold, by name.
     pub expect: BTreeMap<String, Expectation>,
     /// Production settings that the run's short durations stand for: setting to value, as `--param` takes them.

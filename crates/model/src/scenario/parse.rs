@@ -9,7 +9,7 @@ use super::facts::changes_needed;
 use super::problems::Problems;
 use super::read::{At, Section};
 use super::words::unknown_word;
-use super::{ArrivalsChoice, Expectation, Scenario};
+use super::{ArrivalsChoice, Expectation, Scenario, fault};
 use crate::problem::{self, Problem};
 use crate::settings::{Settings, closest};
 use crate::summary::ClaimVerdict;
@@ -23,6 +23,7 @@ pub(super) const ROOT: &[&str] = &[
     "change",
     "traffic",
     "client",
+    "fault",
     "measure",
     "expect",
     "stands_for",
@@ -94,6 +95,7 @@ fn read(
     check_stream(change.orientation.as_ref(), &traffic, problems);
     let client = ClientPart::read(root, problems);
     client.check(&change, problems);
+    let fault = fault::read(root, problems);
     let measure = MeasurePart::read(root, problems);
     let expect = read_expectations(root, known_strategies, problems);
     let stands_for = read_stands_for(root, problems);
@@ -122,6 +124,7 @@ fn read(
         rate_per_s: traffic.rate_per_s,
         changes_per_s: traffic.changes_per_s,
         arrivals: traffic.arrivals,
+        fault,
         expect,
         stands_for,
     })

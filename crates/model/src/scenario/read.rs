@@ -235,7 +235,13 @@ impl<'t> Section<'t> {
         within.map(|number| (number, span))
     }
 
-    fn demand(&self, key: &str, problems: &mut Problems<'_>) {
+    /// Is there anything under this key?
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// Says that a key is missing, where it is and the section is there.
+    pub(super) fn demand(&self, key: &str, problems: &mut Problems<'_>) {
         if self.is_present() && self.value(key).is_none() {
             self.add_missing(key, problems);
         }

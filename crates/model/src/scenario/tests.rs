@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::fault::FAULT;
 use super::file::ScenarioFile;
 use super::parse::{CHANGE, CLIENT, EXPECT, MEASURE, ROOT, TRAFFIC};
 use super::*;
-use crate::Problem;
 use crate::problem::line_column;
+use crate::{Fault, Problem};
 
 const STRATEGIES: &[&str] = &["none", "deny-list", "cached-lookup"];
 
@@ -90,6 +91,7 @@ fn a_right_file_is_read_whole() {
         rate_per_s: None,
         changes_per_s: 0.5,
         arrivals: ArrivalsChoice::Poisson,
+        fault: None,
         expect: BTreeMap::from([(
             "cached-lookup".to_owned(),
             Expectation { verdict: ClaimVerdict::Broken, why },
@@ -132,7 +134,7 @@ fn what_is_not_toml_is_told_without_guessing_at_the_rest() {
     1:8 E001 not valid TOML: string values must be quoted, expected literal string
     3:1 E001 not valid TOML: duplicate key
     4:1 E002 unknown key 'whatever' in the scenario
-        known keys: name, question, prose, reason, change, traffic, client, measure, expect, stands_for
+        known keys: name, question, prose, reason, change, traffic, client, fault, measure, expect, stands_for
     5:8 E001 not valid TOML: unclosed table, expected `]`
     ");
 }
@@ -153,7 +155,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     ]);
     insta::assert_snapshot!(text, @r#"
     1:1 E002 unknown key 'nam' in the scenario
-        did you mean 'name'? known keys: name, question, prose, reason, change, traffic, client, measure, expect, stands_for
+        did you mean 'name'? known keys: name, question, prose, reason, change, traffic, client, fault, measure, expect, stands_for
     1:1 E003 missing key 'name' in the scenario
         add: name = "role-demoted"
     6:15 E005 unknown value 'revok' of 'orientation'
@@ -361,6 +363,87 @@ fn percentiles_need_their_changes() {
     check(99.9, 3_688);
 }
 
+/// The right file with a fault.
+fn with_fault(keys: &str) -> String {
+    RIGHT.replace("[measure]", &format!("[fault]\n{keys}\n\n[measure]"))
+}
+
+#[test]
+fn faults_are_read() {
+    let check = |keys: &str, kind: Fault, at_ms: f64, lasts: Lasts| {
+        let scenario = parse("mine.toml", &with_fault(keys), STRATEGIES).unwrap();
+        let fault = scenario.fault.unwrap();
+        assert_eq!((fault.kind, fault.at_ms, fault.lasts), (kind, at_ms, lasts), "{keys}");
+        fault
+    };
+    check("kind = \"store-down\"\nfor = \"1500ms\"", Fault::StoreDown, 1_000.0, Lasts::Ms(1_500.0));
+    let partition = "kind = \"bus-partition\"\nat = \"2s\"\nfor_backstops = 0.5";
+    let fault = check(partition, Fault::BusPartition, 2_000.0, Lasts::Backstops(0.5));
+    assert_eq!(fault.lasts_ms(600.0), Some(300.0));
+    let slow = "kind = \"store-slow\"\nfor = \"1s\"\nslow_by = \"700ms\"";
+    assert_eq!(check(slow, Fault::StoreSlow, 1_000.0, Lasts::Ms(1_000.0)).slow_by_ms, Some(700.0));
+    check("kind = \"store-restarts-empty\"", Fault::StoreRestartsEmpty, 1_000.0, Lasts::Restart);
+    check("kind = \"instance-restarts-cold\"", Fault::InstanceRestartsCold, 1_000.0, Lasts::Restart);
+    for (text, skew_ms) in [("2s", 2_000.0), ("+2s", 2_000.0), ("-2s", -2_000.0)] {
+        let skewed =
+            check(&format!("kind = \"clock-skew\"\nskew = \"{text}\""), Fault::ClockSkew, 0.0, Lasts::Always);
+        assert_eq!((skewed.skew_ms, skewed.lasts_ms(600.0)), (Some(skew_ms), None));
+    }
+    assert_eq!(parse("mine.toml", RIGHT, STRATEGIES).unwrap().fault, None);
+}
+
+#[test]
+fn faults_say_everything_that_is_wrong_with_them() {
+    let check = |keys: &str, expected: &str| {
+        let text = with_fault(keys);
+        assert_eq!(problems_of(&text), expected, "{keys}");
+    };
+    check("at = \"1s\"", "14:1 E003 missing key 'kind' in [fault]\n    add: kind = \"store-down\"");
+    check(
+        "kind = \"power-cut\"",
+        "15:8 E005 unknown value 'power-cut' of 'kind'\n    accepted: store-down, store-slow, \
+         store-restarts-empty, bus-partition, authority-down, instance-restarts-cold, clock-skew",
+    );
+    check("kind = \"store-down\"", "14:1 E003 missing key 'for' in [fault]\n    add: for = \"1500ms\"");
+    check(
+        "kind = \"store-down\"\nfor = \"1s\"\nfor_backstops = 2",
+        "17:17 E009 'for' and 'for_backstops' both say how long it lasts\n    keep one of them",
+    );
+    check(
+        "kind = \"store-slow\"\nfor = \"2h\"\nskew = \"1s\"",
+        "14:1 E003 missing key 'slow_by' in [fault]\n    add: slow_by = \"1500ms\"\n\
+         16:7 E007 'for' is longer than an hour\n    for = \"1500ms\"\n\
+         17:8 E009 'skew' is about clock-skew, and this fault is store-slow\n    leave 'skew' out",
+    );
+    check(
+        "kind = \"clock-skew\"\nat = \"1s\"\nskew = \"-0\"\nfor = \"1s\"",
+        "16:6 E009 a clock is skewed from start to end\n    leave 'at' out\n\
+         17:8 E007 'skew' must not be 0\n    skew = \"-2s\"\n\
+         18:7 E009 clock-skew lasts from start to end\n    leave 'for' out",
+    );
+    check(
+        "kind = \"instance-restarts-cold\"\nfor_backstops = 1\nslow_by = 3",
+        "16:17 E009 instance-restarts-cold takes as long as starting again\n    leave 'for_backstops' out\n\
+         17:11 E006 duration 3 of 'slow_by' has no unit\n    write it in quotes with a unit: slow_by = \"3s\"",
+    );
+}
+
+#[test]
+fn every_fault_has_its_word() {
+    for fault in Fault::ALL {
+        let extra = match fault {
+            Fault::StoreSlow => "for = \"1s\"\nslow_by = \"1s\"",
+            Fault::ClockSkew => "skew = \"1s\"",
+            Fault::StoreRestartsEmpty | Fault::InstanceRestartsCold => "",
+            _ => "for = \"1s\"",
+        };
+        let text = with_fault(&format!("kind = \"{}\"\n{extra}", fault.name()));
+        let read = parse("mine.toml", &text, STRATEGIES)
+            .unwrap_or_else(|problems| panic!("{}", show(&problems, &text)));
+        assert_eq!(read.fault.map(|planned| planned.kind), Some(fault));
+    }
+}
+
 #[test]
 fn every_built_in_scenario_is_right() {
     let mut names = Vec::new();
@@ -393,6 +476,7 @@ fn parser_and_schema_agree() {
     check(&schema["$defs"]["ChangeSection"]["properties"], CHANGE);
     check(&schema["$defs"]["TrafficSection"]["properties"], TRAFFIC);
     check(&schema["$defs"]["ClientSection"]["properties"], CLIENT);
+    check(&schema["$defs"]["FaultSection"]["properties"], FAULT);
     check(&schema["$defs"]["MeasureSection"]["properties"], MEASURE);
     check(&schema["$defs"]["ExpectSection"]["properties"], EXPECT);
 }
@@ -414,6 +498,9 @@ fn pieces() -> impl Strategy<Value = String> {
         Just("[change]".to_owned()),
         Just("[traffic]".to_owned()),
         Just("[measure]".to_owned()),
+        Just("[fault]".to_owned()),
+        Just("kind = \"clock-skew\"".to_owned()),
+        Just("skew = \"-µ\"".to_owned()),
         Just("[expect.none]".to_owned()),
         Just("[stands_for]".to_owned()),
         Just("watch = 'µµ'".to_owned()),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Staleness};
+use super::{
+    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Staleness, UnderFault,
+};
 use crate::Orientation;
 
 /// What kind of thing a cell measures.
@@ -69,6 +71,9 @@ pub struct Cell {
     /// Answers by status.
     #[serde(default)]
     pub answers: Option<Answers>,
+    /// What was broken on purpose, and what came of it; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<UnderFault>,
     /// Latency from the intended send, microseconds, of the requests of all blocks together, without those of blocks
     /// where it is invalid.
     pub latency_us: Option<Latency>,

@@ -60,7 +60,11 @@ fn question(recorded: &Recorded) -> CellQuestion<'_> {
         honest: HonestFate::Changed,
         loads: &recorded.loads,
         usages: &recorded.usages,
-        claim: Some(ClaimedBound { formula: "cache_ttl".to_owned(), bound_ms: 600.0 }),
+        claim: Some(ClaimedBound {
+            formula: "cache_ttl".to_owned(),
+            bound_ms: 600.0,
+            from: revbench_oracle::BoundFrom::default(),
+        }),
         predicted: None,
         expected: ClaimVerdict::Holds,
         expected_why: None,

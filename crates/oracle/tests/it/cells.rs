@@ -7,7 +7,7 @@ use revbench_model::event::SessionRole::{Honest, Pinned};
 use revbench_model::event::{ChangeOutcome, Purpose, SubjectRole};
 use revbench_model::summary::{ClaimVerdict, SeenBy, Verdict};
 use revbench_model::time::NS_PER_MS;
-use revbench_oracle::{CellQuestion, ClaimedBound, Doubt, Environment, HonestFate, Judged, judge};
+use revbench_oracle::{BoundFrom, CellQuestion, ClaimedBound, Doubt, Environment, HonestFate, Judged, judge};
 
 use crate::script::{HORIZON_MS, Script};
 
@@ -47,7 +47,7 @@ pub(crate) fn question(script: &Script, orientation: Orientation, bound_ms: f64)
         honest: HonestFate::Changed,
         loads: &[],
         usages: &[],
-        claim: Some(ClaimedBound { formula: "cache_ttl".to_owned(), bound_ms }),
+        claim: Some(ClaimedBound { formula: "cache_ttl".to_owned(), bound_ms, from: BoundFrom::default() }),
         predicted: None,
         expected: ClaimVerdict::Holds,
         expected_why: None,

@@ -102,6 +102,7 @@ fn cell(strategy: &str, role: CellRole, p50_us: f64) -> Cell {
         exposure: None,
         answers: None,
         must_run: None,
+        fault: None,
         latency_us: Some(latency),
         added_latency_us: Some(AddedLatency { p50: p50_us - 100.0, p99: Some(p50_us * 2.0 - 200.0) }),
         rate_per_s: Some(Rate { offered: 2_000.0, achieved: 2_000.0 }),

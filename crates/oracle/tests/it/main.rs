@@ -6,6 +6,7 @@ mod closed_forms;
 mod compare;
 mod coverage;
 mod exposure;
+mod faults;
 mod hand_made;
 mod probe_effect;
 mod properties;

@@ -73,6 +73,40 @@ fn smoke_asks_a_strategy_every_scenario_in_under_a_minute() {
 }
 
 #[test]
+fn what_breaks_something_has_a_fleet_of_its_own_and_takes_seconds() {
+    let asked = ["role-demoted", "role-promoted", "store-down", "bus-partition-long", "clock-skew.toml"];
+    let plan = plan(options(Profile::Smoke, &asked, &[]));
+    let mut of_push: Vec<&FleetPlan> =
+        plan.fleets.iter().filter(|fleet| fleet.strategy == StrategyKind::Push).collect();
+    of_push.sort_by_key(|fleet| fleet.label());
+    let labels: Vec<(String, usize)> =
+        of_push.iter().map(|fleet| (fleet.label(), fleet.cells.len())).collect();
+    let own = |name: &str, cells| (name.to_owned(), cells);
+    let expected = [
+        own("push", 2),
+        own("push.bus-partition-long", 1),
+        own("push.clock-skew", 1),
+        own("push.store-down", 1),
+    ];
+    assert_eq!(labels, expected);
+    for fleet in of_push.iter().filter(|fleet| fleet.fault.is_some()) {
+        assert!(fleet.expected_s() < 20.0, "{}: {} s", fleet.label(), fleet.expected_s());
+        let fault = fleet.fault.as_ref().expect("it has one");
+        assert!(fleet.dense_s >= (fault.planned.at_ms + fault.lasts_ms) / 1_000.0, "changes go on after it");
+        let [cell] = &fleet.cells[..] else { panic!("one question") };
+        let bound = cell.bound.as_ref().expect("push claims a bound");
+        assert_eq!(bound.predicted, None, "no law of servers that cannot do their work");
+        assert!(cell.horizon_ns as f64 / 1e6 >= fault.lasts_ms + bound.ms + 1_000.0, "{}", fleet.label());
+    }
+    let backstop_ms = 600.0;
+    let partition =
+        of_push.iter().find_map(|fleet| fleet.fault.clone().filter(|f| f.scenario.contains("bus")));
+    assert_eq!(partition.map(|fault| fault.lasts_ms), Some(2.0 * backstop_ms));
+    let folders: std::collections::BTreeSet<String> = plan.fleets.iter().map(FleetPlan::folder).collect();
+    assert_eq!(folders.len(), plan.fleets.len(), "each leaves a folder of its own");
+}
+
+#[test]
 fn what_cannot_be_expressed_is_a_result_and_not_a_cell() {
     let plan = plan(options(Profile::Quick, BOTH_ROLES, &[]));
     let pairs: Vec<(usize, &str)> = plan.cannot.iter().map(|(s, kind, _)| (*s, kind.name())).collect();

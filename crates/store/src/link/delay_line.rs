@@ -49,6 +49,11 @@ impl DelayLine {
         !self.ended && self.under_way < BYTES_UNDER_WAY
     }
 
+    /// Is nothing under way?
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
     pub(super) fn is_finished(&self) -> bool {
         self.end_passed
     }

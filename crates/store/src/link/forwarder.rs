@@ -1,22 +1,21 @@
 //! The event loop of the link: sockets in pairs, a delay line per direction, one queue of instants.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::convert::Infallible;
-use std::io::{self, ErrorKind, Read};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
-use super::delay_line::{DelayLine, Passed};
+use super::pair::{Pair, reset_when_dropped};
+use super::switch::{Mode, Modes, Order, Orders};
 use crate::clock::monotonic_ns;
 use crate::poller::{Interest, Poller, Ready};
 
 const LISTENER: u64 = u64::MAX;
-
-/// The side of a pair; also the direction that starts there.
-const CLIENT: usize = 0;
-const UPSTREAM: usize = 1;
+const SWITCH: u64 = u64::MAX - 1;
 
 /// Read at once; more comes with the next event, after the others had theirs.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -29,27 +28,20 @@ pub(super) struct Forwarder {
     spin_ns: u64,
     pairs: Vec<Option<Pair>>,
     free: Vec<usize>,
-    /// Instants at which something is due: every chunk has the same delay, so they come in order. An entry of
-    /// a pair that is gone, or whose receiver is blocked, does no harm.
-    due: VecDeque<Due>,
+    /// Instants at which something is due, the next one on top. An entry of a pair that is gone, or whose receiver is
+    /// blocked, does no harm.
+    due: BinaryHeap<Reverse<Due>>,
     buffer: Box<[u8]>,
+    modes: Modes,
+    /// Where modes are ordered; `None` for a link that only passes on.
+    orders: Option<Orders>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     at_ns: u64,
     pair: usize,
     from: usize,
-}
-
-/// A client's connection and its counterpart to the store.
-struct Pair {
-    sockets: [TcpStream; 2],
-    /// By the side that they come from.
-    lines: [DelayLine; 2],
-    /// Sides that take no more for now; the upstream side is, until it is connected.
-    blocked: [bool; 2],
-    watched: [Interest; 2],
 }
 
 impl Forwarder {
@@ -58,10 +50,14 @@ impl Forwarder {
         upstream: SocketAddr,
         delay_ns: u64,
         spin_ns: u64,
+        orders: Option<Orders>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let poller = Poller::new()?;
         poller.watch(&listener, LISTENER, Interest::READ)?;
+        if let Some(orders) = &orders {
+            poller.watch(&orders.woken, SWITCH, Interest::READ)?;
+        }
         Ok(Self {
             poller,
             listener,
@@ -70,8 +66,10 @@ impl Forwarder {
             spin_ns,
             pairs: Vec::new(),
             free: Vec::new(),
-            due: VecDeque::new(),
+            due: BinaryHeap::new(),
             buffer: vec![0; CHUNK_BYTES].into(),
+            modes: Modes::default(),
+            orders,
         })
     }
 
@@ -81,14 +79,14 @@ impl Forwarder {
             self.pass_on_due();
             let timeout_ns = self
                 .due
-                .front()
-                .map(|due| due.at_ns.saturating_sub(monotonic_ns()).saturating_sub(self.spin_ns));
+                .peek()
+                .map(|Reverse(due)| due.at_ns.saturating_sub(monotonic_ns()).saturating_sub(self.spin_ns));
             self.poller.wait(timeout_ns, &mut ready)?;
             for event in &ready {
-                if event.token == LISTENER {
-                    self.accept_all()?;
-                } else {
-                    self.serve(*event);
+                match event.token {
+                    LISTENER => self.accept_all()?,
+                    SWITCH => self.obey(),
+                    _ => self.serve(*event),
                 }
             }
         }
@@ -107,6 +105,11 @@ impl Forwarder {
     }
 
     fn add(&mut self, client: TcpStream) -> io::Result<()> {
+        let mode = self.modes.of(false);
+        if mode == Mode::Down {
+            reset_when_dropped(&client);
+            return Ok(());
+        }
         client.set_nonblocking(true)?;
         client.set_nodelay(true)?;
         let upstream = start_connecting(self.upstream)?;
@@ -114,13 +117,8 @@ impl Forwarder {
             self.pairs.push(None);
             self.pairs.len() - 1
         });
-        let pair = self.pairs[at].insert(Pair {
-            sockets: [client, upstream],
-            lines: Default::default(),
-            blocked: [false, true],
-            watched: Default::default(),
-        });
-        let watched = pair.watch(&self.poller, at);
+        let pair = self.pairs[at].insert(Pair::new(client, upstream));
+        let watched = pair.watch(&self.poller, at, mode);
         self.remove_if(at, watched.is_err());
         watched
     }
@@ -130,32 +128,84 @@ impl Forwarder {
         // The event may be older than the end of its pair.
         let Some(pair) = self.pairs.get_mut(at).and_then(Option::as_mut) else { return };
         let mut outcome = Ok(());
-        if event.write && pair.blocked[side] {
+        if event.write && pair.is_blocked(side) {
             outcome = pair.unblock(side);
         }
-        if event.read && outcome.is_ok() && pair.lines[side].accepts() {
-            let read = pair.read(side, &mut self.buffer, self.delay_ns);
-            outcome = read.map(|at_ns| {
-                self.due.extend(at_ns.map(|at_ns| Due { at_ns, pair: at, from: side }));
-            });
+        if event.read && outcome.is_ok() && pair.accepts(side, self.modes.of(pair.is_bus)) {
+            outcome = self.read(at, side);
         }
-        let outcome = outcome.and_then(|()| pair.watch(&self.poller, at));
+        let Some(pair) = self.pairs[at].as_mut() else { return };
+        let mode = self.modes.of(pair.is_bus);
+        let outcome = outcome.and_then(|()| pair.watch(&self.poller, at, mode));
         let finished = pair.is_finished();
         self.remove_if(at, outcome.is_err() || finished);
     }
 
+    /// Reads one chunk, and does with it what its connection's mode says.
+    fn read(&mut self, at: usize, side: usize) -> io::Result<()> {
+        let Some(pair) = self.pairs[at].as_mut() else { return Ok(()) };
+        let Some(length) = pair.hear(side, &mut self.buffer)? else { return Ok(()) };
+        let slower_ns = match self.modes.of(pair.is_bus) {
+            Mode::Silent => {
+                pair.swallow(side, length);
+                return Ok(());
+            }
+            Mode::Down => {
+                pair.reset();
+                return Err(ErrorKind::ConnectionReset.into());
+            }
+            Mode::Slow { one_way_ns } => one_way_ns,
+            Mode::Pass | Mode::Halted => 0,
+        };
+        let at_ns = pair.take(side, &self.buffer[..length], self.delay_ns + slower_ns);
+        self.due.push(Reverse(Due { at_ns, pair: at, from: side }));
+        Ok(())
+    }
+
+    /// Does what was ordered since the last look, and says from when on it is so.
+    fn obey(&mut self) {
+        let orders = self.orders.as_mut().map(Orders::take).unwrap_or_default();
+        for Order { traffic, mode, done } in orders {
+            let before = self.modes;
+            self.modes.set(traffic, mode);
+            (0..self.pairs.len()).for_each(|at| self.switch(at, before));
+            // Whoever ordered it may be gone.
+            let _ = done.send(monotonic_ns());
+        }
+    }
+
+    /// Takes a connection from the modes before to those in force.
+    fn switch(&mut self, at: usize, before: Modes) {
+        let Some(pair) = self.pairs[at].as_mut() else { return };
+        let (before, now) = (before.of(pair.is_bus), self.modes.of(pair.is_bus));
+        if before == now {
+            return;
+        }
+        if now == Mode::Silent {
+            pair.fall_silent();
+        }
+        let is_over = now == Mode::Down || (before == Mode::Silent && pair.has_lost());
+        if is_over {
+            pair.reset();
+        }
+        let watched = pair.watch(&self.poller, at, now);
+        self.remove_if(at, is_over || watched.is_err());
+    }
+
     fn pass_on_due(&mut self) {
         let mut now_ns = monotonic_ns();
-        while let Some(due) = self.due.front().copied() {
+        while let Some(Reverse(due)) = self.due.peek().copied() {
             if due.at_ns > now_ns {
                 now_ns = monotonic_ns();
                 if due.at_ns > now_ns {
                     return;
                 }
             }
-            self.due.pop_front();
+            self.due.pop();
             let Some(pair) = self.pairs[due.pair].as_mut() else { continue };
-            let outcome = pair.pass_on(due.from, now_ns).and_then(|()| pair.watch(&self.poller, due.pair));
+            let mode = self.modes.of(pair.is_bus);
+            let passed = pair.pass_on(due.from, now_ns);
+            let outcome = passed.and_then(|()| pair.watch(&self.poller, due.pair, mode));
             let finished = pair.is_finished();
             self.remove_if(due.pair, outcome.is_err() || finished);
         }
@@ -166,58 +216,6 @@ impl Forwarder {
         if over && self.pairs[at].take().is_some() {
             self.free.push(at);
         }
-    }
-}
-
-impl Pair {
-    /// Reads one chunk from a side; gives the instant at which it is due.
-    fn read(&mut self, side: usize, buffer: &mut [u8], delay_ns: u64) -> io::Result<Option<u64>> {
-        match self.sockets[side].read(buffer) {
-            Ok(length) => {
-                let due_ns = monotonic_ns() + delay_ns;
-                self.lines[side].push(&buffer[..length], due_ns);
-                Ok(Some(due_ns))
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The side can be written again, or has connected.
-    fn unblock(&mut self, side: usize) -> io::Result<()> {
-        if let Some(error) = self.sockets[side].take_error()? {
-            return Err(error);
-        }
-        self.blocked[side] = false;
-        self.pass_on(1 - side, monotonic_ns())
-    }
-
-    fn pass_on(&mut self, from: usize, now_ns: u64) -> io::Result<()> {
-        let to = 1 - from;
-        if self.blocked[to] || self.lines[from].is_finished() {
-            return Ok(());
-        }
-        match self.lines[from].pass_on(&mut self.sockets[to], now_ns)? {
-            Passed::Due => {}
-            Passed::Blocked => self.blocked[to] = true,
-            Passed::End => self.sockets[to].shutdown(Shutdown::Write)?,
-        }
-        Ok(())
-    }
-
-    fn is_finished(&self) -> bool {
-        self.lines.iter().all(DelayLine::is_finished)
-    }
-
-    /// Watches both sockets for what can be done with them.
-    fn watch(&mut self, poller: &Poller, at: usize) -> io::Result<()> {
-        for side in [CLIENT, UPSTREAM] {
-            let wanted = Interest { read: self.lines[side].accepts(), write: self.blocked[side] };
-            let token = (at * 2 + side) as u64;
-            poller.change(&self.sockets[side], token, self.watched[side], wanted)?;
-            self.watched[side] = wanted;
-        }
-        Ok(())
     }
 }
 

@@ -3,10 +3,13 @@
 //! Every chunk that arrives is passed on half a round trip later, in order, however many are under way: a
 //! delay line, not a limit. Opening a connection is not delayed, its first request is. One thread waits in
 //! epoll with the kernel's nanosecond timers; what waking up and copying cost is measured beforehand
-//! ([`crate::overhead_from`]) and taken off the delay.
+//! ([`crate::overhead_from`]) and taken off the delay. While it runs it can be broken on purpose
+//! ([`LinkSwitch`]): slow, down, silent, halted, for all connections or for those that subscribe.
 
 mod delay_line;
 mod forwarder;
+mod pair;
+mod switch;
 
 use std::convert::Infallible;
 use std::io;
@@ -16,6 +19,7 @@ use std::num::NonZeroU64;
 use rustix::thread::set_current_timer_slack;
 
 use forwarder::Forwarder;
+pub use switch::{LinkSwitch, Mode, Orders, Traffic, link_switch};
 
 /// How far away the link puts the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,9 +46,28 @@ impl LinkConfig {
 
 /// Forwards every connection of `listener` to `upstream`, forever; returns only when the system refuses.
 pub fn run_link(listener: TcpListener, upstream: SocketAddr, config: LinkConfig) -> io::Result<Infallible> {
+    run(listener, upstream, config, None)
+}
+
+/// As [`run_link`], obeying a switch ([`link_switch`]).
+pub fn run_switched_link(
+    listener: TcpListener,
+    upstream: SocketAddr,
+    config: LinkConfig,
+    orders: Orders,
+) -> io::Result<Infallible> {
+    run(listener, upstream, config, Some(orders))
+}
+
+fn run(
+    listener: TcpListener,
+    upstream: SocketAddr,
+    config: LinkConfig,
+    orders: Option<Orders>,
+) -> io::Result<Infallible> {
     // The kernel may otherwise group timers by 50 µs, a tenth of a usual distance.
     set_current_timer_slack(NonZeroU64::new(1))?;
-    Forwarder::new(listener, upstream, config.delay_ns(), config.spin_ns)?.run()
+    Forwarder::new(listener, upstream, config.delay_ns(), config.spin_ns, orders)?.run()
 }
 
 /// Listens on a loopback port (0: the system chooses), says where, and runs the link.

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use revbench_store::{LinkConfig, run_link};
+use revbench_store::{LinkConfig, LinkSwitch, Mode, Traffic, link_switch, run_link, run_switched_link};
 
 fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -159,4 +159,117 @@ fn an_upstream_that_refuses_closes_the_client() {
         let _ = socket.write_all(b"anybody?");
         assert!(matches!(socket.read(&mut [0; 16]), Ok(0) | Err(_)));
     }
+}
+
+/// A link with a switch.
+fn switched(upstream: SocketAddr) -> (SocketAddr, LinkSwitch) {
+    let (listener, address) = listen();
+    let (switch, orders) = link_switch().unwrap();
+    let config = LinkConfig::for_round_trip_us(200.0, 0);
+    thread::spawn(move || run_switched_link(listener, upstream, config, orders));
+    (address, switch)
+}
+
+fn answers(socket: &mut TcpStream, words: &[u8]) -> bool {
+    let mut answer = vec![0; words.len()];
+    socket.write_all(words).and_then(|()| socket.read_exact(&mut answer)).is_ok() && answer == words
+}
+
+/// Whether it stays silent for so long; an end of the connection is no silence.
+fn is_silent(socket: &mut TcpStream) -> bool {
+    socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let heard = socket.read(&mut [0; 16]);
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    matches!(heard, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+fn is_over(socket: &mut TcpStream) -> bool {
+    match socket.read(&mut [0; 16]) {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+const SUBSCRIBE: &[u8] = b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n";
+
+#[test]
+fn down_resets_what_is_open_and_what_is_opened() {
+    let (link, switch) = switched(echo());
+    let mut open = connect(link);
+    assert!(answers(&mut open, b"one"));
+    let before = switch.set(Traffic::All, Mode::Down).unwrap();
+    let ended = open.read(&mut [0; 16]).unwrap_err();
+    assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(is_over(&mut connect(link)));
+    let after = switch.set(Traffic::All, Mode::Pass).unwrap();
+    assert!(before < after, "instants of one clock");
+    assert!(answers(&mut connect(link), b"two"));
+}
+
+#[test]
+fn silent_keeps_connections_and_what_it_swallowed_never_comes() {
+    let (link, switch) = switched(echo());
+    let (mut asking, mut idle) = (connect(link), connect(link));
+    assert!(answers(&mut asking, b"one") && answers(&mut idle, b"one"));
+    switch.set(Traffic::All, Mode::Silent).unwrap();
+    asking.write_all(b"two").unwrap();
+    let mut opened = connect(link);
+    opened.write_all(b"three").unwrap();
+    assert!(is_silent(&mut asking) && is_silent(&mut opened));
+    switch.set(Traffic::All, Mode::Pass).unwrap();
+    // Whoever lost something is told by a reset; whoever said nothing meanwhile goes on.
+    assert!(is_over(&mut asking) && is_over(&mut opened));
+    assert!(answers(&mut idle, b"four"));
+}
+
+#[test]
+fn halted_delivers_late_what_came_meanwhile() {
+    let (link, switch) = switched(echo());
+    let mut socket = connect(link);
+    assert!(answers(&mut socket, b"one"));
+    switch.set(Traffic::All, Mode::Halted).unwrap();
+    socket.write_all(b"two").unwrap();
+    assert!(is_silent(&mut socket));
+    switch.set(Traffic::All, Mode::Pass).unwrap();
+    let mut late = [0; 3];
+    socket.read_exact(&mut late).unwrap();
+    assert_eq!(&late, b"two");
+}
+
+#[test]
+fn slow_adds_to_each_direction_and_keeps_the_order_when_it_ends() {
+    let (link, switch) = switched(echo());
+    let mut socket = connect(link);
+    switch.set(Traffic::All, Mode::Slow { one_way_ns: 60_000_000 }).unwrap();
+    let took = elapsed(|| assert!(answers(&mut socket, b"slow")));
+    assert!(took >= Duration::from_millis(120), "{took:?}");
+    socket.write_all(b"first").unwrap();
+    // The link has read it once it has read, and held, something of another connection that came later.
+    assert!(answers(&mut connect(link), b"x"));
+    socket.write_all(b"held").unwrap();
+    switch.set(Traffic::All, Mode::Pass).unwrap();
+    socket.write_all(b"last").unwrap();
+    let mut got = [0; 13];
+    socket.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"firstheldlast");
+}
+
+#[test]
+fn the_bus_is_cut_without_the_rest() {
+    let (link, switch) = switched(echo());
+    let (mut data, mut bus) = (connect(link), connect(link));
+    assert!(answers(&mut data, b"GET") && answers(&mut bus, SUBSCRIBE));
+    switch.set(Traffic::Bus, Mode::Silent).unwrap();
+    assert!(answers(&mut data, b"SUBSCRIBE later is a word like any other"));
+    bus.write_all(b"PING").unwrap();
+    let mut late = connect(link);
+    late.write_all(SUBSCRIBE).unwrap();
+    assert!(is_silent(&mut bus) && is_silent(&mut late));
+    switch.set(Traffic::Bus, Mode::Pass).unwrap();
+    assert!(is_over(&mut bus) && is_over(&mut late));
+    assert!(answers(&mut data, b"GET") && answers(&mut connect(link), SUBSCRIBE));
+    switch.set(Traffic::Bus, Mode::Down).unwrap();
+    let mut refused = connect(link);
+    refused.write_all(SUBSCRIBE).unwrap();
+    assert!(is_over(&mut refused) && answers(&mut data, b"GET"));
 }

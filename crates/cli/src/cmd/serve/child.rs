@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, bail};
 use revbench_model::settings::Algorithm;
-use revbench_runner::child::{ChildConfig, Ready};
+use revbench_runner::child::{ChildConfig, LinkOrder, Ready, Switched};
 use revbench_server::calibration::{CalibrationConfig, run_calibration};
 use revbench_server::{
     AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, run_authority, run_resource,
 };
-use revbench_store::{LinkConfig, run_embedded, run_link};
+use revbench_store::{LinkConfig, LinkSwitch, link_switch, run_embedded, run_switched_link};
 use revbench_strategies::StrategyKind;
 
 use crate::console::{ColorChoice, Console, ProgressChoice};
@@ -25,15 +25,21 @@ pub(super) fn execute(role: &str) -> anyhow::Result<ExitCode> {
     if config.role() != role {
         bail!("called as '{role}', configured as '{}'", config.role());
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, config.port())).context("cannot listen on 127.0.0.1")?;
     say_ready(listener.local_addr()?)?;
     serve(listener, config)?;
     Ok(ExitCode::Done)
 }
 
 fn say_ready(listening: SocketAddr) -> anyhow::Result<()> {
+    say(&Ready { listening })
+}
+
+/// One line to the parent.
+fn say(words: &impl serde::Serialize) -> anyhow::Result<()> {
     let console = Console::new(true, 0, true, ColorChoice::Never, ProgressChoice::None);
-    let line = serde_json::to_string(&Ready { listening })?;
+    let line = serde_json::to_string(words)?;
     Ok(console.data(&format!("{line}\n"))?)
 }
 
@@ -72,7 +78,10 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             hmac_secret,
             mutant,
             threads,
+            port: _,
+            wall_offset_ms,
         } => {
+            revbench_server::clock::set_wall_offset_ms(wall_offset_ms);
             let keys = key_source(strategy, settings.algorithm, authority, hmac_secret);
             let named =
                 |name: String| Mutant::from_name(&name).with_context(|| format!("unknown mutant '{name}'"));
@@ -82,13 +91,19 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
                 ResourceConfig { strategy, settings, store, database, instance, mutant, keys, issuer };
             run_resource(listener, config, threads)?;
         }
-        ChildConfig::EmbeddedStore { password } => {
+        ChildConfig::EmbeddedStore { password, port: _ } => {
             end_with_stdin();
             run_embedded(listener, password)?;
         }
         ChildConfig::Link { upstream, one_way_delay_ns, overhead_ns, spin_ns } => {
-            end_with_stdin();
-            run_link(listener, upstream, LinkConfig { one_way_delay_ns, overhead_ns, spin_ns })?;
+            let (switch, orders) = link_switch().context("the link has no switch")?;
+            std::thread::spawn(move || {
+                // Whatever ends the talk ends the link: its parent is gone, or cannot be understood.
+                let ended = obey_stdin(&switch);
+                std::process::exit(i32::from(ended.map_or(ExitCode::Failed, |()| ExitCode::Done).number()));
+            });
+            let config = LinkConfig { one_way_delay_ns, overhead_ns, spin_ns };
+            run_switched_link(listener, upstream, config, orders)?;
         }
         ChildConfig::Calibration { behaviour, seed, instances, token_ttl_ms, admin_token } => {
             let config = CalibrationConfig { behaviour, seed, instances, token_ttl_ms, admin_token };
@@ -110,6 +125,15 @@ pub(super) fn key_source(
         (_, Algorithm::HS256, Some(secret)) => KeySource::Secret(secret),
         _ => KeySource::JwksUrl(format!("http://{authority}/.well-known/jwks.json")),
     }
+}
+
+/// Does what each line of standard input says, until there are no more.
+fn obey_stdin(switch: &LinkSwitch) -> anyhow::Result<()> {
+    for line in std::io::stdin().lock().lines() {
+        let order: LinkOrder = serde_json::from_str(&line?).context("an order that cannot be understood")?;
+        say(&Switched { mono_ns: switch.set(order.traffic, order.mode)? })?;
+    }
+    Ok(())
 }
 
 /// Ends this process with its standard input, whose other end the parent holds: store and link serve forever, and

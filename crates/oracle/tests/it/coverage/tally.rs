@@ -87,7 +87,11 @@ fn asked(history: &History, truth: Truth, bound_ms: Option<f64>) -> Judged {
         honest: HonestFate::Untouched,
         loads: &[],
         usages: &[],
-        claim: bound_ms.map(|bound_ms| ClaimedBound { formula: "bound".to_owned(), bound_ms }),
+        claim: bound_ms.map(|bound_ms| ClaimedBound {
+            formula: "bound".to_owned(),
+            bound_ms,
+            from: revbench_oracle::BoundFrom::default(),
+        }),
         predicted: None,
         expected: ClaimVerdict::Holds,
         expected_why: None,
