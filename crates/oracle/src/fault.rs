@@ -105,7 +105,7 @@ impl Phases {
                 Purpose::Refresh if is_forced(request, should_survive(role, honest)) => {
                     sums.refused.insert(subject);
                 }
-                Purpose::Refresh | Purpose::Probe | Purpose::Audit => {}
+                Purpose::Refresh | Purpose::Probe | Purpose::Stream | Purpose::Audit => {}
             }
         }
     }
