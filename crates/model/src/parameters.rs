@@ -37,6 +37,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "life of an access token of short-ttl and refresh-rotation; other tokens outlive the run",
     ),
     row("leeway", DURATION, "1s", "how long after its expiry a token is still accepted"),
+    row(
+        "expiry",
+        "'millisecond' or 'second'",
+        "second",
+        "how finely the end of a token is written and checked; in whole seconds it lives up to one more",
+    ),
     row("cache_ttl", DURATION, "2s", "age at which a cached permission or answer is read again"),
     row("backstop", DURATION, "30s", "age at which permissions are read again without a message (push)"),
     row("heartbeat", DURATION, "1s", "silence after which a subscriber asks for a sign of life (push)"),
@@ -105,6 +111,7 @@ impl Parameter {
         match self.name {
             "token_ttl" => whole_ms(settings.token_ttl_ms),
             "leeway" => whole_ms(settings.leeway_ms),
+            "expiry" => settings.expiry.name().to_owned(),
             "cache_ttl" => whole_ms(settings.cache_ttl_ms),
             "backstop" => whole_ms(settings.backstop_ms),
             "heartbeat" => whole_ms(settings.heartbeat_ms),

@@ -124,6 +124,44 @@ impl StreamCheck {
     }
 }
 
+/// How finely a token's `exp` is written and checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expiry {
+    /// To the millisecond, as a fraction.
+    #[default]
+    Millisecond,
+    /// In whole seconds, rounded down when it is written and compared with the second under way: what libraries do
+    /// (`jsonwebtoken`: expired if `exp < now − leeway`, all whole). A token lives up to a second longer than it says.
+    Second,
+}
+
+impl Expiry {
+    /// Both, the default first.
+    pub const ALL: [Expiry; 2] = [Expiry::Millisecond, Expiry::Second];
+
+    /// The word on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Expiry::Millisecond => "millisecond",
+            Expiry::Second => "second",
+        }
+    }
+
+    /// How much longer than `exp` and leeway a token may live, milliseconds.
+    pub fn grid_ms(self) -> u64 {
+        match self {
+            Expiry::Millisecond => 0,
+            Expiry::Second => 1_000,
+        }
+    }
+
+    /// An end as it is written, milliseconds since the epoch.
+    pub fn written_ms(self, end_ms: u64) -> u64 {
+        end_ms - end_ms % self.grid_ms().max(1)
+    }
+}
+
 /// Everything that can be set with `--param`; the names there are these without the unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -132,6 +170,8 @@ pub struct Settings {
     pub token_ttl_ms: u64,
     /// How long after `exp` a resource server still accepts.
     pub leeway_ms: u64,
+    /// How finely `exp` is written and checked.
+    pub expiry: Expiry,
     /// Age at which a cached permission or answer is read again (`cached-lookup`, `cached-introspection`).
     pub cache_ttl_ms: u64,
     /// Age at which a cached permission is read again although no message came (`push`).
@@ -180,6 +220,7 @@ impl Default for Settings {
         Settings {
             token_ttl_ms: 900_000,
             leeway_ms: 0,
+            expiry: Expiry::Millisecond,
             cache_ttl_ms: 1_000,
             backstop_ms: 2_000,
             heartbeat_ms: 500,
@@ -244,6 +285,7 @@ impl Settings {
     pub const NAMES: &[&'static str] = &[
         "token_ttl",
         "leeway",
+        "expiry",
         "cache_ttl",
         "backstop",
         "heartbeat",
@@ -310,6 +352,10 @@ impl Settings {
                 let found = Algorithm::ALL.into_iter().find(|a| a.name().eq_ignore_ascii_case(value));
                 self.algorithm = found.ok_or_else(|| fail("one of RS256, ES256, EdDSA, HS256"))?;
             }
+            "expiry" => {
+                let found = Expiry::ALL.into_iter().find(|expiry| expiry.name() == value);
+                self.expiry = found.ok_or_else(|| fail("'millisecond' or 'second'"))?;
+            }
             "cutoff_rule" => {
                 let found = CutoffRule::ALL.into_iter().find(|rule| rule.name() == value);
                 let accepted = "one of millisecond, second, second-lenient";
@@ -342,7 +388,7 @@ mod tests {
             "on_store_down" => "refuse",
             "cache_inactive" => "yes",
             "refresh_at" => "0.5",
-            "cutoff_rule" => "second",
+            "cutoff_rule" | "expiry" => "second",
             "stream_check" => "pushed",
             "extra_permissions" | "deny_preload" => "50",
             _ => "2s",
@@ -351,6 +397,19 @@ mod tests {
             let mut settings = Settings::default();
             settings.set(name, value(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
+    }
+
+    /// What is written down and let by until the second is over lives longer than it says, by a second at the most.
+    #[test]
+    fn a_whole_second_gives_up_to_one_more() {
+        let check = |expiry: Expiry, end_ms: u64, written_ms: u64, dead_from_ms: u64| {
+            assert_eq!(expiry.written_ms(end_ms), written_ms, "{expiry:?} {end_ms}");
+            assert_eq!(expiry.written_ms(end_ms) + expiry.grid_ms(), dead_from_ms, "{expiry:?} {end_ms}");
+        };
+        check(Expiry::Millisecond, 12_345, 12_345, 12_345);
+        check(Expiry::Second, 12_000, 12_000, 13_000);
+        check(Expiry::Second, 12_345, 12_000, 13_000);
+        check(Expiry::Second, 12_999, 12_000, 13_000);
     }
 
     #[test]

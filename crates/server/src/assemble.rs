@@ -163,7 +163,8 @@ impl AuthorityPlan {
             return Err(ServerError::SecretNeeded);
         }
         let key = SigningKey::generate(settings.algorithm, hs256_secret.as_deref())?;
-        let verifier = Verifier::new(key.key_set()?, ISSUER, AUDIENCE, settings.leeway_ms);
+        let verifier =
+            Verifier::new(key.key_set()?, ISSUER, AUDIENCE, settings.leeway_ms).with_expiry(settings.expiry);
         let name = name_value(&name)?;
         let shared = authority::Shared::new(settings, admin_token, resource_token, name, key, verifier);
         let shared = Arc::new(shared);
@@ -449,7 +450,8 @@ fn verifier(config: &ResourceConfig) -> Result<Verifier, ServerError> {
         (KeySource::Jwks(text), _) => KeySet::from_json(text, algorithm)?,
         (KeySource::Secret(_) | KeySource::Unneeded, _) => KeySet::from_json(r#"{"keys":[]}"#, algorithm)?,
     };
-    Ok(Verifier::new(keys, ISSUER, AUDIENCE, config.settings.leeway_ms))
+    let verifier = Verifier::new(keys, ISSUER, AUDIENCE, config.settings.leeway_ms);
+    Ok(verifier.with_expiry(config.settings.expiry))
 }
 
 fn fetch(url: &str) -> Result<String, ServerError> {

@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use revbench_model::settings::Expiry;
 use revbench_model::{Claims, Jti, Now, Permission, Reason, SessionId, SubjectId};
 use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct Verifier {
     issuer: String,
     audience: String,
     leeway_ms: u64,
+    /// How much longer a token is good because its end is a whole second.
+    grid_ms: u64,
 }
 
 /// The members of a header that we understand; duplicates of them are an error of the parser.
@@ -97,7 +100,13 @@ fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
 impl Verifier {
     /// With these keys, for tokens of one issuer to one audience.
     pub fn new(keys: KeySet, issuer: &str, audience: &str, leeway_ms: u64) -> Self {
-        Verifier { keys, issuer: issuer.to_owned(), audience: audience.to_owned(), leeway_ms }
+        let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
+        Verifier { keys, issuer, audience, leeway_ms, grid_ms: 0 }
+    }
+
+    /// With ends that are written and checked so finely: a whole second is over when the next one begins.
+    pub fn with_expiry(self, expiry: Expiry) -> Self {
+        Verifier { grid_ms: expiry.grid_ms(), ..self }
     }
 
     /// The claims of a token that may be believed now.
@@ -107,7 +116,7 @@ impl Verifier {
     pub fn verify(&self, token: &str, now: Now) -> Result<Claims, Reason> {
         let wire = self.authentic(token).ok_or(Reason::InvalidToken)?;
         let claims = self.sensible(wire, now).ok_or(Reason::InvalidToken)?;
-        if now.wall_ms >= claims.exp_ms().saturating_add(self.leeway_ms) {
+        if now.wall_ms >= claims.exp_ms().saturating_add(self.leeway_ms + self.grid_ms) {
             return Err(Reason::Expired);
         }
         Ok(claims)

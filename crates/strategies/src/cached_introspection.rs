@@ -157,10 +157,8 @@ impl<I: AskIssuer> CachedIntrospection<I> {
                     }
                     return said;
                 }
-                Found::Fresh(_) => {
-                    self.count_miss(&mut missed);
-                    return self.ask(token).await;
-                }
+                // Beyond the token's end, where a verifier with leeway still comes by: whoever asks asks for all.
+                Found::Fresh(_) => self.cache.0.forget(claims.jti.as_str()),
                 Found::Fill(filling) => {
                     self.count_miss(&mut missed);
                     return self.fill(filling, token).await;
@@ -379,6 +377,25 @@ mod tests {
         assert_eq!(asked(&strategy, 10_000).await, revoked());
         assert_eq!(asked(&strategy, 10_001).await, revoked());
         assert_eq!(issuer.asked.load(Relaxed), 3);
+    }
+
+    /// Where a verifier's leeway lets a token by whose end has come, the issuer is asked anew, once for all who wait.
+    #[tokio::test]
+    async fn beyond_the_end_one_asks_for_all_as_well() {
+        let issuer = Issuer::quick(active("a"));
+        let strategy = over(&issuer, &Settings { cache_ttl_ms: 3_600_000, ..Settings::default() });
+        assert_eq!(asked(&strategy, 0).await, Decision::Allow);
+        let strategy = CachedIntrospection { issuer: Issuer::slow(active("a")), ..strategy };
+        let mut all: Vec<_> = (0..3).map(|_| Box::pin(asked(&strategy, 10_001))).collect();
+        assert!(all.iter_mut().all(|one| poll_once(one).is_pending()));
+        assert_eq!(strategy.issuer.asked.load(Relaxed), 1);
+        strategy.issuer.let_go.add_permits(1);
+        for one in all {
+            assert_eq!(one.await, Decision::Allow);
+        }
+        assert_eq!(strategy.issuer.asked.load(Relaxed), 1);
+        let spent = strategy.meters.totals().spent;
+        assert_eq!((spent.cache_hits, spent.cache_misses), (0, 4));
     }
 
     /// A question that was sent before the change and answered after it leaves an entry as old as the question.

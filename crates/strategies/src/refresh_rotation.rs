@@ -39,7 +39,7 @@ pub const CARD: Card = Card {
         "https://www.ory.com/docs/hydra/guides/graceful-token-refresh",
         "https://curity.io/docs/identity-server/configuration-reference/profiles/profile/settings/authorization-server/refresh-token-revocation",
     ],
-    params: &["token_ttl", "leeway", "refresh_at", "refresh_timeout", "refresh_grace"],
+    params: &["token_ttl", "leeway", "expiry", "refresh_at", "refresh_timeout", "refresh_grace"],
     exact_costs: EXACT_PER_REQUEST,
 };
 

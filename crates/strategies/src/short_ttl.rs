@@ -5,6 +5,7 @@
 //! Costs no store on the path; each active session makes the authority sign a token per renewal. Used by
 //! Clerk (60 s), Keycloak (5 min), Firebase (1 h). RFC 7519 §4.1.4 (`exp`), RFC 9700 §4.14 (refresh tokens).
 
+use revbench_model::settings::Expiry;
 use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings};
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
@@ -24,7 +25,7 @@ pub const CARD: Card = Card {
         "https://www.rfc-editor.org/rfc/rfc9700#section-4.14",
         "https://clerk.com/docs/guides/sessions/force-token-refresh",
     ],
-    params: &["token_ttl", "leeway", "refresh_at", "refresh_timeout"],
+    params: &["token_ttl", "leeway", "expiry", "refresh_at", "refresh_timeout"],
     exact_costs: EXACT_PER_REQUEST,
 };
 
@@ -35,6 +36,13 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     let leeway_ms = settings.leeway_ms as f64;
     let renewal_ms = settings.refresh_at * ttl_ms;
     match question.orientation {
+        // The end is rounded down and the second under way still counts: how much longer depends on when it was issued,
+        // and of that sum no law is claimed.
+        Orientation::Revoke if settings.expiry == Expiry::Second => Claimed::Bound {
+            formula: "token_ttl + leeway + 1 s".to_owned(),
+            bound_ms: ttl_ms + leeway_ms + settings.expiry.grid_ms() as f64,
+            predicted: None,
+        },
         Orientation::Revoke => Claimed::Bound {
             formula: "token_ttl + leeway".to_owned(),
             bound_ms: ttl_ms + leeway_ms,
@@ -103,6 +111,24 @@ mod tests {
     use revbench_model::ScopeKind;
 
     use super::*;
+
+    #[test]
+    fn whole_seconds_promise_one_more() {
+        let settings = Settings { token_ttl_ms: 3_000, expiry: Expiry::Second, ..Settings::default() };
+        let question = Question {
+            orientation: Orientation::Revoke,
+            scope: ScopeKind::Subject,
+            everything: false,
+            is_theft: false,
+            rate_per_s: 1.0,
+        };
+        let expected = Claimed::Bound {
+            formula: "token_ttl + leeway + 1 s".to_owned(),
+            bound_ms: 4_000.0,
+            predicted: None,
+        };
+        assert_eq!(claim(&settings, &question), expected);
+    }
 
     #[test]
     fn windows_are_remaining_lives() {

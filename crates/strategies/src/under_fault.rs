@@ -5,7 +5,7 @@
 //! how stale a decision may be. Refusing with 503 is not stale, and is no service either; so beside the claim stands what
 //! requests are answered meanwhile. Like every bound, these use configured limits only.
 
-use revbench_model::settings::{LONGEST_RETRY_PAUSE_MS, OnStoreDown};
+use revbench_model::settings::{Expiry, LONGEST_RETRY_PAUSE_MS, OnStoreDown};
 use revbench_model::{Fault, Settings};
 use serde::Serialize;
 
@@ -157,6 +157,11 @@ impl ClaimedUnderFault {
     }
 }
 
+/// What whole seconds add to a token's life, in words.
+fn whole_second(settings: &Settings) -> &'static str {
+    if settings.expiry == Expiry::Second { " + 1 s" } else { "" }
+}
+
 impl Limit {
     pub(crate) fn new(formula: &str, bound_ms: u64) -> Limit {
         Limit { formula: formula.to_owned(), bound_ms: bound_ms as f64 }
@@ -164,13 +169,15 @@ impl Limit {
 
     /// What ends every token.
     pub(crate) fn token_life(settings: &Settings) -> Limit {
-        Limit::new("token_ttl + leeway", settings.token_ttl_ms + settings.leeway_ms)
+        let life_ms = settings.token_ttl_ms + settings.leeway_ms + settings.expiry.grid_ms();
+        Limit::new(&format!("token_ttl + leeway{}", whole_second(settings)), life_ms)
     }
 
     /// The same at a server whose clock is behind.
     pub(crate) fn token_life_behind(settings: &Settings) -> Limit {
         let life_ms = settings.token_ttl_ms + settings.leeway_ms + settings.clock_skew_ms;
-        Limit::new("token_ttl + leeway + clock_skew", life_ms)
+        let formula = format!("token_ttl + leeway + clock_skew{}", whole_second(settings));
+        Limit::new(&formula, life_ms + settings.expiry.grid_ms())
     }
 
     /// Until a client has renewed, once the authority answers again: one attempt that began before may fail late, and

@@ -58,6 +58,7 @@ pub const CARD: Card = Card {
     params: &[
         "cutoff_rule",
         "token_ttl",
+        "expiry",
         "leeway",
         "refresh_jitter",
         "refresh_timeout",

@@ -140,7 +140,8 @@ impl<S: Strategy> Authority<S> {
         record: &SubjectRecord,
         now: Now,
     ) -> Result<(Claims, Vec<Command>), Problem> {
-        let exp_ms = now.wall_ms + self.shared.settings.token_ttl_ms;
+        let settings = &self.shared.settings;
+        let exp_ms = settings.expiry.written_ms(now.wall_ms + settings.token_ttl_ms);
         self.claims_until((&refresh.subject, &refresh.session), exp_ms, record, now).await
     }
 

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{DecodingKey, Validation};
 use proptest::prelude::*;
-use revbench_model::settings::Algorithm;
+use revbench_model::settings::{Algorithm, Expiry};
 use revbench_model::{Now, Reason};
 use revbench_server::verify::Verifier;
 use serde_json::json;
@@ -64,6 +64,22 @@ fn life_begins_and_ends_to_the_millisecond() {
     for Attack { what, token, expected, .. } in boundaries(&forge) {
         assert_eq!(verdict(&verifier, &token), expected, "{what}");
     }
+}
+
+/// With whole seconds a token is good until the second after its end and leeway is over, and no longer.
+#[test]
+fn a_whole_second_counts_to_its_end() {
+    let forge = forge(Algorithm::EdDSA);
+    let verifier = verifier(&forge).with_expiry(Expiry::Second);
+    let check = |offset_ms: i64, expected: Reason| {
+        let date = json!((NOW.wall_ms as i64 + offset_ms) as f64 / 1_000.0);
+        let token = forge.with_claim("exp", Some(date));
+        assert_eq!(verdict(&verifier, &token), expected, "exp {offset_ms} ms from now");
+    };
+    check(-1_000, Reason::Allowed);
+    check(1 - LEEWAY_MS - 1_000, Reason::Allowed);
+    check(-LEEWAY_MS - 1_000, Reason::Expired);
+    check(-2_000, Reason::Expired);
 }
 
 #[test]
