@@ -148,6 +148,7 @@ mod tests {
     fn windows_are_those_that_were_put_in() {
         let history = revocations(50);
         let watch = revbench_oracle::Watch {
+            reach: revbench_oracle::Reach::Subject,
             scenario: 0,
             orientation: Orientation::Revoke,
             session: SessionRole::Pinned,

@@ -33,6 +33,7 @@ fn watch() -> Watch {
     Watch {
         scenario: 0,
         orientation: Orientation::Revoke,
+        reach: revbench_oracle::Reach::Subject,
         session: SessionRole::Pinned,
         horizon_ns: HORIZON_NS,
         planned_gap_ns: CACHE_TTL_NS / 10,
@@ -48,6 +49,7 @@ fn question(history: &History) -> CellQuestion<'_> {
         history,
         scenario: 0,
         orientation: Orientation::Revoke,
+        reach: revbench_oracle::Reach::Subject,
         honest: HonestFate::Untouched,
         loads: &[],
         usages: &[],

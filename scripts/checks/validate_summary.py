@@ -11,7 +11,7 @@ import jsonschema
 
 STRATEGIES = {"floor", "none", "short-ttl", "deny-list", "token-version", "lookup", "cached-lookup",
               "deny-and-refresh", "allow-list", "valid-after", "push", "introspection", "cached-introspection",
-              "refresh-rotation", "refresh-on-change"}
+              "refresh-rotation", "refresh-on-change", "key-rotation", "lockdown"}
 
 
 def fail(why):

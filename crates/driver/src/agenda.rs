@@ -230,6 +230,7 @@ mod tests {
             actor: ChangeActor::Admin,
             changed: None,
             reason: "test".to_owned(),
+            undone_after_ns: None,
             asked: "p".into(),
             write: false,
             stream: None,

@@ -2,6 +2,7 @@
 //! records, retries, renewals and probes.
 
 mod answers;
+mod everyone;
 mod listening;
 mod watches;
 
@@ -20,6 +21,7 @@ use crate::schedule::{Rng, Stream, rng};
 use crate::session::{Question, Session, State};
 use crate::workload::{Completed, Queues, Workload};
 
+use everyone::Everyone;
 use watches::Watched;
 
 /// Connections for renewals and sign-ins.
@@ -40,6 +42,8 @@ pub(crate) enum Tag {
     Change { subject: u32 },
     /// Listens to a resource server.
     Listen { session: u32, instance: u16 },
+    /// Takes a subject's change back.
+    Undo { subject: u32 },
     /// Asks a resource server.
     Call { session: u32, question: Question, cause: Cause },
 }
@@ -75,6 +79,7 @@ enum Timer {
     Renew { session: u32, epoch: u32 },
     Probe { watch: u32, epoch: u32 },
     OneShot { session: u32, instance: u16 },
+    Undo { subject: u32 },
 }
 
 /// A subject's sessions, by number.
@@ -101,6 +106,7 @@ pub(crate) struct Conductor<'a> {
     cursor: usize,
     timers: BinaryHeap<Reverse<(u64, Timer)>>,
     watched: Vec<Watched>,
+    everyone: Everyone,
     rng: Rng,
     start_ns: u64,
     end_ns: u64,
@@ -127,6 +133,7 @@ impl<'a> Conductor<'a> {
             cursor: 0,
             timers: BinaryHeap::new(),
             watched: Vec::new(),
+            everyone: Everyone::default(),
             rng: rng(plan.seed, Stream::Running, 0),
             start_ns,
             end_ns: start_ns + end_ns(plan),
@@ -220,12 +227,23 @@ impl<'a> Conductor<'a> {
     fn change_due(&mut self, subject: u32, at_ns: u64, queues: &mut Queues<Tag>) {
         if let Some(pinned) = self.pairs[subject as usize].pinned {
             let renews = self.sessions[pinned as usize].copies.unwrap_or(pinned);
-            let session = &mut self.sessions[renews as usize];
-            session.change_waits = session.state == State::Renewing;
-            if session.change_waits {
+            let waits = self.sessions[renews as usize].state == State::Renewing
+                || self.is_about_everyone(subject) && self.renews_first(renews, at_ns, queues);
+            self.sessions[renews as usize].change_waits = waits;
+            if waits {
                 return;
             }
+        }
+        self.submit(subject, at_ns, queues);
+    }
+
+    /// The change is sent, whatever the attacker's token is worth by now.
+    fn submit(&mut self, subject: u32, at_ns: u64, queues: &mut Queues<Tag>) {
+        if let Some(pinned) = self.pairs[subject as usize].pinned {
             self.goes_its_way(pinned, at_ns);
+        }
+        if self.is_about_everyone(subject) {
+            self.everyone_is_due(subject);
         }
         queues.push(CHANGE_LANE, Job::planned(Tag::Change { subject }, at_ns));
     }
@@ -277,6 +295,7 @@ impl<'a> Conductor<'a> {
                 self.probe(watch, at_ns, queues);
             }
             Timer::Probe { .. } => {}
+            Timer::Undo { subject } => self.undo(subject, at_ns, queues),
             Timer::OneShot { session, instance } => {
                 self.count_probe(at_ns);
                 self.call((session, Question::own(instance)), Cause::Probe, at_ns, queues);
@@ -330,11 +349,14 @@ impl Workload for Conductor<'_> {
                 &self.sessions[session as usize].requests[at]
             }
             Tag::Renewal { session } => &self.sessions[session as usize].renewal,
-            Tag::Change { subject } => {
+            Tag::Change { subject } | Tag::Undo { subject } => {
                 let mut bytes = std::mem::take(&mut self.change_bytes);
-                self.exchanges
-                    .change(self.changing_session(subject), &mut bytes)
-                    .expect("every change was written once before the start");
+                let session = self.changing_session(subject);
+                let written = match tag {
+                    Tag::Undo { .. } => self.exchanges.undoing(session, &mut bytes),
+                    _ => self.exchanges.change(session, &mut bytes),
+                };
+                written.expect("every change was written once before the start");
                 self.change_bytes = bytes;
                 &self.change_bytes
             }
@@ -361,6 +383,7 @@ impl Workload for Conductor<'_> {
             Tag::Renewal { session } => self.renewed(session, done, queues),
             Tag::Change { subject } => self.changed(subject, done, queues),
             Tag::Listen { session, instance } => self.stream_over(session, instance, done),
+            Tag::Undo { subject } => self.undone(subject, done),
             Tag::SignIn { .. } => {}
         }
     }

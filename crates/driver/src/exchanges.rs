@@ -55,7 +55,7 @@ struct ScenarioTexts {
     asked_json: String,
     changed: String,
     changed_json: String,
-    orientation: &'static str,
+    orientation: Orientation,
     reason: String,
     scope: ScopeKind,
     write: bool,
@@ -223,7 +223,13 @@ impl Exchanges {
     /// The change of a subject, made with the values of `session`.
     pub(crate) fn change(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
         let (_, texts, number) = self.scenario(session.subject);
-        self.write_change(&self.changes[number], session, texts.orientation, out)
+        self.write_change(&self.changes[number], session, texts.orientation.name(), out)
+    }
+
+    /// The same the other way round.
+    pub(crate) fn undoing(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
+        let (_, texts, number) = self.scenario(session.subject);
+        self.write_change(&self.changes[number], session, opposite(texts.orientation).name(), out)
     }
 
     /// What an administrator did to the subject of `session` beforehand, where its change undoes it.
@@ -270,6 +276,14 @@ pub(crate) fn made_by_honest(scenario: &PlannedScenario) -> bool {
     scenario.actor == ChangeActor::Subject && scenario.scope == ScopeKind::Subject
 }
 
+/// What takes a change back.
+pub(crate) fn opposite(orientation: Orientation) -> Orientation {
+    match orientation {
+        Orientation::Revoke => Orientation::Grant,
+        Orientation::Grant => Orientation::Revoke,
+    }
+}
+
 /// To what a change applies, as its body has it.
 fn scope_json(kind: ScopeKind, id: &str) -> String {
     match kind {
@@ -311,7 +325,7 @@ impl ScenarioTexts {
             asked_json: quoted(&scenario.asked),
             changed_json: serde_json::Value::from(changed.clone()).to_string(),
             changed: changed.unwrap_or_default(),
-            orientation: scenario.orientation.name(),
+            orientation: scenario.orientation,
             reason: scenario.reason.clone(),
             scope: scenario.scope,
             write: scenario.write,

@@ -71,6 +71,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Recording, DriverError> {
     progress.started_mono_ns.store(start_ns, Relaxed);
     let mut conductor = Conductor::new(plan, &exchanges, record, (sessions, pairs), agenda, start_ns);
     let interrupted = engine.drive(&mut conductor, &progress.stop)?;
+    conductor.close_outages();
     let mut record = conductor.record;
     record.finish(engine.spin_cpu_ns());
     Ok(recording(record, start_ns, token_bytes_mean, interrupted))

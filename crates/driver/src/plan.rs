@@ -52,6 +52,8 @@ pub struct PlannedScenario {
     pub changed: Option<Permission>,
     /// Their reason.
     pub reason: String,
+    /// How long after its answer a change of everyone is taken back; `None`: it stays.
+    pub undone_after_ns: Option<u64>,
     /// The permission that the subjects' traffic and the probes ask for.
     pub asked: Permission,
     /// Is the subjects' traffic an irreversible write (`POST` instead of the target's method)?

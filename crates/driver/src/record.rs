@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use revbench_model::DecisionClass;
 use revbench_model::event::{
-    ChangeRecord, History, Load, RequestRecord, Slice, SliceKind, SubjectRecord, TokenRecord,
+    ChangeRecord, History, Load, RequestRecord, Slice, SliceKind, SubjectRecord, TOKEN_REQUEST_BIN_NS,
+    TokenRecord,
 };
 
 use crate::arrivals::{Sends, preemptions};
@@ -149,6 +150,24 @@ impl<'a> Record<'a> {
     pub(crate) fn change(&mut self, record: ChangeRecord) {
         self.history.changes.push(record);
         self.progress.changes.fetch_add(1, Relaxed);
+    }
+
+    /// A change was taken back: none of those that were planned.
+    pub(crate) fn undoing(&mut self, record: ChangeRecord) {
+        self.history.changes.push(record);
+    }
+
+    /// The token endpoint was asked.
+    pub(crate) fn token_request(&mut self, sent_ns: u64) {
+        let slice = self.slice_at(sent_ns);
+        let load = &mut self.loads[slice];
+        if load.slice.contains(sent_ns) {
+            let bin = ((sent_ns - load.slice.start_ns) / TOKEN_REQUEST_BIN_NS) as usize;
+            if load.token_requests.len() <= bin {
+                load.token_requests.resize(bin + 1, 0);
+            }
+            load.token_requests[bin] += 1;
+        }
     }
 
     /// Done: status counts and arrivals join their slices.

@@ -66,6 +66,15 @@ pub(crate) enum Reaction {
     Bear,
 }
 
+/// A session that is refused, CLOCK_MONOTONIC ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Out {
+    /// When the first request that was refused was meant to be sent.
+    pub(crate) since_ns: u64,
+    /// When the last refusal came.
+    pub(crate) refused_ns: u64,
+}
+
 /// One login.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -78,6 +87,8 @@ pub(crate) struct Session {
     pub(crate) requests: Vec<Vec<u8>>,
     /// The renewal with the current refresh token.
     pub(crate) renewal: Vec<u8>,
+    /// When the current token was asked for; 0 for that of the sign-in.
+    pub(crate) token_asked_ns: u64,
     /// When the current token came.
     pub(crate) token_since_ns: u64,
     /// How long it lives, as its answer said.
@@ -104,6 +115,8 @@ pub(crate) struct Session {
     reinstated_ns: u64,
     /// What is watched through it, for each instance; empty until its subject's change.
     pub(crate) watches: Vec<u32>,
+    /// Is it refused? Noted for the crowd only, where changes are about everyone.
+    pub(crate) out: Option<Out>,
 }
 
 impl Session {
@@ -115,6 +128,7 @@ impl Session {
             variables: BTreeMap::new(),
             requests: Vec::new(),
             renewal: Vec::new(),
+            token_asked_ns: 0,
             token_since_ns: 0,
             expires_in_ns: None,
             state: State::Holding,
@@ -129,6 +143,7 @@ impl Session {
             waiting: Vec::new(),
             reinstated_ns: 0,
             watches: Vec::new(),
+            out: None,
         }
     }
 

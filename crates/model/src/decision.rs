@@ -41,13 +41,15 @@ pub enum Reason {
     OutdatedVersion,
     /// The token's claims are out of date and its session goes on: refresh and come back.
     RefreshNeeded,
+    /// The service is shut to everyone but administrators: who asks is not the reason.
+    LockedDown,
     /// The store did not answer in time and the policy is to refuse.
     StoreUnavailable,
 }
 
 impl Reason {
     /// Every reason, in the order of the metrics page.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Allowed,
         Reason::Unchecked,
         Reason::MissingPermission,
@@ -58,6 +60,7 @@ impl Reason {
         Reason::Revoked,
         Reason::OutdatedVersion,
         Reason::RefreshNeeded,
+        Reason::LockedDown,
         Reason::StoreUnavailable,
     ];
 
@@ -74,6 +77,7 @@ impl Reason {
             Reason::Revoked => "revoked",
             Reason::OutdatedVersion => "outdated-version",
             Reason::RefreshNeeded => "refresh-needed",
+            Reason::LockedDown => "locked-down",
             Reason::StoreUnavailable => "store-unavailable",
         }
     }
@@ -87,7 +91,7 @@ impl Reason {
     pub fn class(self) -> DecisionClass {
         match self {
             Reason::Allowed | Reason::Unchecked => DecisionClass::Allow,
-            Reason::MissingPermission | Reason::SubjectDisabled => DecisionClass::Deny,
+            Reason::MissingPermission | Reason::SubjectDisabled | Reason::LockedDown => DecisionClass::Deny,
             Reason::MissingToken
             | Reason::InvalidToken
             | Reason::Expired

@@ -170,6 +170,20 @@ impl FaultRecord {
     }
 }
 
+/// From when to when a session of the crowd was refused, where changes are about everyone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// Whose.
+    pub subject: u32,
+    /// When the first request that was refused was meant to be sent.
+    pub since_ns: u64,
+    /// When the first answer came that served a request sent after the last refusal; `None`: never.
+    pub until_ns: Option<u64>,
+}
+
+/// Width of the bins in which token requests are counted, ns.
+pub const TOKEN_REQUEST_BIN_NS: u64 = 100_000_000;
+
 /// Everything that the oracle needs to know of one fleet's run about staleness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
@@ -188,6 +202,9 @@ pub struct History {
     /// recorded.
     #[serde(default)]
     pub tokens: Vec<TokenRecord>,
+    /// When sessions of the crowd were refused, in order of their ends; empty unless changes are about everyone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
     /// Answers whose decision instant, as the server stamped it, lay outside [sent, received]: clocks or
     /// matching are wrong, and nothing else in the history can be believed.
     pub clock_violations: u64,
@@ -273,6 +290,12 @@ pub struct Load {
     pub statuses: BTreeMap<u16, u64>,
     /// Crowd answers that were an error, or a decision that its holder's unchanged authority contradicts.
     pub crowd_errors: u64,
+    /// Renewals of the crowd that were refused: sessions that had to sign in again.
+    #[serde(default)]
+    pub crowd_logouts: u64,
+    /// Renewals sent to the token endpoint, by everyone, in bins of [`TOKEN_REQUEST_BIN_NS`] since the slice's start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_requests: Vec<u32>,
     /// Probes and audit requests sent.
     pub probes: u64,
     /// CPU of the driver's thread, spin included, ns.
@@ -301,6 +324,8 @@ impl Load {
             completed: 0,
             statuses: BTreeMap::new(),
             crowd_errors: 0,
+            crowd_logouts: 0,
+            token_requests: Vec::new(),
             probes: 0,
             driver_cpu_ns: 0,
             driver_spin_ns: 0,

@@ -56,6 +56,18 @@ pub const PARAMETERS: &[Parameter] = &[
     row("stale_for", DURATION, "5s", "how long beyond its age a kept answer is served then (serve-stale)"),
     row("issuer_timeout", DURATION, "250ms", "how long a resource server waits for the issuer"),
     row(
+        "jwks_ttl",
+        DURATION,
+        "5s",
+        "age at which a resource server's copy of the key set is fetched again (key-rotation)",
+    ),
+    row(
+        "jwks_cooldown",
+        DURATION,
+        "250ms",
+        "how long after a fetch for an unknown key no other is made (key-rotation)",
+    ),
+    row(
         "cache_inactive",
         "'yes' or 'no'",
         "yes",
@@ -117,6 +129,8 @@ impl Parameter {
             "heartbeat" => whole_ms(settings.heartbeat_ms),
             "store_timeout" => whole_ms(settings.store_timeout_ms),
             "issuer_timeout" => whole_ms(settings.issuer_timeout_ms),
+            "jwks_ttl" => whole_ms(settings.jwks_ttl_ms),
+            "jwks_cooldown" => whole_ms(settings.jwks_cooldown_ms),
             "cache_inactive" => yes_or_no(settings.cache_inactive).to_owned(),
             "clock_skew" => whole_ms(settings.clock_skew_ms),
             "refresh_jitter" => whole_ms(settings.refresh_jitter_ms),

@@ -187,6 +187,10 @@ pub struct Settings {
     pub stale_for_ms: u64,
     /// How long a resource server waits for the issuer; what happens then is `on_store_down` as well.
     pub issuer_timeout_ms: u64,
+    /// Age at which a resource server's copy of the key set is fetched again (`key-rotation`).
+    pub jwks_ttl_ms: u64,
+    /// After a fetch that an unknown key asked for, no other unknown key is fetched for this long (`key-rotation`).
+    pub jwks_cooldown_ms: u64,
     /// Is the answer that a token is not active kept like any other (`cached-introspection`)?
     pub cache_inactive: bool,
     /// How far a server's clock may be from the authority's, as claims about clock skew assume; no server acts upon it.
@@ -228,6 +232,8 @@ impl Default for Settings {
             on_store_down: OnStoreDown::Refuse,
             stale_for_ms: 2_000,
             issuer_timeout_ms: 500,
+            jwks_ttl_ms: 1_000,
+            jwks_cooldown_ms: 100,
             cache_inactive: false,
             clock_skew_ms: 1_000,
             refresh_at: 0.8,
@@ -293,6 +299,8 @@ impl Settings {
         "on_store_down",
         "stale_for",
         "issuer_timeout",
+        "jwks_ttl",
+        "jwks_cooldown",
         "cache_inactive",
         "clock_skew",
         "refresh_at",
@@ -327,6 +335,8 @@ impl Settings {
             "store_timeout" => self.store_timeout_ms = whole_ms()?.max(1),
             "stale_for" => self.stale_for_ms = whole_ms()?,
             "issuer_timeout" => self.issuer_timeout_ms = whole_ms()?.max(1),
+            "jwks_ttl" => self.jwks_ttl_ms = whole_ms()?.max(1),
+            "jwks_cooldown" => self.jwks_cooldown_ms = whole_ms()?,
             "cache_inactive" => {
                 self.cache_inactive = match value {
                     "yes" => true,

@@ -9,6 +9,7 @@ mod exposure;
 mod fault;
 mod load;
 mod must_run;
+mod recovery;
 mod run;
 mod staleness;
 
@@ -24,6 +25,7 @@ pub use exposure::{Answers, Exposure, GatedScreens, StatusClasses};
 pub use fault::{FaultPhase, UnderFault};
 pub use load::{AddedLatency, Latency, Rate};
 pub use must_run::MustRun;
+pub use recovery::Recovery;
 pub use run::{IntervalUs, Machine, NoiseFloor, RoundTrip, SCHEMA, Store, Summary};
 pub use staleness::{
     ClientVisible, InstanceStaleness, IntervalMs, OtherSession, QuantilesMs, SeenBy, Staleness,

@@ -147,6 +147,12 @@ fn append(all: &mut History, block: &History, start_ns: u64) {
         token.received_ns += start_ns;
         token
     }));
+    all.outages.extend(block.outages.iter().cloned().map(|mut outage| {
+        outage.subject += first;
+        outage.since_ns += start_ns;
+        outage.until_ns = outage.until_ns.map(|until_ns| until_ns + start_ns);
+        outage
+    }));
     all.requests.extend(block.requests.iter().cloned().map(|mut request| {
         request.subject += first;
         request.intended_ns += start_ns;

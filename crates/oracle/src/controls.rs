@@ -5,6 +5,7 @@ use revbench_model::{DecisionClass, Orientation};
 
 use crate::doubt::Doubt;
 use crate::fault::spares;
+use crate::reach::{Excuses, Refusal};
 
 /// Largest share of wrong answers to controls.
 const LARGEST_FAILURE_SHARE: f64 = 0.001;
@@ -17,7 +18,8 @@ const LARGEST_SIGNED_OUT_SHARE: f64 = 0.10;
 pub struct Controls {
     /// Answers to always-allowed subjects.
     pub allowed_answers: u64,
-    /// Of these, refusals.
+    /// Of these, refusals that no change of everyone explains, and demands to sign in again that follow a renewal after
+    /// one.
     pub wrongly_denied: u64,
     /// Of these, demands to sign in again.
     pub signed_out: u64,
@@ -30,6 +32,11 @@ pub struct Controls {
 /// Counts the answers to a scenario's controls (`docs/METHODOLOGY.md` §7); where something was broken on purpose, those
 /// that it spares (§14).
 pub fn count(history: &History, scenario: u16) -> Controls {
+    count_excusing(history, scenario, &Excuses::default())
+}
+
+/// The same, but for refusals that changes of everyone explain.
+pub(crate) fn count_excusing(history: &History, scenario: u16, excuses: &Excuses<'_>) -> Controls {
     let mut controls = Controls::default();
     for request in &history.requests {
         let subject = &history.subjects[request.subject as usize];
@@ -40,8 +47,11 @@ pub fn count(history: &History, scenario: u16) -> Controls {
         match subject.role {
             SubjectRole::ControlAllowed => {
                 controls.allowed_answers += 1;
-                controls.wrongly_denied += u64::from(request.decision == DecisionClass::Deny);
-                controls.signed_out += u64::from(request.decision == DecisionClass::Reauthenticate);
+                match (request.decision, excuses.refusal(request)) {
+                    (DecisionClass::Allow | DecisionClass::Error, _) | (_, Refusal::Excused) => {}
+                    (DecisionClass::Deny, _) | (_, Refusal::StillRefused) => controls.wrongly_denied += 1,
+                    (DecisionClass::Reauthenticate, Refusal::Plain) => controls.signed_out += 1,
+                }
             }
             SubjectRole::ControlDenied => {
                 controls.denied_answers += 1;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use revbench_model::event::{History, Load, SessionRole, SubjectRole, Usage};
 use revbench_model::summary::{
     Answers, ChangeWindow, Claim, ClaimVerdict, Cost, CurvePoint, Exposure, Latency, Predicted,
-    QuantilePoint, Rate, Staleness, Timeline, UnderFault, Validity, Verdict,
+    QuantilePoint, Rate, Recovery, Staleness, Timeline, UnderFault, Validity, Verdict,
 };
 use revbench_model::{Distribution, Orientation};
 
@@ -18,6 +18,8 @@ use crate::environment::Environment;
 use crate::exposure::{HonestFate, TrafficSpan, carrying_session, exposure};
 use crate::fault::{since_mending, under_fault};
 use crate::index::Index;
+use crate::reach::Reach;
+use crate::recovery::recovery;
 use crate::rules::Rules;
 use crate::staleness;
 use crate::timeline;
@@ -34,6 +36,8 @@ pub struct CellQuestion<'a> {
     pub scenario: u16,
     /// The cell's orientation.
     pub orientation: Orientation,
+    /// Whom a change reaches.
+    pub reach: Reach,
     /// What a change is meant to do to the honest session.
     pub honest: HonestFate,
     /// The driver's counts, one per slice.
@@ -83,6 +87,8 @@ pub struct Judged {
     pub answers: Option<Answers>,
     /// What was broken on purpose, and what came of it.
     pub fault: Option<UnderFault>,
+    /// How the service came back, where changes are about everyone.
+    pub recovery: Option<Recovery>,
     /// Latency from the intended send.
     pub latency_us: Option<Latency>,
     /// Rates.
@@ -117,7 +123,13 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
     if changed {
         families.push(Family::Staleness);
         let (history, scenario) = (question.history, question.scenario);
-        doubts.extend(validity::staleness_doubts(history, scenario, question.orientation, &carried));
+        doubts.extend(validity::staleness_doubts(
+            history,
+            scenario,
+            question.orientation,
+            question.reach,
+            &carried,
+        ));
     }
     if let Some(traffic) = &traffic {
         families.extend([Family::Latency, Family::Throughput]);
@@ -153,6 +165,8 @@ pub fn judge(question: &CellQuestion<'_>) -> Judged {
             .is_some()
             .then(|| answers(&index, question.scenario, question.orientation, question.loads)),
         fault: under_fault(&index, &watch(question, carrier), question.honest, &carried).filter(|_| changed),
+        recovery: (changed && question.reach == Reach::Everyone)
+            .then(|| recovery(question.history, question.scenario, question.orientation, question.loads)),
         latency_us: traffic.as_ref().and_then(latency::Traffic::latency),
         rate_per_s: traffic.as_ref().and_then(latency::Traffic::rate),
         cost,
@@ -177,6 +191,7 @@ fn watch(question: &CellQuestion<'_>, session: SessionRole) -> Watch {
     Watch {
         scenario: question.scenario,
         orientation: question.orientation,
+        reach: question.reach,
         session,
         horizon_ns: question.horizon_ns,
         planned_gap_ns: question.planned_gap_ns,

@@ -8,6 +8,7 @@ use revbench_model::time::ns_to_ms;
 use crate::controls;
 use crate::doubt::{Doubt, Family};
 use crate::latency::{Traffic, measured_kind};
+use crate::reach::{Excuses, Reach};
 use crate::windows::Windows;
 
 /// Send lag that is always allowed, µs.
@@ -30,13 +31,15 @@ pub fn staleness_doubts(
     history: &History,
     scenario: u16,
     orientation: Orientation,
+    reach: Reach,
     windows: &Windows,
 ) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     if history.clock_violations > 0 {
         doubts.push(Doubt::ClockViolations { count: history.clock_violations });
     }
-    doubts.extend(controls::count(history, scenario).doubts(orientation));
+    let excuses = Excuses::new(history, scenario, orientation, reach);
+    doubts.extend(controls::count_excusing(history, scenario, &excuses).doubts(orientation));
     if let Some(first) = windows.premature.first() {
         doubts.push(Doubt::Premature {
             changes: windows.premature.len() as u64,

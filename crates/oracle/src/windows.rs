@@ -10,6 +10,7 @@ use revbench_model::{DecisionClass, Orientation};
 use crate::evidence::Side;
 use crate::index::Index;
 use crate::instance::{Answer, at_instance};
+use crate::reach::{Excuses, Reach};
 use crate::rules::Rules;
 
 /// Which windows are asked for.
@@ -19,6 +20,8 @@ pub struct Watch {
     pub scenario: u16,
     /// Revoke or grant: never pooled.
     pub orientation: Orientation,
+    /// Whom the changes reach.
+    pub reach: Reach,
     /// Through which session.
     pub session: SessionRole,
     /// How long after its acknowledgement a change is watched.
@@ -139,13 +142,16 @@ pub fn windows(history: &History, watch: &Watch) -> Windows {
 /// As [`windows`], with the history already indexed.
 pub(crate) fn windows_of(index: &Index<'_>, watch: &Watch) -> Windows {
     let mut all = Windows::default();
+    let Watch { scenario, orientation, reach, .. } = *watch;
+    // Where changes reach everyone, what an earlier one did is no riddle.
+    let earliest_ns = Excuses::new(index.history, scenario, orientation, reach).first_submission_ns();
     for (position, change) in index.changes(watch.scenario, watch.orientation, &[SubjectRole::Treated]) {
         if change.outcome != ChangeOutcome::Ok {
             all.unknown += 1;
             continue;
         }
         let answers = answers(index, watch, position, change);
-        all.premature.extend(premature(index, &answers, position, change));
+        all.premature.extend(premature(index, &answers, position, change, earliest_ns));
         match window(index, watch, position, change, &answers) {
             Ok(window) => all.windows.push(window),
             Err(unobserved) => {
@@ -199,8 +205,10 @@ fn premature(
     answers: &[Answer],
     position: usize,
     change: &ChangeRecord,
+    earliest_ns: Option<u64>,
 ) -> Option<Premature> {
-    let impossible = |answer: &&Answer| answer.side == Side::New && answer.received_ns < change.submitted_ns;
+    let from_ns = earliest_ns.unwrap_or(change.submitted_ns);
+    let impossible = |answer: &&Answer| answer.side == Side::New && answer.received_ns < from_ns;
     let first = answers.iter().filter(impossible).min_by_key(|answer| answer.received_ns)?;
     index.is_first(position).then_some(Premature {
         change: position,

@@ -260,6 +260,7 @@ fn cell(scenario: &str, strategy: &str, role: CellRole, orientation: Orientation
         exposure: None,
         answers: None,
         fault: None,
+        recovery: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: Some(Rate { offered: 2_000.0, achieved: 1_999.2 }),

@@ -62,6 +62,7 @@ struct QuestionView {
     exposure: Table,
     statuses: Table,
     under_fault: Option<Table>,
+    recovery: Table,
 }
 
 /// What a set of fleets cost.
@@ -168,6 +169,7 @@ fn question_view(docs: &RunDocuments, question: &Question<'_>) -> QuestionView {
         exposure: sections::exposure(question),
         statuses: burden::answers(question),
         under_fault: under_fault(question),
+        recovery: sections::recovery(question),
     }
 }
 

@@ -38,6 +38,11 @@ pub fn markdown(docs: &RunDocuments) -> String {
         if let Some(table) = under_fault(question) {
             parts.extend(["### Under faults".to_owned(), table.markdown()]);
         }
+        let recovery = sections::recovery(question);
+        if !recovery.rows.is_empty() {
+            parts.push("### Coming back".to_owned());
+            parts.push(recovery.markdown());
+        }
     }
     for fleets in fleets(&questions) {
         parts.push(format!("## Cost: {}", escaped(&fleets.fleet_title())));

@@ -166,6 +166,48 @@ fn screen(number: u64, screens: GatedScreens) -> String {
     }
 }
 
+/// How the service came back after changes of everyone; no rows where a question is not about those.
+pub(crate) fn recovery(question: &Question<'_>) -> Table {
+    let columns = [
+        "strategy",
+        "changes that put someone out",
+        "sessions put out",
+        "99 % back after: median change",
+        "worst change",
+        "refused for: p50",
+        "p99",
+        "not back",
+        "peak of renewals",
+        "times the mean before",
+        "forced logouts of the crowd",
+    ];
+    let caption = format!(
+        "Coming back in {}: the crowd, which nobody meant and the change hit all the same",
+        question.title()
+    );
+    let mut table = Table::new(caption, &columns);
+    for &cell in &question.cells {
+        let Some(recovery) = cell.recovery.filter(|_| cell.outcome == Outcome::Measured) else { continue };
+        let judge = |text: Option<String>| {
+            judged(cell.validity.staleness, text.map_or_else(Figure::none, Figure::plain))
+        };
+        table.rows.push(vec![
+            Figure::plain(question.label(cell)),
+            judge(Some(count(recovery.changes))),
+            judge(Some(count(recovery.sessions_put_out))),
+            judge(recovery.recovered_99_ms.map(duration_ms)),
+            judge(recovery.recovered_99_worst_ms.map(duration_ms)),
+            judge(recovery.refused_p50_ms.map(duration_ms)),
+            judge(recovery.refused_p99_ms.map(duration_ms)),
+            judge(Some(count(recovery.never_back))),
+            judge(recovery.token_requests_peak_per_s.map(|peak| format!("{}/s", plain(peak)))),
+            judge(recovery.token_requests_ratio.map(plain)),
+            judge(Some(count(recovery.forced_logouts))),
+        ]);
+    }
+    table
+}
+
 /// The mean window that exposure implies. Where every window was still open when watching ended, the watch is
 /// all that is known of it; where some were, their mean is not known.
 fn implied_mean(cell: &Cell, implied_ms: Option<f64>) -> Option<String> {

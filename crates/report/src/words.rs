@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::summary::{Cell, Outcome, Staleness, Store, Summary, Verdict};
+use revbench_model::summary::{Cell, Outcome, Recovery, Staleness, Store, Summary, Verdict};
 
 use crate::RunDocuments;
-use crate::number::{self, count, duration_us, plain};
+use crate::number::{self, count, duration_ms, duration_us, plain};
 use crate::question::{Question, questions};
 use crate::scaled;
 
@@ -153,6 +153,7 @@ pub(crate) fn question_notes(question: &Question<'_>) -> Vec<String> {
         if let Some(why) = cell.claim.as_ref().and_then(|claim| claim.expected_why.as_ref()) {
             notes.push(format!("{label}: {why}"));
         }
+        notes.extend(cell.recovery.as_ref().and_then(came_back).map(|words| format!("{label}: {words}")));
     }
     notes.extend(unsupported(question));
     if let Some(shared) = question.shared_words() {
@@ -161,6 +162,26 @@ pub(crate) fn question_notes(question: &Question<'_>) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// How the crowd came back from changes of everyone, where any of it was put out.
+fn came_back(recovery: &Recovery) -> Option<String> {
+    if recovery.sessions_put_out == 0 {
+        return None;
+    }
+    let within = |ms: Option<f64>| match (ms, recovery.horizon_ms) {
+        (Some(ms), _) => duration_ms(ms),
+        (None, Some(horizon_ms)) => format!("> {}", duration_ms(horizon_ms)),
+        (None, None) => number::NONE.to_owned(),
+    };
+    let peak = recovery.token_requests_peak_per_s.map_or_else(|| number::NONE.to_owned(), plain);
+    Some(format!(
+        "99 % of the sessions put out were served again {} after the acknowledgement (worst change {}), each refused \
+         for {} at the median; renewals peaked at {peak}/s",
+        within(recovery.recovered_99_ms),
+        within(recovery.recovered_99_worst_ms),
+        within(recovery.refused_p50_ms),
+    ))
 }
 
 /// Percentiles that the number of changes does not support: `p95 needs 72 changes; lookup has 40`.

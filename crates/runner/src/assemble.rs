@@ -132,6 +132,7 @@ pub(crate) fn empty_cell(
         exposure: None,
         answers: None,
         fault: None,
+        recovery: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: None,

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::Attacker;
 use revbench_model::scenario::{Expectation, Scenario};
 use revbench_model::summary::{Cell, CellDetail, ClaimVerdict, Outcome};
+use revbench_model::{Attacker, ScopeKind};
 use revbench_oracle::blocks::{Recorded, judge_blocks};
-use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged};
+use revbench_oracle::{CellQuestion, ClaimedBound, HonestFate, Judged, Reach};
 use revbench_strategies::StrategyKind;
 
 use crate::assemble::empty_cell;
@@ -52,13 +52,20 @@ fn question<'a>(
         },
         token_bytes: recorded.token_bytes,
         exact_costs: fleet.strategy.card().exact_costs.iter().map(|&key| key.to_owned()).collect(),
+        reach: reach(scenario),
         honest: honest_fate(scenario),
         driver_cores: 1,
         environment: recorded.environment,
     }
 }
 
-/// A token, a session or an address means the pinned session alone; what holds permissions means both.
+/// A change without a subject is about everyone.
+fn reach(scenario: &Scenario) -> Reach {
+    if scenario.scope == ScopeKind::All { Reach::Everyone } else { Reach::Subject }
+}
+
+/// A token, a session or an address means the pinned session alone; what holds permissions means both. What is about
+/// everyone ends tokens and no session: an honest client renews, and its answers stay right.
 fn honest_fate(scenario: &Scenario) -> HonestFate {
     // A thief with a copy means the honest session itself.
     if scenario.attacker == Attacker::ThiefRefreshing {
@@ -67,6 +74,7 @@ fn honest_fate(scenario: &Scenario) -> HonestFate {
     match (scenario.scope.holds_permissions(), scenario.honest_survives) {
         (false, _) => HonestFate::Untouched,
         (true, _) if scenario.reinstates() => HonestFate::Reinstated,
+        (true, _) if scenario.scope == ScopeKind::All => HonestFate::Untouched,
         (true, true) => HonestFate::Changed,
         (true, false) => HonestFate::Ended,
     }
@@ -91,6 +99,7 @@ fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) 
             exposure: judged.exposure,
             answers: judged.answers,
             fault: judged.fault,
+            recovery: judged.recovery,
             latency_us: judged.latency_us,
             rate_per_s: judged.rate_per_s,
             cost: judged.cost,

@@ -12,7 +12,7 @@ use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
-use revbench_model::{ChangeActor, Distribution, Orientation, Settings};
+use revbench_model::{ChangeActor, Distribution, Orientation, ScopeKind, Settings};
 use revbench_oracle::BoundFrom;
 use revbench_oracle::closed_form::FleetLaw;
 use revbench_strategies::{
@@ -25,6 +25,10 @@ use crate::profile::Sizes;
 
 /// A stream is open at least this long before its subject's change.
 const SHORTEST_LEAD_NS: u64 = 50 * NS_PER_MS;
+
+/// After a change of everyone has taken effect, until the next one: the quiet second in which returns of the old answer
+/// would be seen, and in which the crowd comes back.
+const SETTLED_MS: f64 = 1_000.0;
 
 /// Everything that one invocation will measure.
 #[derive(Clone, Debug)]
@@ -63,6 +67,8 @@ pub struct FleetPlan {
     pub fault: Option<FleetFault>,
     /// Is it the control once more, under another name? What the two differ by is the noise floor.
     pub is_twin: bool,
+    /// The one scenario that it is for, where that shares no fleet: its changes are about everyone.
+    pub alone: Option<String>,
     /// With which settings.
     pub settings: Settings,
     /// Its sizes.
@@ -91,6 +97,8 @@ pub struct CellPlan {
     pub bound: Option<Bound>,
     /// How long a change is watched, ns.
     pub horizon_ns: u64,
+    /// How long after its acknowledgement a change is taken back, ms; `None`: it stays.
+    pub undone_after_ms: Option<f64>,
 }
 
 /// A claimed bound.
@@ -152,7 +160,8 @@ impl RunPlan {
     fn repeat_in_blocks(&mut self) {
         let mut once = std::mem::take(&mut self.fleets);
         let is_control = |fleet: &&FleetPlan| fleet.strategy == StrategyKind::None && fleet.fault.is_none();
-        let control = once.iter().find(is_control).filter(|_| self.blocks > 1);
+        let controls = once.iter().filter(is_control).filter(|_| self.blocks > 1);
+        let control = controls.min_by_key(|fleet| fleet.alone.is_some());
         once.extend(control.cloned().map(|control| FleetPlan { is_twin: true, ..control }));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.options.seed);
         for block in 1..=self.blocks {
@@ -168,16 +177,22 @@ impl RunPlan {
         self.fleets.iter().map(FleetPlan::expected_s).sum()
     }
 
-    /// One fleet for all scenarios in which nothing goes wrong, and one for each in which something does: what is broken
-    /// is broken for everyone in a fleet.
+    /// One fleet for all scenarios that can share one. What is broken is broken for everyone in a fleet, and what changes
+    /// everyone changes all that is in it: each of these has a fleet of its own.
     fn add_fleets(&mut self, strategy: StrategyKind) {
-        let is_sound = |index: &usize| self.scenarios[*index].fault.is_none();
-        let (sound, broken): (Vec<usize>, Vec<usize>) = (0..self.scenarios.len()).partition(is_sound);
-        self.add_fleet(strategy, &sound);
-        broken.iter().for_each(|&index| self.add_fleet(strategy, &[index]));
+        let shares = |index: &usize| {
+            let scenario = &self.scenarios[*index];
+            scenario.fault.is_none() && scenario.scope != ScopeKind::All
+        };
+        let (together, apart): (Vec<usize>, Vec<usize>) = (0..self.scenarios.len()).partition(shares);
+        self.add_fleet(strategy, &together);
+        apart.iter().for_each(|&index| self.add_fleet(strategy, &[index]));
     }
 
     fn add_fleet(&mut self, strategy: StrategyKind, asked: &[usize]) {
+        let of_everyone = |&index: &usize| self.scenarios[index].scope == ScopeKind::All;
+        let alone = asked.iter().find(|index| of_everyone(index));
+        let alone = alone.map(|&index| self.scenarios[index].name.clone());
         let settings = settings(&self.options, strategy).expect("parameters were checked with the flags");
         let sizes = self.sizes();
         let time_scale_ms = time_scale_ms(strategy, &settings);
@@ -189,6 +204,7 @@ impl RunPlan {
             strategy,
             fault,
             is_twin: false,
+            alone,
             settings,
             sizes,
             rate_per_s,
@@ -205,6 +221,10 @@ impl RunPlan {
             }
         }
         if !fleet.cells.is_empty() {
+            if fleet.alone.is_some() {
+                // Room for two changes, after each of which everybody comes back.
+                fleet.sizes.background_s = fleet.sizes.background_s.max(2.0 * fleet.turn_s());
+            }
             fleet.dense_s = fleet.dense_s(&self.scenarios, self.options.instances);
             self.fleets.push(fleet);
         }
@@ -294,10 +314,14 @@ impl FleetPlan {
         // A change from before a fault is watched through it.
         let fault_ms = self.fault.as_ref().map_or(0.0, |fault| 1_000.0 * fault.dense_s());
         let watch_ms = scenario.watch_ms.unwrap_or_else(|| self.watch_ms(bound.as_ref()) + fault_ms);
+        // What was taken back is over.
+        let undone_after_ms = scenario.undone_after_ms;
+        let watch_ms = watch_ms.min(undone_after_ms.unwrap_or(f64::INFINITY));
         let changes = if self.strategy == StrategyKind::Floor { 0 } else { changes };
         let changes = changes.div_ceil(self.sizes.blocks);
         let one_shots = if changes > 0 { self.one_shots(scenario).div_ceil(self.sizes.blocks) } else { 0 };
-        Ok(CellPlan { scenario: index, changes, one_shots, bound, horizon_ns: ms_to_ns(watch_ms) })
+        let horizon_ns = ms_to_ns(watch_ms);
+        Ok(CellPlan { scenario: index, changes, one_shots, bound, horizon_ns, undone_after_ms })
     }
 
     /// Changes over all blocks, unless somebody asked for another number.
@@ -307,7 +331,11 @@ impl FleetPlan {
             Orientation::Revoke => sizes.revoke_changes,
             Orientation::Grant => sizes.grant_changes,
         };
-        if self.is_main(scenario) { of_orientation } else { of_orientation.min(sizes.other_changes) }
+        match (scenario.scope, self.is_main(scenario)) {
+            (ScopeKind::All, _) => of_orientation.min(sizes.everyone_changes),
+            (_, true) => of_orientation,
+            (_, false) => of_orientation.min(sizes.other_changes),
+        }
     }
 
     fn is_main(&self, scenario: &Scenario) -> bool {
@@ -332,8 +360,9 @@ impl FleetPlan {
     /// What it is called among the fleets of its block: `lookup`, `none-again`, `lookup.store-down`.
     pub fn label(&self) -> String {
         let again = if self.is_twin { "-again" } else { "" };
-        let fault = self.fault.as_ref().map(|fault| format!(".{}", fault.scenario)).unwrap_or_default();
-        format!("{}{again}{fault}", self.strategy.name())
+        let of_fault = self.fault.as_ref().map(|fault| &fault.scenario);
+        let apart = of_fault.or(self.alone.as_ref()).map(|scenario| format!(".{scenario}"));
+        format!("{}{again}{}", self.strategy.name(), apart.unwrap_or_default())
     }
 
     /// Its folder below `history/`, and the name of its record: in a run of one block the label alone.
@@ -349,7 +378,11 @@ impl FleetPlan {
     pub(crate) fn seed(&self, run: u64) -> u64 {
         let of_block = u64::from(self.block - 1) << 32;
         let of_fault = self.fault.as_ref().map_or(0, |fault| 1 + fault.planned.kind as u64) << 16;
-        run ^ self.strategy as u64 ^ of_block ^ of_fault ^ (u64::from(self.is_twin) << 63)
+        run ^ self.strategy as u64
+            ^ of_block
+            ^ of_fault
+            ^ (u64::from(self.is_twin) << 63)
+            ^ (u64::from(self.alone.is_some()) << 62)
     }
 
     fn bound(&self, scenario: &Scenario) -> Result<Option<Bound>, String> {
@@ -358,6 +391,7 @@ impl FleetPlan {
             scope: scenario.scope,
             everything: scenario.changed.is_none(),
             is_theft: scenario.actor == ChangeActor::Thief,
+            undone: scenario.undone_after_ms.is_some(),
             rate_per_s: self.rate_per_s,
         };
         match claim_to(self.strategy, &self.settings, &question, scenario.stream) {
@@ -421,12 +455,35 @@ impl FleetPlan {
         self.sizes.changes_per_s.min(self.sizes.probes_per_s / per_change)
     }
 
+    /// From one change of everyone to the earliest instant of the next: what the change needs at most, until it is
+    /// taken back, and time for everybody to come back.
+    fn rest_s(&self) -> f64 {
+        let of = |cell: &CellPlan| {
+            let bound_ms = cell.bound.as_ref().map_or(0.0, |bound| bound.ms);
+            bound_ms + cell.undone_after_ms.unwrap_or(0.0) + self.settings.refresh_jitter_ms as f64
+        };
+        SETTLED_MS / 1_000.0 + self.cells.iter().map(of).fold(0.0, f64::max) / 1_000.0
+    }
+
+    /// The period of whatever timer the strategy has, seconds: changes meet every phase of it.
+    pub fn period_s(&self) -> f64 {
+        time_scale_ms(self.strategy, &self.settings).unwrap_or(0.0) / 1_000.0
+    }
+
+    /// How much of a slice one change of everyone has for itself, seconds.
+    pub fn turn_s(&self) -> f64 {
+        self.rest_s() + self.period_s()
+    }
+
     /// The dense slice's length, seconds.
     fn dense_s(&self, scenarios: &[Scenario], instances: u16) -> f64 {
         if self.changes() == 0 {
             return 0.0;
         }
-        let period_s = time_scale_ms(self.strategy, &self.settings).unwrap_or(0.0) / 1_000.0;
+        if self.alone.is_some() {
+            return f64::from(self.changes()) * self.turn_s();
+        }
+        let period_s = self.period_s();
         let fault_s = self.fault.as_ref().map_or(0.0, FleetFault::dense_s);
         (f64::from(self.changes()) / self.dense_changes_per_s(scenarios, instances))
             .max(period_s)
@@ -465,6 +522,7 @@ impl FleetPlan {
             StrategyKind::CachedLookup | StrategyKind::CachedIntrospection => {
                 production("cache_ttl_ms", self.settings.cache_ttl_ms * 60)
             }
+            StrategyKind::KeyRotation => production("jwks_ttl_ms", self.settings.jwks_ttl_ms * 600),
             StrategyKind::Push => production("backstop_ms", self.settings.backstop_ms * 60),
             StrategyKind::ShortTtl | StrategyKind::RefreshRotation => {
                 production("token_ttl_ms", self.settings.token_ttl_ms * 100)

@@ -31,6 +31,9 @@ pub struct Sizes {
     pub main_scenarios: &'static [&'static str],
     /// Changes of every other scenario, over all blocks.
     pub other_changes: u32,
+    /// Most changes of a scenario about everyone, over all blocks: they are made one after another, and each waits until
+    /// everybody is back.
+    pub everyone_changes: u32,
     /// Changes of a main scenario that are asked about a single time at each instance, over all blocks: beside
     /// the watched ones, to see whether watching moves what is watched.
     pub one_shot_changes: u32,
@@ -125,6 +128,7 @@ impl Profile {
             grant_changes: 40,
             main_scenarios: &["role-demoted", "role-promoted"],
             other_changes: u32::MAX,
+            everyone_changes: 20,
             one_shot_changes: 0,
             changes_per_s: 12.0,
             probes_per_s: 2_500.0,
@@ -147,6 +151,7 @@ impl Profile {
             Profile::Smoke => Sizes {
                 revoke_changes: 20,
                 grant_changes: 20,
+                everyone_changes: 5,
                 treated_rate_per_s: 4_000.0,
                 crowd: 50,
                 rate_per_s: 500.0,
@@ -164,6 +169,7 @@ impl Profile {
                 revoke_changes: 400,
                 grant_changes: 400,
                 other_changes: 80,
+                everyone_changes: 80,
                 one_shot_changes: 100,
                 background_s: 6.0,
                 ..quick
@@ -187,6 +193,9 @@ impl Profile {
             token_ttl_ms,
             backstop_ms,
             refresh_grace_ms,
+            jwks_ttl_ms: sizes.cache_ttl_ms,
+            // As jose's half minute is to its ten minutes.
+            jwks_cooldown_ms: sizes.cache_ttl_ms / 20,
             ..Settings::default()
         }
     }

@@ -135,6 +135,7 @@ fn planned(fleet: &FleetPlan, cell: &CellPlan, scenario: &Scenario) -> PlannedSc
         scope: scenario.scope,
         actor: scenario.actor,
         changed: scenario.changed.clone(),
+        undone_after_ns: cell.undone_after_ms.map(ms_to_ns),
         reason: scenario.reason.clone(),
         asked: scenario.asked.clone(),
         write: scenario.write,
@@ -207,6 +208,9 @@ impl Casting<'_> {
         if cell.changes == 0 {
             return 0;
         }
+        if self.fleet.alone.is_some() {
+            return (self.fleet.sizes.background_s / self.fleet.turn_s()) as u32;
+        }
         let per_s = self.scenarios[cell.scenario].changes_per_s;
         (per_s * self.fleet.sizes.background_s).round().max(2.0) as u32
     }
@@ -264,7 +268,8 @@ impl Casting<'_> {
     }
 
     /// Uniform over the slice in which the role is changed, so that there is no phase lock with any timer; or
-    /// as a trace recorded it. Where something goes wrong, as many changes are made before, in and after it.
+    /// as a trace recorded it. Where something goes wrong, as many changes are made before, in and after it. Changes of
+    /// everyone come one after another, each uniform over the timer's period.
     fn change_instant(&mut self, role: SubjectRole, number: u32) -> Option<u64> {
         let kind = match role {
             SubjectRole::Treated | SubjectRole::OneShot => SliceKind::Dense,
@@ -275,6 +280,11 @@ impl Casting<'_> {
         if let Some(fault) = self.fleet.fault.as_ref().filter(|_| kind == SliceKind::Dense) {
             let (from_ns, to_ns) = fault.stretch_ns(slice, number);
             return Some(self.rng.random_range(from_ns..to_ns));
+        }
+        if self.fleet.alone.is_some() {
+            let (turn_ns, period_ns) = (seconds_ns(self.fleet.turn_s()), seconds_ns(self.fleet.period_s()));
+            let phase_ns = self.rng.random_range(0..period_ns.max(1));
+            return Some(slice.start_ns + u64::from(number) * turn_ns + phase_ns);
         }
         match self.recorded_ns.next() {
             Some(at_ns) => Some(slice.start_ns + at_ns % (slice.end_ns - slice.start_ns)),

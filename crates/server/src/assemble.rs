@@ -1,5 +1,6 @@
 //! Where a strategy is plugged in: one `match` at the start, below it everything is of one type.
 
+use std::future::Future;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -15,8 +16,8 @@ use revbench_strategies::introspection::Itself;
 use revbench_strategies::refresh_on_change::ExchangeCache;
 use revbench_strategies::{
     AllowList, CachedIntrospection, CachedLookup, Database, DenyAllAfterChange, DenyAndRefresh, DenyList,
-    Floor, Introspection, Lookup, NoCheck, Push, RefreshOnChange, RefreshRotation, ShortTtl, Strategy,
-    StrategyKind, TokenVersion, ValidAfter,
+    Floor, Introspection, KeyRotation, Lockdown, Lookup, NoCheck, NoKeys, Push, RefreshOnChange,
+    RefreshRotation, ShortTtl, Strategy, StrategyKind, TokenVersion, ValidAfter,
 };
 use tokio::sync::OnceCell;
 
@@ -27,9 +28,9 @@ use crate::config::{
     issuer, reads_store, resource_limits,
 };
 use crate::issuer::IssuerClient;
-use crate::keys::{KeySet, SigningKey};
+use crate::keys::{KeyCopy, KeyRing, KeySet, SigningKey};
 use crate::process::Process;
-use crate::resource::{self, Resource, StreamRules};
+use crate::resource::{self, Learns, Resource, StreamRules};
 use crate::serve::{Worker, serve};
 use crate::stop::Stop;
 use crate::verify::Verifier;
@@ -162,11 +163,11 @@ impl AuthorityPlan {
         if settings.algorithm == Algorithm::HS256 && hs256_secret.is_none() {
             return Err(ServerError::SecretNeeded);
         }
-        let key = SigningKey::generate(settings.algorithm, hs256_secret.as_deref())?;
-        let verifier =
-            Verifier::new(key.key_set()?, ISSUER, AUDIENCE, settings.leeway_ms).with_expiry(settings.expiry);
+        let keys = key_ring(kind, SigningKey::generate(settings.algorithm, hs256_secret.as_deref())?)?;
+        let verifier = Verifier::over(keys.published(), ISSUER, AUDIENCE, settings.leeway_ms)
+            .with_expiry(settings.expiry);
         let name = name_value(&name)?;
-        let shared = authority::Shared::new(settings, admin_token, resource_token, name, key, verifier);
+        let shared = authority::Shared::new(settings, admin_token, resource_token, name, keys, verifier);
         let shared = Arc::new(shared);
         Ok(AuthorityPlan { kind, store, database, shared, prepared: OnceCell::new() })
     }
@@ -232,6 +233,11 @@ impl AuthorityPlan {
             StrategyKind::Introspection | StrategyKind::CachedIntrospection => {
                 self.with(client, Introspection::new(Itself, meters, settings)).await
             }
+            StrategyKind::KeyRotation => self.with(client, KeyRotation::new(self.shared.keys.clone())).await,
+            StrategyKind::Lockdown => {
+                let strategy = Lockdown::new(client.clone(), meters, settings);
+                self.with(client, strategy).await
+            }
         }
     }
 
@@ -259,10 +265,19 @@ impl AuthorityPlan {
         database: Option<Database>,
         strategy: S,
     ) -> Result<Worker, ServerError> {
-        self.prepared.get_or_try_init(|| strategy.prepare(clock::now())).await?;
         let background = background(strategy.clone());
         let authority = Authority { shared: self.shared.clone(), client, database, strategy };
+        self.prepared.get_or_try_init(|| authority.prepare()).await?;
         Ok(Worker { router: authority::routes(Arc::new(authority)), background: Box::pin(background) })
+    }
+}
+
+/// One key for good, or one that is changed.
+fn key_ring(kind: StrategyKind, key: SigningKey) -> Result<KeyRing, ServerError> {
+    match (kind, key.algorithm()) {
+        (StrategyKind::KeyRotation, Algorithm::HS256) => Err(ServerError::KeyNotPublished),
+        (StrategyKind::KeyRotation, _) => KeyRing::changing(key).map_err(ServerError::io("making keys")),
+        _ => Ok(KeyRing::of(key)?),
     }
 }
 
@@ -281,6 +296,10 @@ struct ResourcePlan {
     /// Does a thread listen for messages already?
     listens: AtomicBool,
     verifier: Option<Arc<Verifier>>,
+    /// Keys that are fetched again and again.
+    copy: Option<Arc<KeyCopy>>,
+    /// Does a thread fetch them already?
+    fetches: AtomicBool,
     instance: HeaderValue,
 }
 
@@ -301,10 +320,16 @@ impl ResourcePlan {
             _ if kind == StrategyKind::Push => config.settings.backstop_ms,
             _ => config.settings.cache_ttl_ms,
         };
-        let verifier = match kind {
-            StrategyKind::Floor => None,
-            _ => Some(Arc::new(verifier(&config)?)),
+        let copy = match kind {
+            StrategyKind::KeyRotation => Some(Arc::new(key_copy(&config)?)),
+            _ => None,
         };
+        let verifier = match (kind, &copy) {
+            (StrategyKind::Floor, _) => None,
+            (_, Some(copy)) => Some(Verifier::over(copy.keys(), ISSUER, AUDIENCE, config.settings.leeway_ms)),
+            _ => Some(Verifier::new(keys(&config)?, ISSUER, AUDIENCE, config.settings.leeway_ms)),
+        };
+        let verifier = verifier.map(|verifier| Arc::new(verifier.with_expiry(config.settings.expiry)));
         let instance = name_value(&config.instance)?;
         let cache = Arc::new(FactCache::new(cache_ttl_ms, &config.settings));
         let answers = Arc::new(AnswerCache::new(cache_ttl_ms, &config.settings));
@@ -316,6 +341,8 @@ impl ResourcePlan {
             exchanges: Arc::default(),
             listens: AtomicBool::new(false),
             verifier,
+            copy,
+            fetches: AtomicBool::new(false),
             instance,
         })
     }
@@ -412,46 +439,83 @@ impl ResourcePlan {
                 let strategy = CachedIntrospection::new(self.issuer()?, meters, settings, answers);
                 self.with(client, strategy)
             }
+            StrategyKind::KeyRotation => self.with(client, KeyRotation::new(NoKeys)),
+            StrategyKind::Lockdown => {
+                let strategy = Lockdown::new(store(), meters, settings);
+                self.with(client, strategy)
+            }
         }
     }
 
     fn with<S: Strategy + Clone>(&self, client: Option<Client>, strategy: S) -> Result<Worker, ServerError> {
         match (self.config.mutant, client) {
             (Some(Mutant::DenyAllAfterChange), Some(client)) => {
-                Ok(self.plain(DenyAllAfterChange::new(strategy, client)))
+                self.plain(DenyAllAfterChange::new(strategy, client))
             }
-            _ => Ok(self.plain(strategy)),
+            _ => self.plain(strategy),
         }
     }
 
-    fn plain<S: Strategy + Clone>(&self, strategy: S) -> Worker {
-        let background = background(strategy.clone());
+    fn plain<S: Strategy + Clone>(&self, strategy: S) -> Result<Worker, ServerError> {
+        let learns = self.learns()?;
+        let background = beside(background(strategy.clone()), self.fetching(learns.as_ref()));
         let resource = Resource {
             strategy,
             process: self.process.clone(),
             verifier: self.verifier.clone(),
+            learns,
             instance: self.instance.clone(),
             streams: StreamRules::new(&self.config.settings),
         };
-        Worker { router: resource::routes(Arc::new(resource)), background: Box::pin(background) }
+        Ok(Worker { router: resource::routes(Arc::new(resource)), background: Box::pin(background) })
     }
+
+    /// The copy of the keys, where there is one, and the thread's own way to them.
+    fn learns(&self) -> Result<Option<Learns>, ServerError> {
+        let learns = |copy: &Arc<KeyCopy>| Ok(Learns { copy: copy.clone(), issuer: self.issuer()? });
+        self.copy.as_ref().map(learns).transpose()
+    }
+
+    /// One thread keeps the copy fresh for all: the first.
+    fn fetching(&self, learns: Option<&Learns>) -> impl Future<Output = ()> + Send + use<> {
+        let learns = learns.filter(|_| !self.fetches.swap(true, Relaxed));
+        let learns = learns.map(|learns| (learns.copy.clone(), learns.issuer.clone()));
+        async move {
+            if let Some((copy, issuer)) = learns {
+                copy.keep_fresh(&issuer).await;
+            }
+        }
+    }
+}
+
+/// Both, side by side.
+async fn beside(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::join!(one, other);
 }
 
 fn needs_store(config: &ResourceConfig) -> bool {
     reads_store(config.strategy) || config.mutant == Some(Mutant::DenyAllAfterChange)
 }
 
-fn verifier(config: &ResourceConfig) -> Result<Verifier, ServerError> {
+/// The keys that a resource server begins with.
+fn keys(config: &ResourceConfig) -> Result<KeySet, ServerError> {
     let algorithm = config.settings.algorithm;
-    let keys = match (&config.keys, algorithm) {
+    Ok(match (&config.keys, algorithm) {
         (KeySource::Secret(secret), Algorithm::HS256) => KeySet::from_secret(secret)?,
         (_, Algorithm::HS256) => return Err(ServerError::SecretNeeded),
         (KeySource::JwksUrl(url), _) => KeySet::from_json(&fetch(url)?, algorithm)?,
         (KeySource::Jwks(text), _) => KeySet::from_json(text, algorithm)?,
         (KeySource::Secret(_) | KeySource::Unneeded, _) => KeySet::from_json(r#"{"keys":[]}"#, algorithm)?,
-    };
-    let verifier = Verifier::new(keys, ISSUER, AUDIENCE, config.settings.leeway_ms);
-    Ok(verifier.with_expiry(config.settings.expiry))
+    })
+}
+
+/// The same as a copy that is kept fresh.
+fn key_copy(config: &ResourceConfig) -> Result<KeyCopy, ServerError> {
+    if config.settings.algorithm == Algorithm::HS256 {
+        return Err(ServerError::KeyNotPublished);
+    }
+    let asked_ns = clock::mono_ns();
+    Ok(KeyCopy::new(keys(config)?, &config.settings, asked_ns))
 }
 
 fn fetch(url: &str) -> Result<String, ServerError> {

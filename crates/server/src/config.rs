@@ -142,7 +142,8 @@ pub(crate) fn reads_store(kind: StrategyKind) -> bool {
         | StrategyKind::LookupPostgres
         | StrategyKind::CachedLookupPostgres
         | StrategyKind::Introspection
-        | StrategyKind::CachedIntrospection => false,
+        | StrategyKind::CachedIntrospection
+        | StrategyKind::KeyRotation => false,
         StrategyKind::DenyList
         | StrategyKind::AllowList
         | StrategyKind::ValidAfter
@@ -151,7 +152,8 @@ pub(crate) fn reads_store(kind: StrategyKind) -> bool {
         | StrategyKind::RefreshOnChange
         | StrategyKind::Lookup
         | StrategyKind::CachedLookup
-        | StrategyKind::Push => true,
+        | StrategyKind::Push
+        | StrategyKind::Lockdown => true,
     }
 }
 
@@ -203,6 +205,12 @@ pub enum ServerError {
     /// HS256 without a secret.
     #[error("algorithm {} needs a shared secret and none was given", Algorithm::HS256.name())]
     SecretNeeded,
+    /// A key to change that is not published.
+    #[error(
+        "strategy '{}' changes keys that are published; with {} there is none",
+        StrategyKind::KeyRotation.name(), Algorithm::HS256.name()
+    )]
+    KeyNotPublished,
     /// A mutant of another strategy.
     #[error("mutant '{}' is a broken cached-lookup; strategy '{}' has no cache", .mutant.name(), .strategy.name())]
     MutantOfAnother {

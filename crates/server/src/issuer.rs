@@ -1,5 +1,5 @@
-//! A resource server's way to the issuer: questions of RFC 7662 and exchanges of RFC 8693 over HTTP connections that
-//! are kept.
+//! A resource server's way to the issuer, over HTTP connections that are kept: questions of RFC 7662, exchanges of
+//! RFC 8693, and the key set.
 //!
 //! Each thread has its own, as it has its own store client. A connection carries one question at a time and is kept
 //! once the answer was read to its end; where none comes in time it is closed, so that a late answer is never taken
@@ -23,6 +23,7 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 
 use crate::config::{IssuerAccess, ServerError};
+use crate::keys::FetchKeys;
 
 /// Connections that a thread keeps while nothing is asked.
 const KEPT: usize = 64;
@@ -73,6 +74,15 @@ impl IssuerClient {
         })
     }
 
+    /// A question that anyone may ask.
+    fn fetch(&self, path: &'static str) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = Uri::from_static(path);
+        request.headers_mut().insert(HOST, self.host.clone());
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request
+    }
+
     fn request(&self, question: &Question) -> Request<Full<Bytes>> {
         let form = question.form.clone();
         let mut request = Request::new(Full::new(Bytes::from(form)));
@@ -87,31 +97,37 @@ impl IssuerClient {
     }
 
     /// Asks within the time given.
-    async fn ask(&self, question: Question) -> Result<(StatusCode, Bytes), Unavailable> {
-        match tokio::time::timeout(self.limit, self.ask_at_leisure(&question)).await {
+    async fn ask(
+        &self,
+        question: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), Unavailable> {
+        match tokio::time::timeout(self.limit, self.ask_at_leisure(question)).await {
             Ok(answer) => answer,
             Err(_) => Err(Unavailable::new(format!("no answer from the issuer within {:?}", self.limit))),
         }
     }
 
-    async fn ask_at_leisure(&self, question: &Question) -> Result<(StatusCode, Bytes), Unavailable> {
+    async fn ask_at_leisure(
+        &self,
+        question: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), Unavailable> {
         while let Some(kept) = self.take() {
-            if let Ok(answer) = self.exchange_over(kept, question).await {
+            if let Ok(answer) = self.exchange_over(kept, question()).await {
                 return Ok(answer);
             }
         }
-        self.exchange_over(self.connect().await?, question).await
+        self.exchange_over(self.connect().await?, question()).await
     }
 
     /// One question and its answer.
     async fn exchange_over(
         &self,
         mut connection: Connection,
-        question: &Question,
+        question: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), Unavailable> {
         let lost = |error| unavailable("the connection to the issuer was lost", error);
         connection.ready().await.map_err(lost)?;
-        let response = connection.send_request(self.request(question)).await.map_err(lost)?;
+        let response = connection.send_request(question).await.map_err(lost)?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, LONGEST_ANSWER).collect().await;
         let body = body.map_err(|error| unavailable("the issuer's answer ends early", error))?.to_bytes();
@@ -170,8 +186,19 @@ impl Question {
 impl AskIssuer for IssuerClient {
     async fn introspect(&self, token: &str) -> Result<Introspected, Unavailable> {
         let form = [("token", token), ("token_type_hint", "access_token")];
-        let (status, body) = self.ask(Question::new("/introspect", &form)).await?;
+        let question = Question::new("/introspect", &form);
+        let (status, body) = self.ask(|| self.request(&question)).await?;
         understood(status, &body)
+    }
+}
+
+impl FetchKeys for IssuerClient {
+    async fn key_set(&self) -> Result<String, Unavailable> {
+        let (status, body) = self.ask(|| self.fetch("/.well-known/jwks.json")).await?;
+        if status != StatusCode::OK {
+            return Err(unavailable("the issuer refused", status));
+        }
+        String::from_utf8(body.into()).map_err(|error| unavailable("the key set is no text", error))
     }
 }
 
@@ -182,7 +209,8 @@ impl ExchangeToken for IssuerClient {
             ("subject_token", token),
             ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
         ];
-        let (status, body) = self.ask(Question::new("/token", &form)).await?;
+        let question = Question::new("/token", &form);
+        let (status, body) = self.ask(|| self.request(&question)).await?;
         exchanged(status, &body)
     }
 }

@@ -12,13 +12,15 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Method, Response, StatusCode};
 use axum::routing::get;
-use revbench_model::{Claims, Permission, Reason};
+use revbench_model::{Claims, Now, Permission, Reason};
 use revbench_strategies::{Decision, Meters, Spent, Strategy};
 
 use crate::clock;
 use crate::http::{bearer, challenge, json, put_reissued, text};
+use crate::issuer::IssuerClient;
+use crate::keys::KeyCopy;
 use crate::process::Process;
-use crate::verify::Verifier;
+use crate::verify::{Refusal, Verifier};
 
 pub(crate) use stream::StreamRules;
 
@@ -32,9 +34,23 @@ pub(crate) struct Resource<S> {
     pub(crate) process: Arc<Process>,
     /// `None`: the floor, which verifies nothing.
     pub(crate) verifier: Option<Arc<Verifier>>,
+    /// Where a key that is not known is looked for, where that is of any use.
+    pub(crate) learns: Option<Learns>,
     pub(crate) instance: HeaderValue,
     /// How open streams are watched over.
     pub(crate) streams: StreamRules,
+}
+
+/// The copy of the published keys, and this thread's way to them.
+pub(crate) struct Learns {
+    pub(crate) copy: Arc<KeyCopy>,
+    pub(crate) issuer: IssuerClient,
+}
+
+/// A token that is not believed as it is.
+struct Doubted<'a> {
+    token: &'a str,
+    why: Refusal,
 }
 
 /// What is answered, and why.
@@ -114,7 +130,7 @@ impl<S: Strategy> Resource<S> {
         // Before the first await: a request's body is not to be shared between threads.
         let verified = self.verified(request, now);
         async move {
-            match verified {
+            match self.believed(verified).await {
                 Ok(Some((token, claims))) => {
                     self.strategy.decide_by(token, &claims, wanted, now).await.into()
                 }
@@ -128,21 +144,38 @@ impl<S: Strategy> Resource<S> {
         let now = clock::now();
         let verified = self.verified(request, now);
         async move {
-            let Some((token, claims)) = verified? else { return Ok(Vec::new()) };
+            let Some((token, claims)) = self.believed(verified).await? else { return Ok(Vec::new()) };
             let held = self.strategy.held_by(token, &claims, now).await?;
             Ok(held.permissions(&claims).to_vec())
         }
     }
 
     /// The request's token and its claims; `None` where nothing is verified.
-    fn verified<'a>(
-        &self,
-        request: &'a Request,
-        now: revbench_model::Now,
-    ) -> Result<Option<(&'a str, Claims)>, Reason> {
+    fn verified<'a>(&self, request: &'a Request, now: Now) -> Result<Option<(&'a str, Claims)>, Doubted<'a>> {
         let Some(verifier) = &self.verifier else { return Ok(None) };
-        let token = bearer(request.headers())?;
-        verifier.verify(token, now).map(|claims| Some((token, claims)))
+        let token = match bearer(request.headers()) {
+            Ok(token) => token,
+            Err(reason) => return Err(Doubted { token: "", why: Refusal::Because(reason) }),
+        };
+        let verified = verifier.verify_or_tell(token, now);
+        verified.map(|claims| Some((token, claims))).map_err(|why| Doubted { token, why })
+    }
+
+    /// The same once more for a token whose key was learnt meanwhile.
+    async fn believed<'a>(
+        &self,
+        verified: Result<Option<(&'a str, Claims)>, Doubted<'a>>,
+    ) -> Result<Option<(&'a str, Claims)>, Reason> {
+        let Doubted { token, why } = match verified {
+            Ok(verified) => return Ok(verified),
+            Err(doubted) => doubted,
+        };
+        if let (Refusal::UnknownKey(kid), Some(learns), Some(verifier)) = (&why, &self.learns, &self.verifier)
+            && learns.copy.has_learnt(kid, &learns.issuer).await
+        {
+            return verifier.verify(token, clock::now()).map(|claims| Some((token, claims)));
+        }
+        Err(why.reason())
     }
 
     fn answer(&self, outcome: Outcome, spent: Spent) -> Response<Body> {

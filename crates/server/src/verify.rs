@@ -4,6 +4,8 @@
 //! claims are parsed once, and life is checked to the millisecond on the server's own clock. A library's
 //! verdicts are the cross-check of the tests. No store is asked before the signature has been verified.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use revbench_model::settings::Expiry;
@@ -11,7 +13,7 @@ use revbench_model::{Claims, Jti, Now, Permission, Reason, SessionId, SubjectId}
 use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use crate::keys::KeySet;
+use crate::keys::{KeySet, KeysNow, LiveKeys};
 use crate::token::TOKEN_TYPE;
 
 /// Longest token that is looked at; 500 permissions fit.
@@ -25,7 +27,7 @@ const LATEST_DATE_S: f64 = 253_402_300_799.0;
 
 /// Decides whether a text is an access token of ours.
 pub struct Verifier {
-    keys: KeySet,
+    keys: Arc<LiveKeys>,
     issuer: String,
     audience: String,
     leeway_ms: u64,
@@ -100,6 +102,11 @@ fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
 impl Verifier {
     /// With these keys, for tokens of one issuer to one audience.
     pub fn new(keys: KeySet, issuer: &str, audience: &str, leeway_ms: u64) -> Self {
+        Verifier::over(Arc::new(keys.into()), issuer, audience, leeway_ms)
+    }
+
+    /// With keys that may be replaced, for tokens of one issuer to one audience.
+    pub fn over(keys: Arc<LiveKeys>, issuer: &str, audience: &str, leeway_ms: u64) -> Self {
         let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
         Verifier { keys, issuer, audience, leeway_ms, grid_ms: 0 }
     }
@@ -112,38 +119,24 @@ impl Verifier {
     /// The claims of a token that may be believed now.
     ///
     /// # Errors
-    /// `Expired` for a good token that is too old, `InvalidToken` for everything else, without saying what.
+    /// `Expired` for a good token that is too old, `StoreUnavailable` for a good token whose key nobody vouches for at
+    /// the moment, `InvalidToken` for everything else, without saying what.
     pub fn verify(&self, token: &str, now: Now) -> Result<Claims, Reason> {
-        let wire = self.authentic(token).ok_or(Reason::InvalidToken)?;
-        let claims = self.sensible(wire, now).ok_or(Reason::InvalidToken)?;
-        if now.wall_ms >= claims.exp_ms().saturating_add(self.leeway_ms + self.grid_ms) {
-            return Err(Reason::Expired);
-        }
-        Ok(claims)
+        self.verify_or_tell(token, now).map_err(Refusal::reason)
     }
 
-    /// Signature and form.
-    fn authentic(&self, token: &str) -> Option<Wire> {
-        if token.len() > LONGEST_TOKEN {
-            return None;
+    /// The same for those who can do something about a key that is not known.
+    pub(crate) fn verify_or_tell(&self, token: &str, now: Now) -> Result<Claims, Refusal> {
+        let keys = self.keys.now();
+        let wire = authentic(&keys, token)?;
+        let claims = self.sensible(wire, now).ok_or(Refusal::Because(Reason::InvalidToken))?;
+        if now.wall_ms >= claims.exp_ms().saturating_add(self.leeway_ms + self.grid_ms) {
+            return Err(Refusal::Because(Reason::Expired));
         }
-        let (message, signature) = token.rsplit_once('.')?;
-        let (header, payload) = message.split_once('.')?;
-        let header = URL_SAFE_NO_PAD.decode(header).ok()?;
-        let header: Header<'_> = object(&header)?;
-        if header.crit || header.zip || header.b64 || !is_access_token(&header.typ) {
-            return None;
+        if !keys.vouches_at(now.mono_ns) {
+            return Err(Refusal::Because(Reason::StoreUnavailable));
         }
-        let key = self.keys.find(&header.kid)?;
-        if header.alg != key.algorithm().name() {
-            return None;
-        }
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        if !key.verify(message.as_bytes(), &signature) {
-            return None;
-        }
-        // A further dot would be in the payload, which is then no base64url.
-        object(&URL_SAFE_NO_PAD.decode(payload).ok()?)
+        Ok(claims)
     }
 
     /// Claims that are ours and make sense, their age aside.
@@ -170,6 +163,59 @@ impl Verifier {
             ver: wire.ver,
         })
     }
+}
+
+/// Why a token is not believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Nobody here knows the key that its header names.
+    UnknownKey(String),
+    /// Whatever else.
+    Because(Reason),
+}
+
+impl Refusal {
+    /// What the client is told.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Refusal::UnknownKey(_) => Reason::InvalidToken,
+            Refusal::Because(reason) => reason,
+        }
+    }
+}
+
+/// Signature and form.
+fn authentic(keys: &KeysNow, token: &str) -> Result<Wire, Refusal> {
+    let invalid = || Refusal::Because(Reason::InvalidToken);
+    let parts = parts(token).ok_or_else(invalid)?;
+    let header: Header<'_> = object(&parts.header).ok_or_else(invalid)?;
+    if header.crit || header.zip || header.b64 || !is_access_token(&header.typ) {
+        return Err(invalid());
+    }
+    let Some(key) = keys.find(&header.kid) else { return Err(Refusal::UnknownKey(header.kid.into_owned())) };
+    let is_signed =
+        header.alg == key.algorithm().name() && key.verify(parts.message.as_bytes(), &parts.signature);
+    // A further dot would be in the payload, which is then no base64url.
+    let payload = is_signed.then(|| URL_SAFE_NO_PAD.decode(parts.payload).ok()).flatten();
+    payload.and_then(|payload| object(&payload)).ok_or_else(invalid)
+}
+
+/// The parts of a token of reasonable length.
+struct Parts<'a> {
+    message: &'a str,
+    payload: &'a str,
+    header: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+fn parts(token: &str) -> Option<Parts<'_>> {
+    if token.len() > LONGEST_TOKEN {
+        return None;
+    }
+    let (message, signature) = token.rsplit_once('.')?;
+    let (header, payload) = message.split_once('.')?;
+    let header = URL_SAFE_NO_PAD.decode(header).ok()?;
+    Some(Parts { message, payload, header, signature: URL_SAFE_NO_PAD.decode(signature).ok()? })
 }
 
 /// A JSON object in UTF-8; the parser alone would also take the members as a list, and other bytes in members that it

@@ -175,6 +175,7 @@ mod tests {
             scope: ScopeKind::Subject,
             everything: false,
             is_theft: false,
+            undone: false,
             rate_per_s: 1.0,
         };
         assert_eq!(claim(&Settings::default(), &question(Orientation::Revoke)), Claimed::at_once());

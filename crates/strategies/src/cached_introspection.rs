@@ -331,6 +331,7 @@ mod tests {
                 scope: ScopeKind::Subject,
                 everything: false,
                 is_theft: false,
+                undone: false,
                 rate_per_s: 3.0,
             };
             let Claimed::Bound { bound_ms, predicted, .. } = claim(&settings, &question) else { panic!() };

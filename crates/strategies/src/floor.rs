@@ -3,10 +3,11 @@
 //! Promises nothing. Costs what the HTTP stack costs, which is what it is for: every other figure stands on it.
 //! The idea of subtracting a null server is old; wrk's authors and users measure a constant answer first.
 
-use revbench_model::{Claims, Fault, Now, Permission};
+use revbench_model::{Claims, Fault, Now, Orientation, Permission};
+use revbench_store::Command;
 
 use crate::kind::{Card, EXACT_PER_REQUEST, Family};
-use crate::strategy::{Decision, Held, Strategy};
+use crate::strategy::{Decision, Held, Strategy, Unavailable};
 use crate::under_fault::{Meanwhile, UnderFault};
 
 /// What is to be known about it.
@@ -37,6 +38,16 @@ impl Strategy for Floor {
 
     async fn decide(&self, _claims: &Claims, _wanted: &Permission, _now: Now) -> Decision {
         Decision::Allow
+    }
+
+    /// Nothing that anyone notices.
+    async fn propagate_to_all(
+        &self,
+        _orientation: Orientation,
+        _cutoff_ms: u64,
+        _now: Now,
+    ) -> Result<Option<Vec<Command>>, Unavailable> {
+        Ok(Some(Vec::new()))
     }
 }
 

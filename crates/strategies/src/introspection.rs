@@ -140,6 +140,17 @@ impl<I: AskIssuer> Strategy for Introspection<I> {
         }
     }
 
+    /// Nothing to write: the issuer is asked, and knows. It forgets nothing that was taken back, so it could lift the
+    /// change too, but a new token is honoured at once: nobody is kept out.
+    async fn propagate_to_all(
+        &self,
+        orientation: Orientation,
+        _cutoff_ms: u64,
+        _now: Now,
+    ) -> Result<Option<Vec<Command>>, Unavailable> {
+        Ok((orientation == Orientation::Revoke).then(Vec::new))
+    }
+
     async fn decide_by(&self, token: &str, claims: &Claims, wanted: &Permission, now: Now) -> Decision {
         match self.held_by(token, claims, now).await {
             Ok(held) => held.decide(claims, wanted),

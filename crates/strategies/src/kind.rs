@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::under_fault::{ClaimedUnderFault, UnderFault};
 use crate::{
     allow_list, cached_introspection, cached_lookup, cached_lookup_postgres, deny_and_refresh, deny_list,
-    floor, introspection, lookup, lookup_postgres, none, push, refresh_on_change, refresh_rotation,
-    short_ttl, token_version, valid_after,
+    floor, introspection, key_rotation, lockdown, lookup, lookup_postgres, none, push, refresh_on_change,
+    refresh_rotation, short_ttl, token_version, valid_after,
 };
 
 /// Every strategy there is, in the order of the tables: floor and control first.
@@ -53,11 +53,15 @@ pub enum StrategyKind {
     RefreshRotation,
     /// The version compared on each request, and an outdated token replaced in the answer.
     RefreshOnChange,
+    /// The signing key is replaced.
+    KeyRotation,
+    /// The service is shut to everyone but administrators.
+    Lockdown,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order of the tables.
-    pub const ALL: [StrategyKind; 17] = [
+    pub const ALL: [StrategyKind; 19] = [
         StrategyKind::Floor,
         StrategyKind::None,
         StrategyKind::ShortTtl,
@@ -75,6 +79,8 @@ impl StrategyKind {
         StrategyKind::Push,
         StrategyKind::RefreshRotation,
         StrategyKind::RefreshOnChange,
+        StrategyKind::KeyRotation,
+        StrategyKind::Lockdown,
     ];
 
     /// Those that a quick comparison is made of: floor, control and the five that most systems choose from.
@@ -108,6 +114,8 @@ impl StrategyKind {
             StrategyKind::Push => "push",
             StrategyKind::RefreshRotation => "refresh-rotation",
             StrategyKind::RefreshOnChange => "refresh-on-change",
+            StrategyKind::KeyRotation => "key-rotation",
+            StrategyKind::Lockdown => "lockdown",
         }
     }
 
@@ -136,6 +144,8 @@ impl StrategyKind {
             StrategyKind::Push => &push::CARD,
             StrategyKind::RefreshRotation => &refresh_rotation::CARD,
             StrategyKind::RefreshOnChange => &refresh_on_change::CARD,
+            StrategyKind::KeyRotation => &key_rotation::CARD,
+            StrategyKind::Lockdown => &lockdown::CARD,
         }
     }
 
@@ -163,11 +173,20 @@ impl StrategyKind {
         LINES_OF_CODE.iter().find(|(name, _)| *name == file).map_or(0, |(_, lines)| *lines)
     }
 
-    /// Do its resource servers ask the authority while they decide? Then the way there has a distance too.
+    /// Can it mean one subject, rather than everyone at once?
+    pub fn singles_out(self) -> bool {
+        !matches!(self, StrategyKind::KeyRotation | StrategyKind::Lockdown)
+    }
+
+    /// Do its resource servers ask the authority while they serve, about tokens or for keys? Then the way there has a
+    /// distance too.
     pub fn asks_issuer(self) -> bool {
         matches!(
             self,
-            StrategyKind::Introspection | StrategyKind::CachedIntrospection | StrategyKind::RefreshOnChange
+            StrategyKind::Introspection
+                | StrategyKind::CachedIntrospection
+                | StrategyKind::RefreshOnChange
+                | StrategyKind::KeyRotation
         )
     }
 }
@@ -228,6 +247,8 @@ pub struct Question {
     pub everything: bool,
     /// Is it no change of authority but the first use of a stolen refresh token, which nobody has reported?
     pub is_theft: bool,
+    /// Is it taken back after a while, so that what was honoured before is honoured again?
+    pub undone: bool,
     /// The subject's requests per second at one instance.
     pub rate_per_s: f64,
 }
@@ -290,8 +311,10 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
     if let Some(why) = meaningless(question) {
         return Claimed::cannot(why);
     }
-    if question.scope == ScopeKind::All {
-        return Claimed::cannot(no_word_for_everyone(kind));
+    if question.scope == ScopeKind::All
+        && let Some(why) = no_word_for_everyone(kind, question.undone)
+    {
+        return Claimed::cannot(why);
     }
     match kind {
         StrategyKind::Floor | StrategyKind::None if question.reinstates() => {
@@ -312,6 +335,8 @@ pub fn claim(kind: StrategyKind, settings: &Settings, question: &Question) -> Cl
         StrategyKind::CachedIntrospection => cached_introspection::claim(settings, question),
         StrategyKind::Push => push::claim(settings),
         StrategyKind::RefreshRotation => refresh_rotation::claim(settings, question),
+        StrategyKind::KeyRotation => key_rotation::claim(settings, question),
+        StrategyKind::Lockdown => lockdown::claim(question),
         StrategyKind::RefreshOnChange => refresh_on_change::claim(),
     }
 }
@@ -328,37 +353,35 @@ fn on_theft(kind: StrategyKind, settings: &Settings) -> Claimed {
     }
 }
 
-/// Why a strategy cannot express a change of everyone: it would have to name each subject or token.
-fn no_word_for_everyone(kind: StrategyKind) -> &'static str {
+/// Why a strategy cannot express a change of everyone; `None` where it can, or has its own say about it.
+fn no_word_for_everyone(kind: StrategyKind, undone: bool) -> Option<&'static str> {
     match kind {
-        StrategyKind::Floor | StrategyKind::None => {
-            "it takes no notice of any change, and of this one neither"
-        }
-        StrategyKind::ShortTtl | StrategyKind::RefreshRotation => {
-            "everyone's record would have to change: the truth has no one place for all"
-        }
         StrategyKind::DenyList | StrategyKind::DenyAndRefresh => {
-            "a deny list names tokens; everyone would be an entry for every live token"
+            Some("every live token would need an entry, and the list does not know them")
         }
         StrategyKind::AllowList => {
-            "an allow list names tokens; everyone would be the removal of each of them"
+            Some("the entry of every live token would have to be taken out, one by one")
         }
         StrategyKind::TokenVersion | StrategyKind::RefreshOnChange => {
-            "versions are kept by subject; everyone would be a write for each"
-        }
-        StrategyKind::ValidAfter => {
-            "cut-offs are kept by subject and session; everyone would be one for each"
+            Some("versions are kept by subject: everyone's would have to be counted up")
         }
         StrategyKind::Lookup
         | StrategyKind::CachedLookup
         | StrategyKind::LookupPostgres
         | StrategyKind::CachedLookupPostgres
-        | StrategyKind::Push => {
-            "permissions are read from each subject's record; everyone would be a write for each"
+        | StrategyKind::Push => Some(
+            "a subject's record says what they may do and not since when a token counts: every session would have to end",
+        ),
+        StrategyKind::ShortTtl
+        | StrategyKind::RefreshRotation
+        | StrategyKind::ValidAfter
+        | StrategyKind::Introspection
+        | StrategyKind::CachedIntrospection
+            if undone =>
+        {
+            Some("a new token is honoured at once, so nobody is kept out while it lasts")
         }
-        StrategyKind::Introspection | StrategyKind::CachedIntrospection => {
-            "the issuer answers from each subject's record; everyone would be a write for each"
-        }
+        _ => None,
     }
 }
 
@@ -383,6 +406,8 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
         StrategyKind::Introspection => introspection::claim_under(fault, settings, question),
         StrategyKind::CachedIntrospection => cached_introspection::claim_under(fault, settings, question),
         StrategyKind::Push => push::claim_under(fault, settings, question),
+        StrategyKind::KeyRotation => key_rotation::claim_under(fault, settings),
+        StrategyKind::Lockdown => lockdown::claim_under(fault, settings),
     };
     let claimed = match claim(kind, settings, question) {
         Claimed::Bound { .. } => claimed,
@@ -394,6 +419,11 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
 
 /// Why no strategy can express such a change: the source of truth has no place for it.
 fn meaningless(question: &Question) -> Option<&'static str> {
+    if question.scope == ScopeKind::All
+        && (question.orientation, question.everything) != (Orientation::Revoke, true)
+    {
+        return Some("what everyone has at once is their tokens: these are revoked as a whole");
+    }
     match (question.scope.holds_permissions(), question.orientation, question.everything) {
         (true, ..) | (false, Orientation::Revoke, true) => None,
         (false, Orientation::Grant, _) => {
@@ -413,6 +443,7 @@ pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
         | StrategyKind::CachedLookupPostgres
         | StrategyKind::CachedIntrospection => Some(settings.cache_ttl_ms as f64),
         StrategyKind::Push => Some(settings.backstop_ms as f64),
+        StrategyKind::KeyRotation => Some(settings.jwks_ttl_ms as f64),
         _ => None,
     }
 }
@@ -441,7 +472,7 @@ mod tests {
     use crate::under_fault::Meanwhile;
 
     fn question(orientation: Orientation, scope: ScopeKind, everything: bool) -> Question {
-        Question { orientation, scope, everything, is_theft: false, rate_per_s: 6.0 }
+        Question { orientation, scope, everything, is_theft: false, undone: false, rate_per_s: 6.0 }
     }
 
     #[test]
@@ -676,18 +707,44 @@ mod tests {
         for kind in StrategyKind::ALL {
             assert!(cannot(kind, Orientation::Grant, ScopeKind::Session, false));
             assert!(cannot(kind, Orientation::Revoke, ScopeKind::Token, false));
-            assert!(!cannot(kind, Orientation::Revoke, ScopeKind::Session, true));
-            assert!(!cannot(kind, Orientation::Revoke, ScopeKind::Address, true));
+            let singles_out = kind.singles_out();
+            assert_eq!(cannot(kind, Orientation::Revoke, ScopeKind::Session, true), !singles_out);
+            assert_eq!(cannot(kind, Orientation::Revoke, ScopeKind::Address, true), !singles_out);
             assert!(cannot(kind, Orientation::Revoke, ScopeKind::Address, false));
             assert!(cannot(kind, Orientation::Grant, ScopeKind::Address, true));
             for scope in [ScopeKind::Role, ScopeKind::Tenant] {
-                assert!(
-                    !cannot(kind, Orientation::Revoke, scope, false),
-                    "what is said of a member is said of all"
-                );
-                assert!(!cannot(kind, Orientation::Revoke, scope, true));
+                let what = "what is said of a member is said of all";
+                assert_eq!(cannot(kind, Orientation::Revoke, scope, false), !singles_out, "{what}");
+                assert_eq!(cannot(kind, Orientation::Revoke, scope, true), !singles_out, "{what}");
             }
-            assert!(cannot(kind, Orientation::Revoke, ScopeKind::All, true));
+            assert!(cannot(kind, Orientation::Grant, ScopeKind::All, true));
+            assert!(cannot(kind, Orientation::Revoke, ScopeKind::All, false));
+        }
+    }
+
+    #[test]
+    fn who_has_a_word_for_everyone() {
+        let bound = |kind, undone| {
+            let question = Question { undone, ..question(Orientation::Revoke, ScopeKind::All, true) };
+            match claim(kind, &Settings::default(), &question) {
+                Claimed::Bound { bound_ms, .. } => Some(bound_ms),
+                Claimed::NoClaim => Some(f64::INFINITY),
+                Claimed::Cannot { why } => {
+                    assert!(!why.is_empty());
+                    None
+                }
+            }
+        };
+        for kind in StrategyKind::ALL {
+            let (ended, shut_out) = match kind {
+                StrategyKind::Floor | StrategyKind::None => (Some(f64::INFINITY), Some(f64::INFINITY)),
+                StrategyKind::ShortTtl | StrategyKind::RefreshRotation => (Some(900_000.0), None),
+                StrategyKind::ValidAfter | StrategyKind::Introspection => (Some(0.0), None),
+                StrategyKind::CachedIntrospection | StrategyKind::KeyRotation => (Some(1_500.0), None),
+                StrategyKind::Lockdown => (None, Some(0.0)),
+                _ => (None, None),
+            };
+            assert_eq!((bound(kind, false), bound(kind, true)), (ended, shut_out), "{}", kind.name());
         }
     }
 }

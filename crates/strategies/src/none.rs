@@ -4,10 +4,11 @@
 //! latency of every other strategy is measured against it, and its window never closes within a run: a
 //! harness that sees it close is broken.
 
-use revbench_model::{Claims, Fault, Now};
+use revbench_model::{Claims, Fault, Now, Orientation};
+use revbench_store::Command;
 
 use crate::kind::{Card, EXACT_PER_REQUEST, Family};
-use crate::strategy::{Decision, Held, Strategy};
+use crate::strategy::{Decision, Held, Strategy, Unavailable};
 use crate::under_fault::{Meanwhile, UnderFault};
 
 /// What is to be known about it.
@@ -37,6 +38,16 @@ pub struct NoCheck;
 impl Strategy for NoCheck {
     async fn held(&self, _claims: &Claims, _now: Now) -> Result<Held, Decision> {
         Ok(Held::InToken)
+    }
+
+    /// Nothing that anyone notices.
+    async fn propagate_to_all(
+        &self,
+        _orientation: Orientation,
+        _cutoff_ms: u64,
+        _now: Now,
+    ) -> Result<Option<Vec<Command>>, Unavailable> {
+        Ok(Some(Vec::new()))
     }
 }
 

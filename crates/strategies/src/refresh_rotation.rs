@@ -16,11 +16,12 @@
 //! Supabase Auth (reuse interval, 10 s), Cognito (`RetryGracePeriodSeconds`, 0 to 60), Ory Hydra (grace period, off),
 //! Curity (`grace-period`, off). RFC 9700 §4.14.2.
 
-use revbench_model::{Claims, Fault, Now, Settings};
+use revbench_model::{Claims, Fault, Now, Orientation, Settings};
+use revbench_store::Command;
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::short_ttl;
-use crate::strategy::{Decision, Held, RefreshTokens, Strategy};
+use crate::strategy::{Decision, Held, RefreshTokens, Strategy, Unavailable};
 use crate::under_fault::UnderFault;
 
 /// What is to be known about it.
@@ -87,5 +88,15 @@ impl Strategy for RefreshRotation {
 
     async fn held(&self, _claims: &Claims, _now: Now) -> Result<Held, Decision> {
         Ok(Held::InToken)
+    }
+
+    /// Nothing to do: access tokens die of age, and refresh tokens stay good. What died stays dead.
+    async fn propagate_to_all(
+        &self,
+        orientation: Orientation,
+        _cutoff_ms: u64,
+        _now: Now,
+    ) -> Result<Option<Vec<Command>>, Unavailable> {
+        Ok((orientation == Orientation::Revoke).then(Vec::new))
     }
 }

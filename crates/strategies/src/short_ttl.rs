@@ -7,9 +7,10 @@
 
 use revbench_model::settings::Expiry;
 use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings};
+use revbench_store::Command;
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
-use crate::strategy::{Decision, Held, Strategy};
+use crate::strategy::{Decision, Held, Strategy, Unavailable};
 use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
@@ -104,6 +105,16 @@ impl Strategy for ShortTtl {
     async fn held(&self, _claims: &Claims, _now: Now) -> Result<Held, Decision> {
         Ok(Held::InToken)
     }
+
+    /// Nothing to do: tokens die of age. What was taken back is not: a token that died stays dead.
+    async fn propagate_to_all(
+        &self,
+        orientation: Orientation,
+        _cutoff_ms: u64,
+        _now: Now,
+    ) -> Result<Option<Vec<Command>>, Unavailable> {
+        Ok((orientation == Orientation::Revoke).then(Vec::new))
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +151,7 @@ mod tests {
                 scope: ScopeKind::Subject,
                 everything: false,
                 is_theft: false,
+                undone: false,
                 rate_per_s: 1.0,
             };
             match claim(&settings, &question) {

@@ -7,7 +7,7 @@ use std::future::{Future, pending, ready};
 use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
-use revbench_model::{Change, Claims, Jti, Now, Permission, Reason, SessionId, SubjectId};
+use revbench_model::{Change, Claims, Jti, Now, Orientation, Permission, Reason, SessionId, SubjectId};
 use revbench_store::Command;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -213,6 +213,19 @@ pub trait Strategy: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Command>, Unavailable>> + Send {
         let _ = (applied, now);
         ready(Ok(Vec::new()))
+    }
+
+    /// What a change of everyone ([`revbench_model::Scope::All`]) must do, and write beside the truth in the same
+    /// transaction: a revocation ends every access token issued so far, none of which has an `iat` after `cutoff_ms`; a
+    /// grant takes that back. `None`: the strategy has no one word for everyone, and the change is refused.
+    fn propagate_to_all(
+        &self,
+        orientation: Orientation,
+        cutoff_ms: u64,
+        now: Now,
+    ) -> impl Future<Output = Result<Option<Vec<Command>>, Unavailable>> + Send {
+        let _ = (orientation, cutoff_ms, now);
+        ready(Ok(None))
     }
 
     /// Work beside the requests: pollers, subscribers. Dropped when the server stops.

@@ -1,7 +1,7 @@
-//! A cut-off instant per subject and per session: tokens issued before it are refused.
+//! A cut-off instant per subject and per session, and one for everyone: tokens issued before it are refused.
 //!
 //! Promises that a token from before a change is refused from the acknowledgement on, in either direction: the client
-//! renews and gets the new authority, so a grant takes one refused request and a renewal. Costs one `MGET` of two small
+//! renews and gets the new authority, so a grant takes one refused request and a renewal. Costs one `MGET` of three small
 //! values a request, one write a change whatever the number of tokens that it kills, and one `MGET` more at each issue.
 //! Firebase (`tokensValidAfterTime`), Keycloak (`notBefore` per realm, client and user), AWS
 //! (`aws:TokenIssueTime`) and NATS account revocations are the mechanism; RFC 7519 §4.1.6 is the claim (`iat`).
@@ -20,6 +20,10 @@
 //! Both together order the acts of an authority strictly, even those for which its clock says the same. The price:
 //! `iat` may be a tick ahead, which verifiers must tolerate, and each further cut-off of one subject within a second
 //! puts `second` a second more ahead: then good tokens are refused until the clock has caught up.
+//!
+//! **Everyone.** One value ends every token there is, in one write; sessions renew. It must not lie below the `iat`
+//! of any token issued so far, and these may be ahead of the clock, so the authority keeps the latest in mind. Of all the cut-offs that concern a token the latest counts: Keycloak looked
+//! at one of its realm's and its client's only (CVE-2026-8922, CVE-2026-18218).
 //!
 //! Cut-offs are instants of the authority's clock, as `iat` is: resource servers' clocks do not matter. If the
 //! authority's clock steps back by more than a tick, cut-offs still rise but tokens issued before the step can be
@@ -139,8 +143,8 @@ impl ValidAfter {
         }
     }
 
-    /// The latest cut-off that concerns the subject's session, or the subject where no session is named: one
-    /// operation.
+    /// The latest cut-off that concerns the subject's session, or the subject where no session is named, everyone's
+    /// included: one operation.
     async fn latest(
         &self,
         subject: &SubjectId,
@@ -148,10 +152,20 @@ impl ValidAfter {
     ) -> Result<Option<u64>, Unavailable> {
         let of_subject = subject_key(subject);
         let of_session = session.map(session_key);
-        let keys: Vec<&str> = std::iter::once(of_subject.as_str()).chain(of_session.as_deref()).collect();
-        latest_of(&self.client.get_many(&keys).await?)
+        let keys = [EVERYONE_KEY, of_subject.as_str()].into_iter().chain(of_session.as_deref());
+        latest_of(&self.client.get_many(&keys.collect::<Vec<_>>()).await?)
+    }
+
+    /// A cut-off is of no use any more once no token from before it can be alive.
+    fn write(&self, key: String, cutoff_ms: u64, now: Now) -> Command {
+        let ahead_ms = cutoff_ms.saturating_sub(now.wall_ms);
+        let value = cutoff_ms.to_string().into_bytes();
+        Command::Set { key, value, expire_ms: Some(ahead_ms + self.life_ms) }
     }
 }
+
+/// Everyone's cut-off.
+const EVERYONE_KEY: &str = "valid-after:everyone";
 
 fn subject_key(subject: &SubjectId) -> String {
     format!("valid-after:subject:{subject}")
@@ -207,6 +221,16 @@ fn cutoff_at_ms(rule: CutoffRule, now_ms: u64, latest: Option<u64>) -> u64 {
     }
 }
 
+/// The cut-off of everyone: as any other, and for the strict rules not below the `iat` of any token issued so far. These
+/// are whole ticks; how far they go may be told more finely.
+fn cutoff_of_all_ms(rule: CutoffRule, now_ms: u64, latest: Option<u64>, issued_up_to_ms: u64) -> u64 {
+    let cutoff_ms = cutoff_at_ms(rule, now_ms, latest);
+    match rule {
+        CutoffRule::Millisecond | CutoffRule::Second => cutoff_ms.max(floor_ms(rule, issued_up_to_ms)),
+        CutoffRule::SecondLenient => cutoff_ms,
+    }
+}
+
 /// Is a token of this `iat` good by the latest cut-off?
 fn is_valid(rule: CutoffRule, iat_ms: u64, latest: Option<u64>) -> bool {
     latest.is_none_or(|cutoff_ms| match rule {
@@ -224,7 +248,8 @@ impl Strategy for ValidAfter {
         now: Now,
     ) -> Result<Vec<Command>, Unavailable> {
         let latest = self.latest(&claims.sub, Some(&claims.sid)).await?;
-        claims.iat = issued_at_ms(self.rule, now.wall_ms, latest) as f64 / 1_000.0;
+        let iat_ms = issued_at_ms(self.rule, now.wall_ms, latest);
+        claims.iat = iat_ms as f64 / 1_000.0;
         Ok(Vec::new())
     }
 
@@ -244,12 +269,22 @@ impl Strategy for ValidAfter {
         let latest = self.latest(&applied.subject, session).await?;
         let cutoff_ms = cutoff_at_ms(self.rule, now.wall_ms, latest);
         let key = session.map_or_else(|| subject_key(&applied.subject), session_key);
-        let ahead_ms = cutoff_ms.saturating_sub(now.wall_ms);
-        Ok(vec![Command::Set {
-            key,
-            value: cutoff_ms.to_string().into_bytes(),
-            expire_ms: Some(ahead_ms + self.life_ms),
-        }])
+        Ok(vec![self.write(key, cutoff_ms, now)])
+    }
+
+    /// One cut-off for everyone, above whatever was issued so far.
+    async fn propagate_to_all(
+        &self,
+        orientation: Orientation,
+        cutoff_ms: u64,
+        now: Now,
+    ) -> Result<Option<Vec<Command>>, Unavailable> {
+        if orientation == Orientation::Grant {
+            return Ok(None);
+        }
+        let latest = latest_of(&self.client.get_many(&[EVERYONE_KEY]).await?)?;
+        let cutoff_ms = cutoff_of_all_ms(self.rule, now.wall_ms, latest, cutoff_ms);
+        Ok(Some(vec![self.write(EVERYONE_KEY.to_owned(), cutoff_ms, now)]))
     }
 }
 
@@ -317,6 +352,7 @@ mod tests {
                 scope: ScopeKind::Subject,
                 everything: false,
                 is_theft: false,
+                undone: false,
                 rate_per_s: 1.0,
             };
             match claim(&settings, &question) {
@@ -357,6 +393,43 @@ mod tests {
                     }
                     prop_assert!(alive.iter().all(|&iat_ms| is_valid(rule, iat_ms, latest)), "{rule:?}");
                     prop_assert!(!dead.iter().any(|&iat_ms| is_valid(rule, iat_ms, latest)), "{rule:?}");
+                }
+            }
+        }
+
+        /// Mints and changes of several subjects, and changes of everyone: a token is honoured exactly if none of the
+        /// cut-offs that concern it came after it, whichever of them is the latest.
+        #[test]
+        fn the_latest_of_a_subjects_and_of_everyones_cut_offs_counts(
+            acts in prop::collection::vec((pause_ms(), 0..4_u8, 0..3_usize), 1..60),
+        ) {
+            for rule in STRICT {
+                let (mut now_ms, mut everyone, mut subjects) = (T, None, [None; 3]);
+                let mut issued_up_to_ms = 0;
+                // Subject, `iat`, and whether a change since concerned it.
+                let mut tokens: Vec<(usize, u64, bool)> = Vec::new();
+                for &(pause_ms, act, subject) in &acts {
+                    now_ms += pause_ms;
+                    let latest: Option<u64> = subjects[subject].max(everyone);
+                    match act {
+                        0 => {
+                            everyone = Some(cutoff_of_all_ms(rule, now_ms, everyone, issued_up_to_ms));
+                            tokens.iter_mut().for_each(|token| token.2 = true);
+                        }
+                        1 => {
+                            subjects[subject] = Some(cutoff_at_ms(rule, now_ms, latest));
+                            tokens.iter_mut().filter(|token| token.0 == subject).for_each(|token| token.2 = true);
+                        }
+                        _ => {
+                            let iat_ms = issued_at_ms(rule, now_ms, latest);
+                            issued_up_to_ms = issued_up_to_ms.max(iat_ms);
+                            tokens.push((subject, iat_ms, false));
+                        }
+                    }
+                    for &(subject, iat_ms, is_over) in &tokens {
+                        let latest: Option<u64> = subjects[subject].max(everyone);
+                        prop_assert_eq!(is_valid(rule, iat_ms, latest), !is_over, "{:?}", rule);
+                    }
                 }
             }
         }

@@ -210,6 +210,7 @@ fn question_of(scenario: &Scenario, kind: StrategyKind, at: &Circumstances) -> Q
         scope: scenario.scope,
         everything: scenario.changed.is_none(),
         is_theft: scenario.actor == ChangeActor::Thief,
+        undone: scenario.undone_after_ms.is_some(),
         ..at.question(kind)
     }
 }

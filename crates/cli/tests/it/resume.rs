@@ -100,6 +100,7 @@ fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
         exposure: None,
         answers: None,
         fault: None,
+        recovery: None,
         latency_us: None,
         added_latency_us: None,
         rate_per_s: None,

@@ -26,8 +26,9 @@ impl Conductor<'_> {
         self.check_clock(done);
         if self.role(subject) == SubjectRole::Crowd {
             self.record.exchange(slice, done);
-            let contradicted = matches!(decision, DecisionClass::Deny | DecisionClass::Error);
+            let contradicted = self.contradicts(decision, done.flight.sent_ns);
             self.record.loads[slice].crowd_errors += u64::from(contradicted);
+            self.note_outage(number, done, decision);
         } else {
             self.write_down(number, question.instance, cause.purpose(), done, decision);
         }
@@ -143,7 +144,8 @@ impl Conductor<'_> {
     }
 
     fn crowd_refused(&mut self, number: u32, count: u64, now_ns: u64) {
-        if self.role(self.sessions[number as usize].subject) == SubjectRole::Crowd {
+        let is_crowd = self.role(self.sessions[number as usize].subject) == SubjectRole::Crowd;
+        if is_crowd && !self.is_put_out(number) {
             let slice = self.record.slice_at(self.since_start(now_ns));
             self.record.loads[slice].crowd_errors += count;
         }
@@ -153,8 +155,12 @@ impl Conductor<'_> {
         let now_ns = done.received_ns;
         let slice = self.record.slice_at(self.since_start(done.flight.job.intended_ns));
         self.record.loads[slice].refresh_ns.saturating_record(done.latency_ns());
+        self.record.token_request(self.since_start(done.flight.sent_ns));
         let decision = match done.status() {
-            200..300 if self.take_token(number, done, Source::Refresh) => DecisionClass::Allow,
+            200..300 if self.take_token(number, done, Source::Refresh) => {
+                self.sessions[number as usize].token_asked_ns = done.flight.sent_ns;
+                DecisionClass::Allow
+            }
             // 429 asks for patience and takes nothing away.
             400..=428 | 430..=499 => DecisionClass::Reauthenticate,
             _ => DecisionClass::Error,
@@ -170,6 +176,9 @@ impl Conductor<'_> {
                 match again_ns {
                     Some(at_ns) => self.renew_at(number, at_ns),
                     None => {
+                        let is_crowd =
+                            self.plan.subjects[session.subject as usize].role == SubjectRole::Crowd;
+                        self.record.loads[slice].crowd_logouts += u64::from(is_crowd);
                         let waiting = std::mem::take(&mut session.waiting);
                         self.given_up(number, &waiting, now_ns);
                     }
@@ -184,7 +193,7 @@ impl Conductor<'_> {
         let subject = session.subject;
         if std::mem::take(&mut session.change_waits) && now_ns < self.end_ns {
             let planned_ns = self.plan.subjects[subject as usize].change_at_ns.unwrap_or_default();
-            self.change_due(subject, self.start_ns + planned_ns, queues);
+            self.submit(subject, self.start_ns + planned_ns, queues);
         }
     }
 
@@ -265,6 +274,9 @@ impl Conductor<'_> {
             acknowledged_ns: self.since_start(done.received_ns),
             outcome,
         });
+        if self.is_about_everyone(subject) {
+            self.everyone_changed(subject, done.received_ns);
+        }
         if outcome != ChangeOutcome::Ok {
             return;
         }

@@ -45,6 +45,7 @@ fn plan(fleet: &Fleet) -> Plan {
             actor: ChangeActor::Admin,
             changed: Some("p".into()),
             reason: "role-demoted".to_owned(),
+            undone_after_ns: None,
             asked: "p".into(),
             write: false,
             stream: None,

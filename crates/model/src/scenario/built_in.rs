@@ -46,5 +46,7 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "instance-restarts-cold.toml",
         "clock-skew.toml",
         "clock-skew-ahead.toml",
+        "active-attack.toml",
+        "active-attack-locked.toml",
     ]
 }

@@ -55,6 +55,9 @@ pub struct ChangeSection {
     /// of the one that is held.
     #[schemars(regex(pattern = r"^[A-Za-z0-9:._=-]+$"))]
     pub permission: Option<String>,
+    /// How long after its acknowledgement a change of everyone is taken back by the run: a number with a unit, such
+    /// as `500ms`. Left out: it stays.
+    pub undone_after: Option<String>,
     /// Should the honest session still be signed in afterwards?
     pub honest_survives: bool,
 }

@@ -45,6 +45,8 @@ pub struct Scenario {
     pub actor: ChangeActor,
     /// The permission taken or given; `None` for everything that the scope has.
     pub changed: Option<Permission>,
+    /// How long after its acknowledgement a change of everyone is taken back; `None`: it stays.
+    pub undone_after_ms: Option<f64>,
     /// The permission that traffic and probes ask for.
     pub asked: Permission,
     /// Is the subjects' traffic an irreversible write (`POST`)?

@@ -28,7 +28,8 @@ pub(super) const ROOT: &[&str] = &[
     "expect",
     "stands_for",
 ];
-pub(super) const CHANGE: &[&str] = &["orientation", "scope", "actor", "permission", "honest_survives"];
+pub(super) const CHANGE: &[&str] =
+    &["orientation", "scope", "actor", "permission", "undone_after", "honest_survives"];
 pub(super) const TRAFFIC: &[&str] = &["asks", "write", "stream", "rate_per_s", "changes_per_s", "arrivals"];
 pub(super) const CLIENT: &[&str] = &["model", "tabs"];
 pub(super) const MEASURE: &[&str] = &["watch", "percentile", "changes"];
@@ -111,6 +112,7 @@ fn read(
         orientation: change.orientation?.0,
         scope: change.scope?.0,
         actor: change.actor.map(|(actor, _)| actor).unwrap_or_default(),
+        undone_after_ms: change.undone_after.map(|(ms, _)| ms),
         changed: change.permission.map(|(permission, _)| permission),
         asked: traffic.asks?.0,
         write: traffic.write,
@@ -147,6 +149,7 @@ struct ChangePart {
     scope: Option<At<ScopeKind>>,
     actor: Option<At<ChangeActor>>,
     permission: Option<At<Permission>>,
+    undone_after: Option<At<f64>>,
     honest_survives: Option<bool>,
 }
 
@@ -159,6 +162,7 @@ impl ChangePart {
             scope: section.needed_choice("scope", SCOPES, problems),
             actor: section.choice("actor", ACTORS, problems),
             permission: permission(section.text("permission", problems), "permission", problems),
+            undone_after: section.duration_ms("undone_after", problems),
             honest_survives: section.needed_flag("honest_survives", problems),
         };
         part.check(problems);
@@ -178,6 +182,20 @@ impl ChangePart {
         let mut contradiction = |span: &Range<usize>, message: &str, help: &str| {
             problems.add(problem::CONTRADICTION, span, message.to_owned(), Some(help.to_owned()));
         };
+        if let (Some((_, undone_at)), true) = (&self.undone_after, *scope != ScopeKind::All) {
+            contradiction(
+                undone_at,
+                "only a change of everyone is taken back by the run itself",
+                "leave 'undone_after' out, or use scope = \"all\"",
+            );
+        }
+        if let (Some((_, permission_at)), ScopeKind::All) = (&self.permission, scope) {
+            contradiction(
+                permission_at,
+                "what everyone has at once is their tokens: these are revoked as a whole",
+                "leave 'permission' out, or use scope = \"role\"",
+            );
+        }
         match (orientation, scope.holds_permissions(), &self.permission) {
             (Orientation::Grant, false, _) => contradiction(
                 scope_at,

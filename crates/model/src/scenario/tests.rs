@@ -79,6 +79,7 @@ fn a_right_file_is_read_whole() {
         scope: ScopeKind::Subject,
         actor: ChangeActor::Admin,
         changed: Some("orders:write".into()),
+        undone_after_ms: None,
         asked: "orders:write".into(),
         write: false,
         stream: false,
@@ -174,7 +175,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
         did you mean 'cached-lookup'? known strategies: none, deny-list, cached-lookup
     20:11 E005 unknown value 'brocken' of 'verdict'
         did you mean 'broken'? accepted: holds, broken, undecided
-    24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, cache_ttl, backstop, heartbeat, store_timeout, on_store_down, stale_for, issuer_timeout, cache_inactive, clock_skew, refresh_at, refresh_jitter, refresh_timeout, refresh_grace, algorithm, extra_permissions, deny_preload, cutoff_rule
+    24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, cache_ttl, backstop, heartbeat, store_timeout, on_store_down, stale_for, issuer_timeout, jwks_ttl, jwks_cooldown, cache_inactive, clock_skew, refresh_at, refresh_jitter, refresh_timeout, refresh_grace, algorithm, extra_permissions, deny_preload, cutoff_rule
     "#);
 }
 

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Staleness, UnderFault,
+    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Recovery, Staleness,
+    UnderFault,
 };
 use crate::Orientation;
 
@@ -74,6 +75,9 @@ pub struct Cell {
     /// What was broken on purpose, and what came of it; absent where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<UnderFault>,
+    /// How the service came back, where changes are about everyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// Latency from the intended send, microseconds, of the requests of all blocks together, without those of blocks
     /// where it is invalid.
     pub latency_us: Option<Latency>,

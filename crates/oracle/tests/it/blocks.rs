@@ -57,6 +57,7 @@ fn question(recorded: &Recorded) -> CellQuestion<'_> {
         history: &recorded.history,
         scenario: 0,
         orientation: Revoke,
+        reach: revbench_oracle::Reach::Subject,
         honest: HonestFate::Changed,
         loads: &recorded.loads,
         usages: &recorded.usages,

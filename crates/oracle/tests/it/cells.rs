@@ -44,6 +44,7 @@ pub(crate) fn question(script: &Script, orientation: Orientation, bound_ms: f64)
         history: &script.history,
         scenario: 0,
         orientation,
+        reach: revbench_oracle::Reach::Subject,
         honest: HonestFate::Changed,
         loads: &[],
         usages: &[],

@@ -99,6 +99,7 @@ fn cell(strategy: &str, role: CellRole, p50_us: f64) -> Cell {
         staleness: None,
         claim: None,
         predicted: None,
+        recovery: None,
         exposure: None,
         answers: None,
         must_run: None,

@@ -87,6 +87,7 @@ impl World {
             history: &self.script.history,
             scenario: 0,
             orientation: Revoke,
+            reach: revbench_oracle::Reach::Subject,
             honest: HonestFate::Changed,
             loads: &loads,
             usages: &[],

@@ -5,6 +5,7 @@ mod cells;
 mod closed_forms;
 mod compare;
 mod coverage;
+mod everyone;
 mod exposure;
 mod faults;
 mod hand_made;

@@ -74,6 +74,7 @@ pub(crate) fn watch(orientation: Orientation, session: SessionRole) -> Watch {
     Watch {
         scenario: 0,
         orientation,
+        reach: revbench_oracle::Reach::Subject,
         session,
         horizon_ns: HORIZON_MS * NS_PER_MS,
         planned_gap_ns: NS_PER_MS,

@@ -223,6 +223,7 @@ pub(super) fn scenario(orientation: Orientation, bound_ns: Option<u64>) -> Plann
         tabs: 1,
         changed: Some(ASKED.into()),
         reason: "calibration".to_owned(),
+        undone_after_ns: None,
         asked: ASKED.into(),
         write: false,
         stream: None,

@@ -17,9 +17,9 @@ use revbench_store::Command;
 use revbench_strategies::truth::{CHANGE_COUNT_KEY, EndedSession, session_key, subject_key};
 use revbench_strategies::{AppliedChange, Status, Strategy, SubjectRecord, TokenRef};
 
-use super::Authority;
 use super::groups::{Group, Member};
 use super::truth::SessionRecord;
+use super::{Authority, everyone};
 use crate::clock;
 use crate::http::{Problem, bearer, carries_secret, json, put_reissued};
 
@@ -94,7 +94,13 @@ pub(super) async fn by_admin<S: Strategy>(
     if !carries_secret(&headers, &authority.shared.admin_token) {
         return Problem::unauthorized().into_response();
     }
-    respond(authority.admin_change(&body).await)
+    match parse(&body) {
+        Ok(change) if change.scope == Scope::All => {
+            everyone::respond(authority.change_everyone(&change).await)
+        }
+        Ok(change) => respond(authority.admin_change(change).await),
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// The user's own act, by a token that is still good by the truth.
@@ -104,7 +110,8 @@ pub(super) async fn by_subject<S: Strategy>(
     body: Bytes,
 ) -> Response<Body> {
     let verified = bearer(&headers).and_then(|token| authority.shared.verifier.verify(token, clock::now()));
-    let Ok(claims) = verified else { return Problem::unauthorized().into_response() };
+    let honoured = verified.ok().filter(|claims| authority.shared.cutoff.honours(claims));
+    let Some(claims) = honoured else { return Problem::unauthorized().into_response() };
     match authority.own_change(&claims, &body).await {
         Ok(record) if authority.strategy.reissues() => with_token(&authority, &claims, &record).await,
         changed => respond(changed.map(|record| version(&record))),
@@ -154,8 +161,7 @@ fn parse(body: &[u8]) -> Result<Change, Problem> {
 }
 
 impl<S: Strategy> Authority<S> {
-    async fn admin_change(&self, body: &[u8]) -> Result<serde_json::Value, Problem> {
-        let change = parse(body)?;
+    async fn admin_change(&self, change: Change) -> Result<serde_json::Value, Problem> {
         if let Some(group) = Group::of(&change.scope)? {
             let members = self.apply_to_all(change, &group).await?;
             return Ok(serde_json::json!({ "members": members }));

@@ -96,6 +96,9 @@ impl<S: Strategy> Authority<S> {
         let Ok(mut claims) = self.shared.verifier.verify(form.required("token")?, clock::now()) else {
             return Ok(None);
         };
+        if !self.shared.cutoff.honours(&claims) {
+            return Ok(None);
+        }
         let record = read_subject(&self.client, &claims.sub).await?;
         let good = record.filter(|record| record.status == Status::Active && !record.has_ended(&claims.sid));
         Ok(good.map(|record| {

@@ -6,6 +6,7 @@
 
 pub(crate) mod changes;
 mod database;
+mod everyone;
 mod groups;
 mod inspect;
 mod origin;
@@ -25,12 +26,14 @@ use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 use revbench_model::Settings;
 use revbench_store::Client;
-use revbench_strategies::{Database, Strategy};
+use revbench_strategies::{Database, Strategy, Unavailable};
 
+use crate::clock;
 use crate::http::{json, text};
-use crate::keys::SigningKey;
+use crate::keys::KeyRing;
 use crate::process::Process;
 use crate::verify::Verifier;
+use everyone::Cutoff;
 use truth::Locks;
 
 /// Forms and changes: what anyone may make the server read.
@@ -45,10 +48,11 @@ pub(crate) struct Shared {
     /// By which resource servers are known.
     pub(crate) resource_token: Option<String>,
     pub(crate) name: HeaderValue,
-    pub(crate) key: SigningKey,
+    pub(crate) keys: KeyRing,
     pub(crate) verifier: Verifier,
     pub(crate) process: Arc<Process>,
     locks: Locks,
+    cutoff: Cutoff,
 }
 
 impl Shared {
@@ -57,11 +61,11 @@ impl Shared {
         admin_token: String,
         resource_token: Option<String>,
         name: HeaderValue,
-        key: SigningKey,
+        keys: KeyRing,
         verifier: Verifier,
     ) -> Self {
-        let (process, locks) = (Arc::default(), Locks::default());
-        Shared { settings, admin_token, resource_token, name, key, verifier, process, locks }
+        let (process, locks, cutoff) = (Arc::default(), Locks::default(), Cutoff::default());
+        Shared { settings, admin_token, resource_token, name, keys, verifier, process, locks, cutoff }
     }
 
     /// When the last token issued up to now is dead for every verifier.
@@ -77,6 +81,14 @@ pub(crate) struct Authority<S> {
     /// The system's own database, where resource servers read it.
     pub(crate) database: Option<Database>,
     pub(crate) strategy: S,
+}
+
+impl<S: Strategy> Authority<S> {
+    /// What must be so before anyone is served: asked once.
+    pub(crate) async fn prepare(&self) -> Result<(), Unavailable> {
+        self.shared.cutoff.load(&self.client).await?;
+        self.strategy.prepare(clock::now()).await
+    }
 }
 
 /// The routes.
@@ -96,7 +108,7 @@ pub(crate) fn routes<S: Strategy>(authority: Arc<Authority<S>>) -> Router {
 }
 
 async fn jwks<S: Strategy>(State(authority): State<Arc<Authority<S>>>) -> Response<Body> {
-    json(StatusCode::OK, &authority.shared.key.jwks())
+    json(StatusCode::OK, &authority.shared.keys.present().jwks())
 }
 
 async fn health<S: Strategy>(State(authority): State<Arc<Authority<S>>>) -> Response<Body> {

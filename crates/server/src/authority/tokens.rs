@@ -160,12 +160,13 @@ impl<S: Strategy> Authority<S> {
             sid: session.clone(),
             jti: random_id().into(),
             client_id: CLIENT_ID.to_owned(),
-            iat: numeric_date(now.wall_ms),
+            iat: numeric_date(self.shared.cutoff.issued_at_ms(now.wall_ms)),
             exp: numeric_date(exp_ms),
             permissions: record.permissions.clone(),
             ver: None,
         };
         let commands = self.strategy.issued(&mut claims, record, now).await?;
+        self.shared.cutoff.note(&claims);
         Ok((claims, commands))
     }
 
@@ -174,7 +175,7 @@ impl<S: Strategy> Authority<S> {
         let failed = |error: crate::keys::KeyError| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string())
         };
-        let token = sign(&self.shared.key, claims).map_err(failed)?;
+        let token = sign(&self.shared.keys.present(), claims).map_err(failed)?;
         self.shared.process.tokens_issued.fetch_add(1, Relaxed);
         Ok(token)
     }

@@ -2,6 +2,9 @@
 //!
 //! A key set is RFC 7517. Each key is bound to one algorithm; the header of a token never chooses.
 
+mod copy;
+mod live;
+mod ring;
 mod set;
 mod signing;
 
@@ -11,6 +14,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(crate) use copy::{FetchKeys, KeyCopy};
+pub(crate) use live::KeysNow;
+pub use live::LiveKeys;
+pub(crate) use ring::KeyRing;
 pub use set::{KeySet, VerifyKey};
 pub use signing::SigningKey;
 
@@ -114,6 +121,11 @@ pub fn random_secret() -> String {
 /// A fresh identifier of 128 bits, base64url.
 pub(crate) fn random_id() -> String {
     encode(&random::<16>())
+}
+
+/// A number of 64 bits that nobody foresees.
+fn random_number() -> u64 {
+    u64::from_le_bytes(random())
 }
 
 fn random<const N: usize>() -> [u8; N] {

@@ -113,6 +113,7 @@ fn has_small_order(point: &[u8; 32]) -> bool {
 }
 
 /// The keys of a verifier, found by name.
+#[derive(Default)]
 pub struct KeySet {
     keys: Vec<VerifyKey>,
 }
@@ -160,6 +161,11 @@ impl KeySet {
     pub(super) fn of_shared(key: Box<hmac::Key>) -> Self {
         let (kid, algorithm, public) = (SHARED_KEY_ID.to_owned(), Algorithm::HS256, Public::Hmac(key));
         KeySet { keys: vec![VerifyKey { kid, algorithm, public }] }
+    }
+
+    /// What its keys are called.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.kid.as_str())
     }
 
     /// The key of this name.

@@ -30,7 +30,8 @@ async fn each_request_costs_what_its_strategy_says() {
             StrategyKind::Floor
             | StrategyKind::None
             | StrategyKind::ShortTtl
-            | StrategyKind::RefreshRotation => 0.0,
+            | StrategyKind::RefreshRotation
+            | StrategyKind::KeyRotation => 0.0,
             // The store operations are the authority's.
             StrategyKind::Introspection | StrategyKind::CachedIntrospection => 0.0,
             StrategyKind::DenyList
@@ -40,7 +41,8 @@ async fn each_request_costs_what_its_strategy_says() {
             | StrategyKind::TokenVersion
             | StrategyKind::LookupPostgres
             | StrategyKind::RefreshOnChange
-            | StrategyKind::Lookup => REQUESTS.into(),
+            | StrategyKind::Lookup
+            | StrategyKind::Lockdown => REQUESTS.into(),
             StrategyKind::CachedLookup | StrategyKind::CachedLookupPostgres | StrategyKind::Push => 1.0,
         };
         for counter in [name::STORE_OPS, name::STORE_ROUND_TRIPS, name::PATH_STORE_OPS] {
@@ -137,6 +139,7 @@ async fn costs_per_decision_are_exact_whenever_they_are_read() {
         StrategyKind::TokenVersion,
         StrategyKind::RefreshOnChange,
         StrategyKind::Lookup,
+        StrategyKind::Lockdown,
         StrategyKind::LookupPostgres,
     ]
     .into_iter()
@@ -235,7 +238,10 @@ fn propagated(kind: StrategyKind) -> (u32, u32) {
         | StrategyKind::LookupPostgres
         | StrategyKind::CachedLookupPostgres
         | StrategyKind::Introspection
-        | StrategyKind::CachedIntrospection => (0, 0),
+        | StrategyKind::CachedIntrospection
+        // Of one subject's change they know nothing.
+        | StrategyKind::KeyRotation
+        | StrategyKind::Lockdown => (0, 0),
         // A version, a message.
         StrategyKind::TokenVersion | StrategyKind::RefreshOnChange | StrategyKind::Push => (1, 0),
         // The index read, an entry written or removed; a cut-off read and written.

@@ -258,7 +258,7 @@ impl Fleet {
         claim(
             self.kind,
             &self.settings,
-            &Question { orientation, scope, everything, is_theft: false, rate_per_s: 1.0 },
+            &Question { orientation, scope, everything, is_theft: false, undone: false, rate_per_s: 1.0 },
         )
     }
 }

@@ -13,6 +13,7 @@ mod contract;
 mod costs;
 mod cutoffs;
 mod database;
+mod everyone;
 mod fleet;
 mod introspection;
 mod mutants;

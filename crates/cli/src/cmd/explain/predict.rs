@@ -31,14 +31,16 @@ impl Default for Circumstances {
 }
 
 impl Circumstances {
-    /// One permission of one subject, at this traffic. Where nothing ages, λT requests come in a second.
+    /// One permission of one subject, or everyone for strategies that know nobody else; at this traffic. Where nothing
+    /// ages, λT requests come in a second.
     pub(super) fn question(&self, kind: StrategyKind) -> Question {
         let scale_ms = time_scale_ms(kind, &self.settings).unwrap_or(1_000.0);
         Question {
             orientation: Orientation::Revoke,
-            scope: ScopeKind::Subject,
-            everything: false,
             is_theft: false,
+            scope: if kind.singles_out() { ScopeKind::Subject } else { ScopeKind::All },
+            everything: !kind.singles_out(),
+            undone: kind == StrategyKind::Lockdown,
             rate_per_s: self.lambda_t * 1_000.0 / scale_ms,
         }
     }

@@ -84,6 +84,7 @@ fn asked(history: &History, truth: Truth, bound_ms: Option<f64>) -> Judged {
         history,
         scenario: 0,
         orientation: Orientation::Revoke,
+        reach: revbench_oracle::Reach::Subject,
         honest: HonestFate::Untouched,
         loads: &[],
         usages: &[],

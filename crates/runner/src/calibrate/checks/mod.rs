@@ -69,6 +69,7 @@ impl Judgement {
         let watch = Watch {
             scenario,
             orientation: case.orientation,
+            reach: revbench_oracle::Reach::Subject,
             session: carrying(case.orientation),
             horizon_ns: HORIZON_NS,
             streams: false,
@@ -80,6 +81,7 @@ impl Judgement {
             history,
             scenario,
             orientation: case.orientation,
+            reach: revbench_oracle::Reach::Subject,
             honest: HonestFate::Changed,
             loads: &[],
             usages: &[],

@@ -177,7 +177,7 @@ fn never_converged(windows: &Windows) -> Showing {
 
 /// Why the windows of a scenario cannot be believed: the gates that every measurement passes.
 fn doubt(history: &History, scenario: u16, orientation: Orientation, windows: &Windows) -> Option<String> {
-    in_words(&staleness_doubts(history, scenario, orientation, windows))
+    in_words(&staleness_doubts(history, scenario, orientation, revbench_oracle::Reach::Subject, windows))
 }
 
 /// The first doubt, which the others often follow from.

@@ -227,6 +227,7 @@ pub(super) fn watch(scenario: u16, orientation: Orientation, session: SessionRol
     Watch {
         scenario,
         orientation,
+        reach: revbench_oracle::Reach::Subject,
         session,
         horizon_ns,
         planned_gap_ns: 0,

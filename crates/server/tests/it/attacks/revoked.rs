@@ -85,6 +85,7 @@ fn claims_it(kind: StrategyKind) -> bool {
         scope: ScopeKind::Token,
         everything: true,
         is_theft: false,
+        undone: false,
         rate_per_s: 1.0,
     };
     matches!(

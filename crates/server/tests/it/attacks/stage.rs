@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use revbench_model::Settings;
@@ -39,6 +41,8 @@ pub(super) struct Stage {
     pub(super) ann: Tokens,
     pub(super) authority: Server,
     pub(super) resource: Server,
+    /// How often the forge's keys were fetched, where the resource server is told to fetch them.
+    pub(super) fetches: Arc<AtomicUsize>,
     _store: Store,
 }
 
@@ -46,6 +50,11 @@ impl Stage {
     /// The resource server believes the forge. With HS256 the authority has the same key; else one of its own, and its
     /// tokens are signed again.
     pub(super) fn forging(kind: StrategyKind, algorithm: Algorithm) -> Stage {
+        // A key that is changed is one that is published.
+        let algorithm = match kind {
+            StrategyKind::KeyRotation if algorithm == Algorithm::HS256 => Algorithm::EdDSA,
+            _ => algorithm,
+        };
         Stage::new(kind, algorithm, |key, secret, _| match algorithm {
             Algorithm::HS256 => KeySource::Secret(secret.to_owned()),
             _ => KeySource::Jwks(serde_json::to_string(&key.jwks()).unwrap()),
@@ -65,7 +74,10 @@ impl Stage {
         keys: impl FnOnce(&SigningKey, &str, &Server) -> KeySource,
     ) -> Stage {
         let (store, secret) = (stores::embedded(), random_secret());
-        let settings = Settings { algorithm, ..Settings::default() };
+        // Keys that are fetched again are so for a reason only.
+        let rarely = if kind == StrategyKind::KeyRotation { 3_600_000 } else { 1_000 };
+        let settings =
+            Settings { algorithm, jwks_ttl_ms: rarely, jwks_cooldown_ms: rarely, ..Settings::default() };
         let database = kind.needs_database().then(stores::database);
         let config = AuthorityConfig {
             strategy: kind,
@@ -79,6 +91,12 @@ impl Stage {
         };
         let authority = start(|listener, stop| run_authority_until(listener, config, 1, stop));
         let key = SigningKey::generate(algorithm, Some(&secret)).unwrap();
+        let keys = keys(&key, &secret, &authority);
+        let (published, fetches) = publish(serde_json::to_string(&key.jwks()).unwrap());
+        let address = match (kind, &keys) {
+            (StrategyKind::KeyRotation, KeySource::Jwks(_)) => published,
+            _ => authority.address,
+        };
         let config = ResourceConfig {
             strategy: kind,
             settings,
@@ -86,8 +104,8 @@ impl Stage {
             database,
             instance: "r0".to_owned(),
             mutant: None,
-            keys: keys(&key, &secret, &authority),
-            issuer: Some(IssuerAccess { address: authority.address, bearer: RESOURCE.to_owned() }),
+            keys,
+            issuer: Some(IssuerAccess { address, bearer: RESOURCE.to_owned() }),
         };
         let resource = start(|listener, stop| run_resource_until(listener, config, 1, stop));
         let mut client = Client::of(&authority);
@@ -95,7 +113,7 @@ impl Stage {
         seed(&mut client, "bob");
         let ann = sign_in(&mut client, "ann");
         let forge = Forge { key, claims: claims_of(&ann.access) };
-        Stage { kind, forge, ann, authority, resource, _store: store }
+        Stage { kind, forge, ann, authority, resource, fetches, _store: store }
     }
 
     /// What the resource server has counted since this reading.
@@ -194,4 +212,26 @@ fn read_line(stream: &mut impl BufRead) -> Option<String> {
         }
         Err(_) => None,
     }
+}
+
+/// Serves a key set, and counts who asks for it.
+pub(super) fn publish(keys: String) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let counted = fetches.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            counted.fetch_add(1, Relaxed);
+            let mut reader = BufReader::new(stream);
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
+                line.clear();
+            }
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", keys.len());
+            reader.get_mut().write_all(format!("{head}{keys}").as_bytes()).unwrap();
+        }
+    });
+    (address, fetches)
 }

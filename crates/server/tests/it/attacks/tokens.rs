@@ -1,9 +1,6 @@
 //! The tables of tokens against every resource server, and against the authority.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use revbench_model::Reason;
 use revbench_model::counters::{Counters, name};
@@ -13,7 +10,7 @@ use revbench_strategies::StrategyKind;
 use serde_json::json;
 
 use super::forge::Forge;
-use super::stage::{Client, PERMISSION, Stage, counters, verifying};
+use super::stage::{Client, PERMISSION, Stage, counters, publish, verifying};
 use super::trap::Trap;
 use super::{Attack, algorithms, claims, forms, headers, signatures};
 use crate::fleet::{ADMIN, Answer};
@@ -188,7 +185,8 @@ fn forged_tokens_revoke_nothing() {
 #[test]
 fn unknown_key_names_do_not_make_servers_fetch_keys() {
     let forge = Forge::new(Algorithm::EdDSA, json!({}));
-    let (url, fetches) = publish(serde_json::to_string(&forge.key.jwks()).unwrap());
+    let (address, fetches) = publish(serde_json::to_string(&forge.key.jwks()).unwrap());
+    let url = format!("http://{address}/jwks.json");
     let stage = Stage::new(StrategyKind::ShortTtl, Algorithm::EdDSA, |_, _, _| KeySource::JwksUrl(url));
     let mut client = Client::of(&stage.resource);
     assert_eq!(client.send("GET", "/healthz", &[], "").status, 200);
@@ -200,24 +198,15 @@ fn unknown_key_names_do_not_make_servers_fetch_keys() {
     assert_eq!(fetches.load(Ordering::Relaxed), 1);
 }
 
-/// Serves a key set, and counts who asks for it.
-fn publish(keys: String) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
-    let fetches = Arc::new(AtomicUsize::new(0));
-    let counted = fetches.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let mut reader = BufReader::new(stream);
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
-                line.clear();
-            }
-            let head =
-                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", keys.len());
-            reader.get_mut().write_all(format!("{head}{keys}").as_bytes()).unwrap();
-        }
-    });
-    (url, fetches)
+/// Also not one that fetches keys again when it meets one that it does not know.
+#[test]
+fn unknown_key_names_make_a_server_that_learns_fetch_once() {
+    let stage = Stage::forging(StrategyKind::KeyRotation, Algorithm::EdDSA);
+    let mut client = Client::of(&stage.resource);
+    for attack in unknown_names(&stage.forge, UNKNOWN_NAMES) {
+        let answer = client.ask("GET", "/resource/orders:write", &attack.token);
+        assert_eq!((answer.status, answer.reason()), (401, "invalid-token"), "{}", attack.what);
+    }
+    assert_eq!(stage.fetches.load(Ordering::Relaxed), 1, "one in a cooldown, whatever is sent");
+    assert_eq!(client.ask("GET", "/resource/orders:write", &stage.forge.good()).status, 200);
 }

@@ -200,7 +200,13 @@ impl Stage {
     /// Why the windows of a scenario cannot be believed, where that is so: the gates that every measurement passes,
     /// but for controls, which most situations do without.
     pub(super) fn doubt(&self, scenario: u16, windows: &Windows) -> Option<String> {
-        let mut doubts = staleness_doubts(&self.history, scenario, Orientation::Revoke, windows);
+        let mut doubts = staleness_doubts(
+            &self.history,
+            scenario,
+            Orientation::Revoke,
+            revbench_oracle::Reach::Subject,
+            windows,
+        );
         doubts.retain(|doubt| *doubt != Doubt::ControlsMissing);
         in_words(&doubts)
     }

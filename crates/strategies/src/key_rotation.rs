@@ -1,0 +1,200 @@
+//! The signing key is changed: every token that the old one signed is over.
+//!
+//! The authority publishes the public halves of its signing keys (RFC 7517) and names in each token the one that signed
+//! it (`kid`). A change of everyone makes it sign with the next key, which lies ready, and drop the present one from
+//! the set, before the change is acknowledged. Resource servers keep a copy of the set. No store is asked on the path;
+//! it is verification itself that refuses.
+//!
+//! Promises that a token from before the change is refused within `jwks_ttl + issuer_timeout`: a copy is fetched again
+//! at the age of `jwks_ttl`, counted from the moment at which fetching it began, and one that could not be replaced by
+//! the end of `issuer_timeout` vouches for nobody any more. A key that is known starts no fetch, which is why the old
+//! one lives as long as the copy. A new key is unknown, so a token signed with it is honoured after one fetch: there is
+//! one at a time, requests wait for it, and after one that an unknown key asked for there is no other for
+//! `jwks_cooldown`, whatever is sent. A key that was in an earlier copy is known to be over, so tokens of it use up no
+//! fetch. The first server that notices makes its clients renew, and their new tokens tell the other servers: windows
+//! of a fleet are shorter than the law of independent copies says, so none is predicted.
+//!
+//! It has one word, everyone: ending one session with it ends all. Products rotate to replace keys, not to revoke, and
+//! keep the old key published until its tokens have expired (OpenID Connect Core §10.1.1); dropping it at once is what
+//! they advise for a key that leaked. jose keeps copies for 10 minutes and cools down for 30 s; mod_auth_openidc keeps
+//! them for an hour, Ktor's default is 10 hours.
+//!
+//! **The authority down.** Copies die `issuer_timeout` after their age is up, and then every token is answered with
+//! 503, unless the policy `on_store_down` is to believe the token: then a dead key goes on living until the authority
+//! is back, which is what "stale if error" means here.
+//!
+//! **A verified-token cache** would outlive the key (PostgREST's did, until 12.2.9). There is none: each request is
+//! verified against the copy of that instant.
+
+use std::future::Future;
+
+use revbench_model::settings::Algorithm;
+use revbench_model::{Claims, Fault, Now, Orientation, ScopeKind, Settings};
+use revbench_store::Command;
+
+use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
+use crate::strategy::{Decision, Held, Strategy, Unavailable};
+use crate::under_fault::{Limit, Meanwhile, UnderFault};
+
+/// What is to be known about it.
+pub const CARD: Card = Card {
+    family: Family::Cache,
+    summary: "A change of everyone replaces the signing key; resource servers keep copies of the published set.",
+    promises: "Every token of the old key is refused within a copy's age plus one fetch; new ones after a fetch.",
+    costs: "No store on the path; one fetch of the set per process and age. Every client of the service renews.",
+    fails: "The authority down: copies die of age and all is refused, or a dead key lives on if that is the policy.",
+    needs: "An authority that can carry the renewals of everyone at once, and published keys: no shared secret.",
+    source_urls: &[
+        "https://www.rfc-editor.org/rfc/rfc7517",
+        "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigningKeys",
+        "https://github.com/panva/jose/blob/main/docs/jwks/remote/interfaces/RemoteJWKSetOptions.md",
+        "https://github.com/PostgREST/postgrest/issues/4014",
+    ],
+    params: &["jwks_ttl", "jwks_cooldown", "issuer_timeout", "on_store_down", "algorithm"],
+    exact_costs: EXACT_PER_REQUEST,
+};
+
+/// What it promises about a change of everyone.
+pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
+    if let Some(why) = why_not(settings, question) {
+        return Claimed::cannot(why);
+    }
+    Claimed::Bound {
+        formula: "jwks_ttl + issuer_timeout".to_owned(),
+        bound_ms: (settings.jwks_ttl_ms + settings.issuer_timeout_ms) as f64,
+        predicted: None,
+    }
+}
+
+fn why_not(settings: &Settings, question: &Question) -> Option<&'static str> {
+    match (question.scope == ScopeKind::All, question.orientation) {
+        _ if settings.algorithm == Algorithm::HS256 => {
+            Some("a shared secret is not published, so nobody learns that it was changed")
+        }
+        (false, _) => Some("one key signs for everyone: whoever it ends one session for, it ends all"),
+        (true, Orientation::Grant) => Some("a key that was given up does not come back"),
+        (true, Orientation::Revoke) if question.undone => Some(
+            "a new token is honoured at once, so nobody is kept out; and a key that was given up does not come back",
+        ),
+        (true, Orientation::Revoke) => None,
+    }
+}
+
+/// Copies need the authority and no store.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings) -> UnderFault {
+    let ordinary = Limit::new("jwks_ttl + issuer_timeout", settings.jwks_ttl_ms + settings.issuer_timeout_ms);
+    match fault {
+        Fault::AuthorityDown => UnderFault::unanswered_reader(settings, ordinary),
+        Fault::StoreDown | Fault::StoreSlow | Fault::StoreRestartsEmpty => {
+            UnderFault::unaffected(Meanwhile::DecidesUntilExpiry)
+        }
+        Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
+    }
+}
+
+/// The keys that an authority signs with. Making and publishing them is the server's business.
+pub trait SigningKeys: Clone + Send + Sync + 'static {
+    /// Signs with the next key from now on, and publishes the present one no longer.
+    ///
+    /// # Errors
+    /// There is no next key.
+    fn rotate(&self) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// A resource server's half, which has copies of public keys only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoKeys;
+
+impl SigningKeys for NoKeys {
+    async fn rotate(&self) -> Result<(), Unavailable> {
+        Err(Unavailable::new("a resource server has no signing keys"))
+    }
+}
+
+/// Believes what a present key has signed; verification has seen to that.
+#[derive(Clone)]
+pub struct KeyRotation<K> {
+    keys: K,
+}
+
+impl<K: SigningKeys> KeyRotation<K> {
+    /// With the keys that a change replaces.
+    pub fn new(keys: K) -> Self {
+        KeyRotation { keys }
+    }
+}
+
+impl<K: SigningKeys> Strategy for KeyRotation<K> {
+    async fn held(&self, _claims: &Claims, _now: Now) -> Result<Held, Decision> {
+        Ok(Held::InToken)
+    }
+
+    /// The key is gone before the change is written: if writing fails, tokens are over without an acknowledgement,
+    /// which is the safe way round.
+    async fn propagate_to_all(
+        &self,
+        orientation: Orientation,
+        _cutoff_ms: u64,
+        _now: Now,
+    ) -> Result<Option<Vec<Command>>, Unavailable> {
+        match orientation {
+            Orientation::Revoke => self.keys.rotate().await.map(|()| Some(Vec::new())),
+            Orientation::Grant => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use super::*;
+    use crate::strategy::fixtures::NOW;
+
+    #[derive(Clone, Default)]
+    struct Counted(Arc<AtomicU32>);
+
+    impl SigningKeys for Counted {
+        async fn rotate(&self) -> Result<(), Unavailable> {
+            self.0.fetch_add(1, Relaxed);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_revocation_of_everyone_changes_the_key() {
+        let keys = Counted::default();
+        let strategy = KeyRotation::new(keys.clone());
+        assert_eq!(strategy.propagate_to_all(Orientation::Grant, 0, NOW).await, Ok(None));
+        assert_eq!(keys.0.load(Relaxed), 0);
+        assert_eq!(strategy.propagate_to_all(Orientation::Revoke, 0, NOW).await, Ok(Some(Vec::new())));
+        assert_eq!(keys.0.load(Relaxed), 1);
+        let of_resource = KeyRotation::new(NoKeys);
+        assert!(of_resource.propagate_to_all(Orientation::Revoke, 0, NOW).await.is_err());
+    }
+
+    #[test]
+    fn the_claim_is_a_copys_age_and_one_fetch() {
+        let settings = Settings { jwks_ttl_ms: 700, issuer_timeout_ms: 50, ..Settings::default() };
+        let question = |scope, orientation, undone| Question {
+            orientation,
+            scope,
+            everything: true,
+            is_theft: false,
+            undone,
+            rate_per_s: 1.0,
+        };
+        let of = |settings: &Settings, question| match claim(settings, &question) {
+            Claimed::Bound { bound_ms, .. } => Some(bound_ms),
+            _ => None,
+        };
+        assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Revoke, false)), Some(750.0));
+        assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Revoke, true)), None);
+        assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Grant, false)), None);
+        assert_eq!(of(&settings, question(ScopeKind::Subject, Orientation::Revoke, false)), None);
+        let secret = Settings { algorithm: Algorithm::HS256, ..settings };
+        assert_eq!(of(&secret, question(ScopeKind::All, Orientation::Revoke, false)), None);
+    }
+}
