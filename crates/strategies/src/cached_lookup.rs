@@ -12,8 +12,9 @@
 //! has the limit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use revbench_model::settings::OnStoreDown;
+use revbench_model::settings::{Hole, OnStoreDown};
 use revbench_model::time::NS_PER_MS;
 use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
 use revbench_store::{Client, Command};
@@ -95,8 +96,8 @@ pub struct FactCache {
 impl FactCache {
     /// Facts are believed for this long, and kept for as much longer as the policy may serve them.
     pub fn new(ttl_ms: u64, settings: &Settings) -> Self {
-        let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY);
-        let facts = cache.keeping_stale(stale_ns(settings));
+        let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY).keeping_stale(stale_ns(settings));
+        let facts = if settings.hole == Hole::FillCheck { cache.unchecked() } else { cache };
         FactCache { facts, forgotten: watch::Sender::new(0) }
     }
 
@@ -135,12 +136,15 @@ pub struct CachedLookup<R = Client> {
     meters: Arc<Meters>,
     cache: Arc<FactCache>,
     policy: OnStoreDown,
+    /// A stress scenario's: what was read waits for so long before it is kept.
+    fill_delay_ms: u64,
 }
 
 impl<R: Records> CachedLookup<R> {
     /// Over a source of records and the cache of the process.
     pub fn new(records: R, meters: Arc<Meters>, settings: &Settings, cache: Arc<FactCache>) -> Self {
-        CachedLookup { records, meters, cache, policy: settings.on_store_down }
+        let (policy, fill_delay_ms) = (settings.on_store_down, settings.fill_delay_ms);
+        CachedLookup { records, meters, cache, policy, fill_delay_ms }
     }
 
     async fn fact(&self, subject: &SubjectId, now: Now) -> Fact {
@@ -176,6 +180,9 @@ impl<R: Records> CachedLookup<R> {
         match self.records.read(subject).await {
             Ok(record) => {
                 let fact = Fact::Read(record.map(Arc::new));
+                if self.fill_delay_ms > 0 {
+                    tokio::time::sleep(Duration::from_millis(self.fill_delay_ms)).await;
+                }
                 filling.store(fact.clone()).then_some(fact)
             }
             Err(_) => {
