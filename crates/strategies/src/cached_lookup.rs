@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use revbench_model::settings::{Hole, OnStoreDown};
 use revbench_model::time::NS_PER_MS;
-use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
+use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Permission, Settings, SubjectId};
 use revbench_store::{Client, Command};
 use tokio::sync::watch;
 
@@ -52,7 +52,7 @@ pub const CARD: Card = Card {
 /// Subjects kept per process.
 const CAPACITY: usize = 100_000;
 
-/// Rough bytes of an entry beside its permissions: map, queue, record.
+/// Bytes of an entry beside its permissions: map, queue, record. Counted by `benches/allocations.rs`.
 const ENTRY_BYTES: u64 = 256;
 
 pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
@@ -75,6 +75,11 @@ pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question
         (Fault::BusPartition | Fault::InstanceRestartsCold, _) => UnderFault::unaffected(Meanwhile::Decides),
         (Fault::ClockSkew, _) => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
     }
+}
+
+/// Bytes that permissions take: each name's text and where it lies.
+pub(crate) fn bytes_of(permissions: &[Permission]) -> u64 {
+    permissions.iter().map(|permission| (size_of::<Permission>() + permission.as_str().len()) as u64).sum()
 }
 
 /// What was read about a subject.
@@ -229,7 +234,10 @@ impl<R: Records> Strategy for CachedLookup<R> {
     }
 
     fn state_bytes(&self) -> u64 {
-        self.cache.facts.len() as u64 * ENTRY_BYTES
+        self.cache.facts.measure(|fact| match fact {
+            Fact::Read(Some(record)) => ENTRY_BYTES + bytes_of(&record.permissions),
+            Fact::Read(None) | Fact::Unavailable => ENTRY_BYTES,
+        })
     }
 }
 
