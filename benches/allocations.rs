@@ -34,16 +34,19 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, layout.size() as i64);
+        // SAFETY: as it came.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(0, -(layout.size() as i64));
+        // SAFETY: as it came.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(1, size as i64 - layout.size() as i64);
+        // SAFETY: as it came.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -130,9 +133,9 @@ fn caches_take_as_many_bytes_as_they_say() {
     let world = World::start();
     let settings = Settings::default();
     let check = |kind: StrategyKind, subjects: u64, (said, taken): (u64, i64)| {
-        println!("{}: {said} bytes said, {taken} taken by {subjects} subjects", kind.name());
         let ratio = said as f64 / taken as f64;
-        assert!((ratio - 1.0).abs() <= 0.2, "{}: {said} said, {taken} taken", kind.name());
+        let name = kind.name();
+        assert!((ratio - 1.0).abs() <= 0.2, "{name}, {subjects} subjects: {said} said, {taken} taken");
     };
     for subjects in [400, 700] {
         let meters = || Arc::new(Meters::default());

@@ -121,7 +121,6 @@ fn at(ms: u64) -> Now {
 /// Counted against foretold, and bytes of one entry against what is said of it.
 fn check(what: &str, (count, bytes): (usize, u64), foretold: f64, entry_bytes: f64) {
     let each = bytes as f64 / count as f64;
-    println!("{what}: {count} entries, foretold {foretold:.0}; {each:.0} bytes each, foretold {entry_bytes}");
     assert!(count >= 400, "{what}: {count} are too few to tell");
     assert!((count as f64 / foretold - 1.0).abs() <= ALLOWED, "{what}: {count} is not {foretold}");
     assert!((each / entry_bytes - 1.0).abs() <= ALLOWED, "{what}: {each} bytes are not {entry_bytes}");
