@@ -4,7 +4,7 @@ use std::path::Path;
 
 use revbench_driver::trace::{TraceError, parse_trace};
 use revbench_model::Scenario;
-use revbench_model::scenario::{self, ArrivalsChoice, built_in};
+use revbench_model::scenario::{self, ArrivalsChoice, built_in, stress};
 use revbench_model::settings::closest;
 use revbench_runner::options::{DatabaseChoice, ScenarioSource};
 use revbench_strategies::StrategyKind;
@@ -33,6 +33,11 @@ pub(crate) fn scenario_names() -> Vec<&'static str> {
     built_in().into_iter().map(|(file, _)| stem(file)).collect()
 }
 
+/// Every stress scenario's name; they are run by themselves.
+pub(crate) fn stress_names() -> Vec<&'static str> {
+    stress().into_iter().map(|(file, _)| stem(file)).collect()
+}
+
 /// `, did you mean 'lookup'?` and all the names.
 pub(crate) fn suggest(name: &str, known: &[&str]) -> String {
     let near = closest(name, known).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
@@ -49,13 +54,16 @@ pub(crate) fn strategy(name: &str) -> Result<StrategyKind, Mistake> {
 
 /// The built-in scenario of this name, or the one in this file; all mistakes of its file where it has any.
 pub(crate) fn scenario(name: &str) -> Result<(ScenarioSource, Scenario), Vec<Mistake>> {
-    let known = built_in().into_iter().find(|(file, _)| stem(file) == name);
+    let known = built_in().into_iter().chain(stress()).find(|(file, _)| stem(file) == name);
     if let Some((file, text)) = known {
         return parse(file, text.to_owned());
     }
     let path = Path::new(name);
     if !(name.ends_with(".toml") || name.contains('/') || path.is_file()) {
-        let help = format!("{}, or a path to a .toml file", suggest(name, &scenario_names()));
+        let help = format!(
+            "{}, or a path to a .toml file",
+            suggest(name, &[scenario_names(), stress_names()].concat())
+        );
         return Err(vec![Mistake::argument(UNKNOWN_NAME, format!("unknown scenario '{name}'"), help)]);
     }
     let text = std::fs::read_to_string(path).map_err(|error| {

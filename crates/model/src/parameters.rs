@@ -110,6 +110,15 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
     row("stream_interval", DURATION, "2s", "how often that is, where it is done in intervals"),
     row("stream_life", DURATION, "1m", "age at which a server ends a stream, whoever listens"),
+    row(
+        "hole",
+        "one of none, entry-margin, fill-check, resync",
+        "fill-check",
+        "a guard left out on purpose; only in a stress scenario that is made for it",
+    ),
+    row("fill_delay", DURATION, "300ms", "pause between reading a record and keeping it (stress scenarios)"),
+    row("bus_cut_every", DURATION, "2s", "how long a subscriber listens between absences (stress scenarios)"),
+    row("bus_cut_for", DURATION, "400ms", "how long a subscriber is away each time (stress scenarios)"),
 ];
 
 impl Parameter {
@@ -145,6 +154,10 @@ impl Parameter {
             "stream_check" => settings.stream_check.name().to_owned(),
             "stream_interval" => whole_ms(settings.stream_interval_ms),
             "stream_life" => whole_ms(settings.stream_life_ms),
+            "hole" => settings.hole.name().to_owned(),
+            "fill_delay" => whole_ms(settings.fill_delay_ms),
+            "bus_cut_every" => whole_ms(settings.bus_cut_every_ms),
+            "bus_cut_for" => whole_ms(settings.bus_cut_for_ms),
             _ => settings.on_store_down.name().to_owned(),
         }
     }

@@ -162,6 +162,38 @@ impl Expiry {
     }
 }
 
+/// A guard that is left out on purpose, so that what it prevents can be measured: with it a real strategy has a real
+/// fault. A run takes it in a stress scenario that is made for it, and nowhere else (`docs/RACES.md`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hole {
+    /// Every guard is in place.
+    #[default]
+    None,
+    /// A deny-list entry goes at `exp`, though verifiers with leeway take its token for longer (`deny-list`,
+    /// `deny-and-refresh`).
+    EntryMargin,
+    /// What was read before an invalidation is kept after it (`push`).
+    FillCheck,
+    /// Entries are believed and stay although messages may have been missed while nobody listened (`push`).
+    Resync,
+}
+
+impl Hole {
+    /// All of them, the default first.
+    pub const ALL: [Hole; 4] = [Hole::None, Hole::EntryMargin, Hole::FillCheck, Hole::Resync];
+
+    /// The word on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Hole::None => "none",
+            Hole::EntryMargin => "entry-margin",
+            Hole::FillCheck => "fill-check",
+            Hole::Resync => "resync",
+        }
+    }
+}
+
 /// Everything that can be set with `--param`; the names there are these without the unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -217,6 +249,24 @@ pub struct Settings {
     pub stream_interval_ms: u64,
     /// Age at which a server ends a stream, whoever listens.
     pub stream_life_ms: u64,
+    /// A guard that is left out on purpose.
+    #[serde(skip_serializing_if = "is_default")]
+    pub hole: Hole,
+    /// How long a record that was read waits before it is kept: makes the race of a fill with an invalidation as
+    /// likely as a run needs it (`push`, `cached-lookup`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub fill_delay_ms: u64,
+    /// How long a subscriber listens between two absences; 0: it is never away (`push`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub bus_cut_every_ms: u64,
+    /// How long each absence lasts.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bus_cut_for_ms: u64,
+}
+
+/// Strains that are not there stay out of files.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for Settings {
@@ -247,6 +297,10 @@ impl Default for Settings {
             stream_check: StreamCheck::Interval,
             stream_interval_ms: 500,
             stream_life_ms: 3_000,
+            hole: Hole::None,
+            fill_delay_ms: 0,
+            bus_cut_every_ms: 0,
+            bus_cut_for_ms: 0,
         }
     }
 }
@@ -314,7 +368,14 @@ impl Settings {
         "stream_check",
         "stream_interval",
         "stream_life",
+        "hole",
+        "fill_delay",
+        "bus_cut_every",
+        "bus_cut_for",
     ];
+
+    /// Those that strain or break a strategy on purpose, for stress scenarios alone.
+    pub const STRAINS: &[&'static str] = &["hole", "fill_delay", "bus_cut_every", "bus_cut_for"];
 
     /// Sets one by its name without unit: `set("cache_ttl", "2s")`.
     ///
@@ -377,6 +438,13 @@ impl Settings {
             }
             "stream_interval" => self.stream_interval_ms = whole_ms()?.max(1),
             "stream_life" => self.stream_life_ms = whole_ms()?.max(1),
+            "hole" => {
+                let found = Hole::ALL.into_iter().find(|hole| hole.name() == value);
+                self.hole = found.ok_or_else(|| fail("one of none, entry-margin, fill-check, resync"))?;
+            }
+            "fill_delay" => self.fill_delay_ms = whole_ms()?,
+            "bus_cut_every" => self.bus_cut_every_ms = whole_ms()?,
+            "bus_cut_for" => self.bus_cut_for_ms = whole_ms()?,
             "on_store_down" => {
                 let accepted = "one of refuse, allow-from-token, serve-stale";
                 self.on_store_down = OnStoreDown::from_name(value).ok_or_else(|| fail(accepted))?;
@@ -400,6 +468,7 @@ mod tests {
             "refresh_at" => "0.5",
             "cutoff_rule" | "expiry" => "second",
             "stream_check" => "pushed",
+            "hole" => "resync",
             "extra_permissions" | "deny_preload" => "50",
             _ => "2s",
         };

@@ -113,7 +113,8 @@ pub(crate) fn empty_cell(
     outcome: Outcome,
     why: Option<String>,
 ) -> Cell {
-    let settings = settings(&plan.options, strategy).expect("parameters were checked with the flags");
+    let settings =
+        settings(&plan.options, &plan.scenarios, strategy).expect("parameters were checked with the flags");
     Cell {
         scenario: plan.scenarios[scenario].name.clone(),
         strategy: strategy.name().to_owned(),

@@ -32,7 +32,7 @@ fn question<'a>(
     // What the scenario says goes before what the strategy says of itself.
     let unbounded = cell.bound.as_ref().and_then(|bound| bound.unbounded.clone());
     let unbounded = unbounded.map(|why| Expectation { verdict: ClaimVerdict::Broken, why });
-    let expected = scenario.expect.get(fleet.strategy.name()).cloned().or(unbounded);
+    let expected = scenario.expectation(fleet.strategy.name(), &fleet.settings).cloned().or(unbounded);
     CellQuestion {
         history: &recorded.history,
         scenario: number as u16,

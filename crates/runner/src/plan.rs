@@ -134,6 +134,16 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// The shorter of what is claimed and what a stress scenario demands.
+    fn at_most(self, demanded_ms: Option<f64>) -> Bound {
+        match demanded_ms.filter(|ms| *ms < self.ms) {
+            Some(ms) => Bound { formula: "demanded by the scenario".to_owned(), ms, ..self },
+            None => self,
+        }
+    }
+}
+
 impl RunPlan {
     /// Plans a run.
     ///
@@ -193,7 +203,8 @@ impl RunPlan {
         let of_everyone = |&index: &usize| self.scenarios[index].scope == ScopeKind::All;
         let alone = asked.iter().find(|index| of_everyone(index));
         let alone = alone.map(|&index| self.scenarios[index].name.clone());
-        let settings = settings(&self.options, strategy).expect("parameters were checked with the flags");
+        let settings = settings(&self.options, &self.scenarios, strategy)
+            .expect("parameters were checked with the flags");
         let sizes = self.sizes();
         let time_scale_ms = time_scale_ms(strategy, &settings);
         let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
@@ -291,13 +302,18 @@ fn parse_all(options: &Options) -> Result<Vec<Scenario>, Vec<Problem>> {
     if problems.is_empty() { Ok(scenarios) } else { Err(problems) }
 }
 
-/// A strategy's settings: the profile's, then every `--param`. A time to live that the strategy does not use
+/// A strategy's settings: the profile's, the strain of a stress scenario, then every `--param`. A time to live that the strategy does not use
 /// is left alone, so that `token_ttl` shortens only tokens on whose life something rests.
 ///
 /// # Errors
 /// The first parameter that is unknown or of the wrong form.
-pub fn settings(options: &Options, strategy: StrategyKind) -> Result<Settings, SettingError> {
+pub fn settings(
+    options: &Options,
+    scenarios: &[Scenario],
+    strategy: StrategyKind,
+) -> Result<Settings, SettingError> {
     let mut settings = options.profile.settings(strategy);
+    scenarios.iter().filter_map(|scenario| scenario.stress.as_ref()).for_each(|s| s.apply(&mut settings));
     for (name, value) in &options.params {
         let its_own = matches!(name.as_str(), "token_ttl" | "cache_ttl");
         if !its_own || strategy.card().params.contains(&name.as_str()) {
@@ -400,6 +416,8 @@ impl FleetPlan {
                 let under = |fault: &FleetFault| {
                     claim_under(self.strategy, fault.planned.kind, &self.settings, &question).claimed
                 };
+                let demanded_ms = scenario.stress.as_ref().and_then(|stress| stress.at_most_ms);
+                let bound = bound.at_most(demanded_ms);
                 Ok(Some(match self.fault.as_ref().map(under) {
                     Some(claimed) => bound.under(claimed),
                     None => bound,

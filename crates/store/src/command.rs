@@ -18,6 +18,15 @@ pub enum Command {
         /// Life of the key.
         expire_ms: Option<u64>,
     },
+    /// `SET PXAT`: a value that goes at an instant of the store's clock, whoever writes it and when.
+    SetUntil {
+        /// Key.
+        key: String,
+        /// Value.
+        value: Vec<u8>,
+        /// When the key goes, milliseconds since the epoch.
+        until_ms: u64,
+    },
     /// `SET NX`: `Ok` when the key was written, `Nil` when it was there already.
     SetIfAbsent {
         /// Key.
@@ -70,6 +79,11 @@ impl Command {
         match self {
             Self::Get(key) => encoded("GET", &[key.as_bytes()]),
             Self::Set { key, value, expire_ms } => set(key, value, *expire_ms),
+            Self::SetUntil { key, value, until_ms } => {
+                let mut set = set(key, value, None);
+                set.arg("PXAT").arg(*until_ms);
+                set
+            }
             Self::SetIfAbsent { key, value, expire_ms } => {
                 let mut set = set(key, value, *expire_ms);
                 set.arg("NX");
@@ -175,6 +189,8 @@ mod tests {
         check(&Command::Get(key.clone()), "GET k");
         check(&Command::Set { key: key.clone(), value: value.clone(), expire_ms: None }, "SET k v");
         check(&Command::Set { key: key.clone(), value: value.clone(), expire_ms: Some(7) }, "SET k v PX 7");
+        let until = Command::SetUntil { key: key.clone(), value: value.clone(), until_ms: 1_700_000_000_123 };
+        check(&until, "SET k v PXAT 1700000000123");
         check(&Command::SetIfAbsent { key: key.clone(), value, expire_ms: Some(7) }, "SET k v PX 7 NX");
         check(&Command::Take(key.clone()), "GETDEL k");
         check(&Command::Delete(vec!["a".into(), "b".into()]), "DEL a b");

@@ -26,7 +26,7 @@ use revbench_model::time::NS_PER_MS;
 use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Permission, Settings};
 use revbench_store::Command;
 
-use crate::cached_lookup::stale_ns;
+use crate::cached_lookup::{bytes_of, stale_ns};
 use crate::introspection::{AskIssuer, Introspected, judge};
 use crate::kind::{Card, Claimed, Family, Question};
 use crate::lookup::slim;
@@ -58,7 +58,7 @@ pub const CARD: Card = Card {
 /// Tokens kept per process.
 const CAPACITY: usize = 100_000;
 
-/// Rough bytes of an entry beside its permissions: map, queue, answer.
+/// Bytes of an entry beside its permissions: map, queue, answer. Counted by `benches/allocations.rs`.
 const ENTRY_BYTES: u64 = 256;
 
 /// A changed subject has two sessions with half of its traffic each (`docs/METHODOLOGY.md` §2), and each session's
@@ -245,7 +245,10 @@ impl<I: AskIssuer> Strategy for CachedIntrospection<I> {
     }
 
     fn state_bytes(&self) -> u64 {
-        self.cache.0.len() as u64 * ENTRY_BYTES
+        self.cache.0.measure(|said| match said {
+            Said::Answer(Introspected::Active { permissions, .. }) => ENTRY_BYTES + bytes_of(permissions),
+            Said::Answer(Introspected::Inactive) | Said::Nothing => ENTRY_BYTES,
+        })
     }
 }
 

@@ -12,10 +12,11 @@
 //! has the limit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use revbench_model::settings::OnStoreDown;
+use revbench_model::settings::{Hole, OnStoreDown};
 use revbench_model::time::NS_PER_MS;
-use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
+use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Permission, Settings, SubjectId};
 use revbench_store::{Client, Command};
 use tokio::sync::watch;
 
@@ -51,7 +52,7 @@ pub const CARD: Card = Card {
 /// Subjects kept per process.
 const CAPACITY: usize = 100_000;
 
-/// Rough bytes of an entry beside its permissions: map, queue, record.
+/// Bytes of an entry beside its permissions: map, queue, record. Counted by `benches/allocations.rs`.
 const ENTRY_BYTES: u64 = 256;
 
 pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
@@ -76,6 +77,11 @@ pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question
     }
 }
 
+/// Bytes that permissions take: each name's text and where it lies.
+pub(crate) fn bytes_of(permissions: &[Permission]) -> u64 {
+    permissions.iter().map(|permission| (size_of::<Permission>() + permission.as_str().len()) as u64).sum()
+}
+
 /// What was read about a subject.
 #[derive(Clone)]
 enum Fact {
@@ -95,8 +101,8 @@ pub struct FactCache {
 impl FactCache {
     /// Facts are believed for this long, and kept for as much longer as the policy may serve them.
     pub fn new(ttl_ms: u64, settings: &Settings) -> Self {
-        let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY);
-        let facts = cache.keeping_stale(stale_ns(settings));
+        let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY).keeping_stale(stale_ns(settings));
+        let facts = if settings.hole == Hole::FillCheck { cache.unchecked() } else { cache };
         FactCache { facts, forgotten: watch::Sender::new(0) }
     }
 
@@ -135,12 +141,15 @@ pub struct CachedLookup<R = Client> {
     meters: Arc<Meters>,
     cache: Arc<FactCache>,
     policy: OnStoreDown,
+    /// A stress scenario's: what was read waits for so long before it is kept.
+    fill_delay_ms: u64,
 }
 
 impl<R: Records> CachedLookup<R> {
     /// Over a source of records and the cache of the process.
     pub fn new(records: R, meters: Arc<Meters>, settings: &Settings, cache: Arc<FactCache>) -> Self {
-        CachedLookup { records, meters, cache, policy: settings.on_store_down }
+        let (policy, fill_delay_ms) = (settings.on_store_down, settings.fill_delay_ms);
+        CachedLookup { records, meters, cache, policy, fill_delay_ms }
     }
 
     async fn fact(&self, subject: &SubjectId, now: Now) -> Fact {
@@ -176,6 +185,9 @@ impl<R: Records> CachedLookup<R> {
         match self.records.read(subject).await {
             Ok(record) => {
                 let fact = Fact::Read(record.map(Arc::new));
+                if self.fill_delay_ms > 0 {
+                    tokio::time::sleep(Duration::from_millis(self.fill_delay_ms)).await;
+                }
                 filling.store(fact.clone()).then_some(fact)
             }
             Err(_) => {
@@ -222,7 +234,10 @@ impl<R: Records> Strategy for CachedLookup<R> {
     }
 
     fn state_bytes(&self) -> u64 {
-        self.cache.facts.len() as u64 * ENTRY_BYTES
+        self.cache.facts.measure(|fact| match fact {
+            Fact::Read(Some(record)) => ENTRY_BYTES + bytes_of(&record.permissions),
+            Fact::Read(None) | Fact::Unavailable => ENTRY_BYTES,
+        })
     }
 }
 

@@ -8,9 +8,12 @@
 //!
 //! Entries are keyed by issuer and token identifier, never by the token's text, which an attacker can rewrite
 //! without breaking the signature (ECDSA's second signature, base64url variants). An entry outlives `exp` by
-//! leeway and a second, because a verifier with leeway accepts the token for that long.
+//! leeway and a second, because a verifier with leeway accepts the token for that long. When it goes follows from
+//! the token alone, and not from when or by whose clock it was revoked: a second revocation cannot shorten the first,
+//! and an authority whose clock is wrong stamps tokens and entries alike. What remains is the store's clock against
+//! the verifiers': further apart than the second, and a revoked token is honoured for the rest.
 
-use revbench_model::settings::OnStoreDown;
+use revbench_model::settings::{Hole, OnStoreDown};
 use revbench_model::{Claims, Fault, Issuer, Now, Orientation, Reason, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
@@ -104,6 +107,8 @@ pub struct DenyList {
     policy: OnStoreDown,
     token_ttl_ms: u64,
     leeway_ms: u64,
+    /// How much longer than its token an entry lives.
+    grace_ms: u64,
     preload: u32,
 }
 
@@ -117,19 +122,19 @@ impl DenyList {
             policy: settings.on_store_down,
             token_ttl_ms: settings.token_ttl_ms,
             leeway_ms: settings.leeway_ms,
+            grace_ms: match settings.hole {
+                Hole::EntryMargin => 0,
+                _ => settings.leeway_ms + MARGIN_MS,
+            },
             preload: settings.deny_preload,
         }
     }
 
-    /// How long an entry for a token that expires then must live; `None` where the token is dead already.
-    fn life_ms(&self, exp_ms: u64, now: Now) -> Option<u64> {
-        (exp_ms + self.leeway_ms + MARGIN_MS).checked_sub(now.wall_ms).filter(|&ms| ms > 0)
-    }
-
-    fn deny(&self, jti: &str, exp_ms: u64, entry: Entry, now: Now) -> Option<Command> {
-        let life_ms = self.life_ms(exp_ms, now)?;
+    /// The entry for a token that expires then. Whether that is still to come is the store's to say, and not the
+    /// clock's of whoever revokes: what is over leaves the list at once.
+    fn deny(&self, jti: &str, exp_ms: u64, entry: Entry) -> Command {
         let key = deny_key(self.issuer.as_str(), jti);
-        Some(Command::Set { key, value: entry.bytes().to_vec(), expire_ms: Some(life_ms) })
+        Command::SetUntil { key, value: entry.bytes().to_vec(), until_ms: exp_ms + self.grace_ms }
     }
 
     /// What the list says of a token: one operation. `None`: it is not listed.
@@ -154,11 +159,9 @@ impl DenyList {
             .iter()
             .filter_map(|member| parse_live(member))
             .filter(|&(sid, ..)| concerned(sid))
-            .filter_map(|(sid, jti, exp_ms)| self.deny(jti, exp_ms, says(applied, sid), now));
-        let named = applied
-            .token
-            .iter()
-            .filter_map(|token| self.deny(token.jti.as_str(), token.exp_ms, Entry::Revoked, now));
+            .map(|(sid, jti, exp_ms)| self.deny(jti, exp_ms, says(applied, sid)));
+        let named =
+            applied.token.iter().map(|token| self.deny(token.jti.as_str(), token.exp_ms, Entry::Revoked));
         Ok(live.chain(named).collect())
     }
 
@@ -193,9 +196,8 @@ pub(crate) fn parse_live(member: &str) -> Option<(&str, &str, u64)> {
 impl Strategy for DenyList {
     async fn prepare(&self, now: Now) -> Result<(), Unavailable> {
         let exp_ms = now.wall_ms + self.token_ttl_ms;
-        let entries: Vec<Command> = (0..self.preload)
-            .filter_map(|n| self.deny(&format!("unrelated-{n}"), exp_ms, Entry::Revoked, now))
-            .collect();
+        let entries: Vec<Command> =
+            (0..self.preload).map(|n| self.deny(&format!("unrelated-{n}"), exp_ms, Entry::Revoked)).collect();
         for batch in entries.chunks(PRELOAD_BATCH as usize) {
             self.client.transaction(batch.to_vec()).await?;
         }

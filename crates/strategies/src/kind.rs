@@ -448,7 +448,7 @@ pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
     }
 }
 
-/// The settings that shape the strategy, their names with units: `cache_ttl_ms`.
+/// The settings that shape the strategy, their names with units: `cache_ttl_ms`; and what strains it on purpose.
 pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde_json::Value> {
     chosen(settings, kind.card().params)
 }
@@ -460,7 +460,10 @@ pub(crate) fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, s
     else {
         return BTreeMap::new();
     };
-    let is_wanted = |key: &str| wanted.contains(&key.strip_suffix("_ms").unwrap_or(key));
+    let is_wanted = |key: &str| {
+        let name = key.strip_suffix("_ms").unwrap_or(key);
+        wanted.contains(&name) || Settings::STRAINS.contains(&name)
+    };
     all.into_iter().filter(|(key, _)| is_wanted(key)).collect()
 }
 
@@ -525,6 +528,7 @@ mod tests {
         assert_eq!(params["cache_ttl_ms"], 1_500);
         assert_eq!(params["on_store_down"], "refuse");
         assert!(!params.contains_key("token_ttl_ms"));
+        assert!(!params.contains_key("hole") && !params.contains_key("fill_delay_ms"));
     }
 
     #[test]

@@ -25,10 +25,13 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use revbench_model::settings::Hole;
 use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Settings, SubjectId};
 use revbench_store::{Client, Command, StoreError, Subscription};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use crate::cached_lookup::{CachedLookup, FactCache};
 use crate::kind::{Card, Claimed, Family, Question};
@@ -114,6 +117,21 @@ fn heed(message: &[u8], cache: &FactCache) {
     }
 }
 
+/// A stress scenario's: the subscriber is deaf for a while, again and again, before it notices.
+#[derive(Clone, Copy)]
+struct Absences {
+    every: Duration,
+    lasting: Duration,
+}
+
+impl Absences {
+    fn of(settings: &Settings) -> Option<Absences> {
+        let every = Duration::from_millis(settings.bus_cut_every_ms);
+        let lasting = Duration::from_millis(settings.bus_cut_for_ms);
+        (!every.is_zero()).then_some(Absences { every, lasting })
+    }
+}
+
 /// Reads the subject's record when it has none, or was told that it has changed.
 #[derive(Clone)]
 pub struct Push {
@@ -122,6 +140,9 @@ pub struct Push {
     meters: Arc<Meters>,
     cache: Arc<FactCache>,
     heartbeat_ms: u64,
+    absences: Option<Absences>,
+    /// Is nothing believed while it is deaf, and nothing kept when it listens again?
+    resynchronises: bool,
     /// Until the background takes it; nothing where another thread of the process listens.
     subscription: Arc<Mutex<Option<Subscription>>>,
 }
@@ -135,6 +156,8 @@ impl Push {
             meters,
             cache,
             heartbeat_ms: settings.heartbeat_ms,
+            absences: Absences::of(settings),
+            resynchronises: settings.hole != Hole::Resync,
             subscription: Arc::default(),
         }
     }
@@ -151,15 +174,32 @@ impl Push {
 
     async fn listen(&self, mut subscription: Subscription) {
         loop {
-            while let Ok(message) = subscription.next().await {
-                self.meters.message();
-                heed(&message, &self.cache);
+            match self.absences {
+                Some(Absences { every, lasting }) => {
+                    if timeout(every, self.hear(&mut subscription)).await.is_err() {
+                        // What comes meanwhile is for nobody, and it does not know yet that it is deaf.
+                        sleep(lasting).await;
+                    }
+                }
+                None => self.hear(&mut subscription).await,
             }
             // Deaf, and knows it: until messages come again, every decision asks the store.
-            self.cache.distrust();
+            if self.resynchronises {
+                self.cache.distrust();
+            }
             subscription.renew().await;
             // In this order: what is read in between is forgotten, and what is read from now on is messaged.
-            self.cache.forget_all();
+            if self.resynchronises {
+                self.cache.forget_all();
+            }
+        }
+    }
+
+    /// Heeds messages until the subscription is over.
+    async fn hear(&self, subscription: &mut Subscription) {
+        while let Ok(message) = subscription.next().await {
+            self.meters.message();
+            heed(&message, &self.cache);
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct TtlCache<V> {
     /// Beyond the time to live.
     stale_ns: u64,
     capacity: usize,
+    /// Without this check what is being read when its key is forgotten is kept all the same.
+    checks_fills: bool,
     inner: Mutex<Inner<V>>,
 }
 
@@ -80,12 +82,23 @@ impl<V: Clone> TtlCache<V> {
             is_distrusted: false,
             begun: 0,
         };
-        TtlCache { ttl_ns, stale_ns: 0, capacity: capacity.max(1), inner: Mutex::new(inner) }
+        TtlCache {
+            ttl_ns,
+            stale_ns: 0,
+            capacity: capacity.max(1),
+            checks_fills: true,
+            inner: Mutex::new(inner),
+        }
     }
 
     /// Keeps entries for so long beyond their time to live, for [`TtlCache::find_stale`].
     pub fn keeping_stale(self, stale_ns: u64) -> Self {
         TtlCache { stale_ns, ..self }
+    }
+
+    /// The same without the check of fillings: a hole, to be measured and not to be used.
+    pub fn unchecked(self) -> Self {
+        TtlCache { checks_fills: false, ..self }
     }
 
     /// Looks a key up at `now`; whoever finds nothing becomes the one to fill it.
@@ -125,7 +138,9 @@ impl<V: Clone> TtlCache<V> {
     pub fn forget(&self, key: &str) {
         let mut inner = self.lock();
         inner.entries.remove(key);
-        inner.underway.remove(key);
+        if self.checks_fills {
+            inner.underway.remove(key);
+        }
     }
 
     /// Anything may have changed: nothing is kept, nor what is being read, and what is read from now on is believed.
@@ -133,13 +148,24 @@ impl<V: Clone> TtlCache<V> {
         let mut inner = self.lock();
         inner.entries.clear();
         inner.written.clear();
-        inner.underway.clear();
+        if self.checks_fills {
+            inner.underway.clear();
+        }
         inner.is_distrusted = false;
     }
 
     /// Entries held, old ones included.
     pub fn len(&self) -> usize {
         self.lock().entries.len()
+    }
+
+    /// What the entries measure in all: their number times the mean of some of them.
+    pub fn measure(&self, of_one: impl Fn(&V) -> u64) -> u64 {
+        const LOOKED_AT: usize = 64;
+        let inner = self.lock();
+        let looked_at = inner.entries.len().min(LOOKED_AT) as u64;
+        let sum: u64 = inner.entries.values().take(LOOKED_AT).map(|entry| of_one(&entry.value)).sum();
+        inner.entries.len() as u64 * sum / looked_at.max(1)
     }
 
     /// Is there nothing?
@@ -346,6 +372,19 @@ mod tests {
         assert!(!early.store(4), "read while nobody would have said that it changed");
         assert_eq!(cache.find_stale("a", 4), None);
         assert_eq!((fill(&cache, "a", 4, 5), fill(&cache, "a", 5, 6)), (None, Some(5)));
+    }
+
+    #[test]
+    fn without_the_check_what_was_read_before_is_kept_after() {
+        let check = |forget: fn(&TtlCache<u64>)| {
+            let cache = TtlCache::new(100, 10).unchecked();
+            let Found::Fill(early) = cache.find("a", 0) else { panic!("empty") };
+            forget(&cache);
+            assert!(early.store(7));
+            assert!(matches!(cache.find("a", 2), Found::Fresh(7)));
+        };
+        check(|cache| cache.forget("a"));
+        check(TtlCache::forget_all);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn find(name: &str) -> Result<Found, Vec<Mistake>> {
     if let Some(meaning) = explain_code(name) {
         return Ok(Found::Code(name.to_uppercase(), meaning));
     }
-    let names = [select::strategy_names(), select::scenario_names()].concat();
+    let names = [select::strategy_names(), select::scenario_names(), select::stress_names()].concat();
     if names.contains(&name) || name.ends_with(".toml") || name.contains('/') {
         return select::scenario(name).map(|(_, scenario)| Found::Scenario(Box::new(scenario)));
     }

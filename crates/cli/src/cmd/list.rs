@@ -15,6 +15,7 @@ use crate::cmd::explain;
 use crate::cmd::explain::faults::FaultRow;
 use crate::console::Console;
 use crate::exit::ExitCode;
+use crate::select;
 
 use matrix::Matrix;
 
@@ -107,7 +108,11 @@ pub(crate) fn execute(args: &ListArgs, console: &Console) -> anyhow::Result<Exit
         What::Strategies => {
             print(&strategies(&Matrix::new()), |row| (row.name, row.card.summary), console)?;
         }
-        What::Scenarios => print(&scenarios(&Matrix::new()), |row| (&row.name, &row.summary), console)?,
+        What::Scenarios => {
+            print(&scenarios(&Matrix::new()), |row| (&row.name, &row.summary), console)?;
+            let names = select::stress_names().join(", ");
+            console.say(&format!("stress scenarios, each for a run of its own: {names}"));
+        }
         What::Faults => print(&faults(), |row| (row.name, row.about), console)?,
         What::Params => params(console)?,
         What::Matrix if console.json => console.json_data(&Matrix::new().pairs())?,

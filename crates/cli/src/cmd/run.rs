@@ -6,6 +6,7 @@ mod doubts;
 mod events;
 mod execute;
 mod given;
+mod strains;
 
 use std::path::{Path, PathBuf};
 

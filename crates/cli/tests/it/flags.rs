@@ -78,6 +78,27 @@ fn wrong_values_of_run_one_by_one() {
 }
 
 #[test]
+fn what_breaks_a_strategy_on_purpose_needs_its_stress_scenario() {
+    let check = |scenario: &str, param: &str, expected: Option<&str>| {
+        let arguments = ["run", "--dry-run", "--profile", "smoke", "--strategy", "push"];
+        let (code, _, stderr) = call(&[&arguments[..], &["--scenario", scenario, "--param", param]].concat());
+        match expected {
+            None => assert_eq!(code, 0, "{scenario} {param}: {stderr}"),
+            Some(words) => assert!(code == 2 && stderr.contains(words), "{scenario} {param}: {stderr}"),
+        }
+    };
+    let broken = Some("strains or breaks a strategy on purpose");
+    check("role-demoted", "hole=fill-check", broken);
+    check("role-demoted", "fill_delay=1s", broken);
+    check("role-demoted", "hole=none", None);
+    check("stress-refill", "hole=fill-check", None);
+    check("stress-refill", "fill_delay=1s", None);
+    check("stress-refill", "hole=resync", broken);
+    check("stress-lost-message", "hole=resync", None);
+    check("stress-refill,role-demoted", "leeway=0", Some("is run by itself"));
+}
+
+#[test]
 fn a_password_is_never_repeated() {
     let said = refused(&["run", "--store", "redis://:hunter2@127.0.0.1:6379/7"]);
     assert!(!said.contains("hunter2"), "{said}");

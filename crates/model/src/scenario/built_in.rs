@@ -4,13 +4,14 @@
 pub const MAIN: [&str; 6] =
     ["role-demoted", "role-promoted", "employee-departure", "logout", "compromised-token", "plan-upgraded"];
 
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        vec![$((concat!("scenarios/", $name), include_str!(concat!("../../../../scenarios/", $name)))),*]
+    };
+}
+
 /// Every built-in scenario: file name and text. The main ones first, the others by what they take away or give.
 pub fn built_in() -> Vec<(&'static str, &'static str)> {
-    macro_rules! files {
-        ($($name:literal),* $(,)?) => {
-            vec![$((concat!("scenarios/", $name), include_str!(concat!("../../../../scenarios/", $name)))),*]
-        };
-    }
     files![
         "role-demoted.toml",
         "role-promoted.toml",
@@ -48,5 +49,15 @@ pub fn built_in() -> Vec<(&'static str, &'static str)> {
         "clock-skew-ahead.toml",
         "active-attack.toml",
         "active-attack-locked.toml",
+    ]
+}
+
+/// The stress scenarios that come with the program: file name and text. Each is run by itself, never with `all`.
+pub fn stress() -> Vec<(&'static str, &'static str)> {
+    files![
+        "stress-resurrection.toml",
+        "stress-refill.toml",
+        "stress-lost-message.toml",
+        "stress-same-second.toml",
     ]
 }

@@ -39,6 +39,8 @@ pub struct ScenarioFile {
     pub expect: Option<BTreeMap<String, ExpectSection>>,
     /// Production settings that the run's short durations stand for, as `--param` takes them.
     pub stands_for: Option<BTreeMap<String, String>>,
+    /// What makes it a stress scenario, which is run by itself.
+    pub stress: Option<StressSection>,
 }
 
 /// `[change]`
@@ -147,4 +149,16 @@ pub struct ExpectSection {
     pub verdict: ClaimVerdict,
     /// Why.
     pub why: String,
+}
+
+/// `[stress]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StressSection {
+    /// The setting and value that leave the guard out, as `--param` takes them: `hole=fill-check`.
+    pub opened_by: String,
+    /// The longest window that is good enough here: a number with a unit, such as `250ms`.
+    pub at_most: Option<String>,
+    /// Settings of every fleet, as `--param` takes them.
+    pub settings: Option<BTreeMap<String, String>>,
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::summary::ClaimVerdict;
-use crate::{Attacker, ChangeActor, Orientation, Permission, ScopeKind};
+use crate::{Attacker, ChangeActor, Orientation, Permission, ScopeKind, Settings};
 
 mod built_in;
 mod facts;
@@ -15,14 +15,16 @@ pub mod file;
 mod parse;
 mod problems;
 mod read;
+mod stress;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub use built_in::{MAIN, built_in};
+pub use built_in::{MAIN, built_in, stress};
 pub use facts::{PlanFacts, changes_needed, check_against};
 pub use fault::{Lasts, PlannedFault};
 pub use parse::parse;
+pub use stress::Stress;
 
 /// A question, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,17 @@ pub struct Scenario {
     pub expect: BTreeMap<String, Expectation>,
     /// Production settings that the run's short durations stand for: setting to value, as `--param` takes them.
     pub stands_for: BTreeMap<String, String>,
+    /// What makes it a stress scenario: one that provokes what is rare, with a guard in place and without.
+    pub stress: Option<Stress>,
+}
+
+impl Scenario {
+    /// What is expected of a strategy that runs with these settings. A stress scenario expects something only of an
+    /// open hole: with the guard in place every claim is to hold.
+    pub fn expectation(&self, strategy: &str, settings: &Settings) -> Option<&Expectation> {
+        let counts = self.stress.as_ref().is_none_or(|stress| stress.is_open(settings));
+        self.expect.get(strategy).filter(|_| counts)
+    }
 }
 
 impl Scenario {

@@ -9,7 +9,7 @@ use super::facts::changes_needed;
 use super::problems::Problems;
 use super::read::{At, Section};
 use super::words::unknown_word;
-use super::{ArrivalsChoice, Expectation, Scenario, fault};
+use super::{ArrivalsChoice, Expectation, Scenario, Stress, fault};
 use crate::problem::{self, Problem};
 use crate::settings::{Settings, closest};
 use crate::summary::ClaimVerdict;
@@ -27,6 +27,7 @@ pub(super) const ROOT: &[&str] = &[
     "measure",
     "expect",
     "stands_for",
+    "stress",
 ];
 pub(super) const CHANGE: &[&str] =
     &["orientation", "scope", "actor", "permission", "undone_after", "honest_survives"];
@@ -99,7 +100,8 @@ fn read(
     let fault = fault::read(root, problems);
     let measure = MeasurePart::read(root, problems);
     let expect = read_expectations(root, known_strategies, problems);
-    let stands_for = read_stands_for(root, problems);
+    let stands_for = read_settings(&root.open("stands_for", problems), problems);
+    let stress = Stress::read(root, problems);
     measure.check(problems);
 
     let (name, _) = name?;
@@ -129,6 +131,7 @@ fn read(
         fault,
         expect,
         stands_for,
+        stress,
     })
 }
 
@@ -397,9 +400,10 @@ fn read_expectations(
     expectations
 }
 
-fn read_stands_for(root: &Section<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, String> {
+/// Settings and their values, as `--param` takes them.
+pub(super) fn read_settings(section: &Section<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
-    for (name, key_span, value) in root.open("stands_for", problems).entries() {
+    for (name, key_span, value) in section.entries() {
         let Some(text) = value.get_ref().as_str() else {
             let message = format!("'{name}' takes text in quotes");
             problems.add(

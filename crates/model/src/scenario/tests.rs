@@ -7,11 +7,13 @@ use proptest::prelude::*;
 use super::fault::FAULT;
 use super::file::ScenarioFile;
 use super::parse::{CHANGE, CLIENT, EXPECT, MEASURE, ROOT, TRAFFIC};
+use super::stress::STRESS;
 use super::*;
 use crate::problem::line_column;
 use crate::{Fault, Problem};
 
-const STRATEGIES: &[&str] = &["none", "deny-list", "cached-lookup"];
+const STRATEGIES: &[&str] =
+    &["none", "deny-list", "cached-lookup", "push", "valid-after", "deny-and-refresh"];
 
 const RIGHT: &str = r#"name = "mine"
 question = "How long?"
@@ -98,6 +100,7 @@ fn a_right_file_is_read_whole() {
             Expectation { verdict: ClaimVerdict::Broken, why },
         )]),
         stands_for: BTreeMap::from([("cache_ttl".to_owned(), "60s".to_owned())]),
+        stress: None,
     };
     assert_eq!(scenario, expected);
 }
@@ -135,7 +138,7 @@ fn what_is_not_toml_is_told_without_guessing_at_the_rest() {
     1:8 E001 not valid TOML: string values must be quoted, expected literal string
     3:1 E001 not valid TOML: duplicate key
     4:1 E002 unknown key 'whatever' in the scenario
-        known keys: name, question, prose, reason, change, traffic, client, fault, measure, expect, stands_for
+        known keys: name, question, prose, reason, change, traffic, client, fault, measure, expect, stands_for, stress
     5:8 E001 not valid TOML: unclosed table, expected `]`
     ");
 }
@@ -156,7 +159,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     ]);
     insta::assert_snapshot!(text, @r#"
     1:1 E002 unknown key 'nam' in the scenario
-        did you mean 'name'? known keys: name, question, prose, reason, change, traffic, client, fault, measure, expect, stands_for
+        did you mean 'name'? known keys: name, question, prose, reason, change, traffic, client, fault, measure, expect, stands_for, stress
     1:1 E003 missing key 'name' in the scenario
         add: name = "role-demoted"
     6:15 E005 unknown value 'revok' of 'orientation'
@@ -172,10 +175,10 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     17:11 E007 2.5 is no value of 'changes': changes are whole
         changes = 80
     19:9 E012 unknown strategy 'cached-lokup'
-        did you mean 'cached-lookup'? known strategies: none, deny-list, cached-lookup
+        did you mean 'cached-lookup'? known strategies: none, deny-list, cached-lookup, push, valid-after, deny-and-refresh
     20:11 E005 unknown value 'brocken' of 'verdict'
         did you mean 'broken'? accepted: holds, broken, undecided
-    24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, cache_ttl, backstop, heartbeat, store_timeout, on_store_down, stale_for, issuer_timeout, jwks_ttl, jwks_cooldown, cache_inactive, clock_skew, refresh_at, refresh_jitter, refresh_timeout, refresh_grace, algorithm, extra_permissions, deny_preload, cutoff_rule
+    24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, expiry, cache_ttl, backstop, heartbeat, store_timeout, on_store_down, stale_for, issuer_timeout, cache_inactive, clock_skew, refresh_at, refresh_jitter, refresh_timeout, refresh_grace, algorithm, extra_permissions, deny_preload, cutoff_rule, stream_check, stream_interval, stream_life, hole, fill_delay, bus_cut_every, bus_cut_for
     "#);
 }
 
@@ -448,7 +451,7 @@ fn every_fault_has_its_word() {
 #[test]
 fn every_built_in_scenario_is_right() {
     let mut names = Vec::new();
-    for (file, text) in built_in() {
+    for (file, text) in built_in().into_iter().chain(stress()) {
         let scenario =
             parse(file, text, STRATEGIES).unwrap_or_else(|problems| panic!("{}", show(&problems, text)));
         assert_eq!(format!("scenarios/{}.toml", scenario.name), file);
@@ -459,8 +462,52 @@ fn every_built_in_scenario_is_right() {
         names.push(scenario.name);
     }
     assert_eq!(names[..MAIN.len()], MAIN, "the main ones first");
+    assert!(names[built_in().len()..].iter().all(|name| name.starts_with("stress-")));
     let questions: BTreeSet<String> = names.iter().cloned().collect();
     assert_eq!(questions.len(), names.len(), "each has a name of its own");
+}
+
+const STRESS_SECTION: &str = r#"
+[stress]
+opened_by = "hole=fill-check"
+at_most = "250ms"
+[stress.settings]
+fill_delay = "300ms"
+"#;
+
+#[test]
+fn a_stress_scenario_expects_something_of_an_open_hole_alone() {
+    let text = format!("{RIGHT}{STRESS_SECTION}");
+    let scenario = parse("mine.toml", &text, STRATEGIES).unwrap();
+    let stress = scenario.stress.clone().unwrap();
+    let strain = BTreeMap::from([("fill_delay".to_owned(), "300ms".to_owned())]);
+    assert_eq!((stress.at_most_ms, &stress.settings), (Some(250.0), &strain));
+    let mut settings = Settings::default();
+    stress.apply(&mut settings);
+    assert_eq!(settings.fill_delay_ms, 300);
+    assert_eq!(scenario.expectation("cached-lookup", &settings), None, "the guard is in place");
+    settings.set("hole", "fill-check").unwrap();
+    let expected = scenario.expectation("cached-lookup", &settings).unwrap();
+    assert_eq!(expected.verdict, ClaimVerdict::Broken);
+    assert!(stress.takes("hole", "fill-check") && stress.takes("fill_delay", "1s"));
+    assert!(!stress.takes("hole", "resync") && !stress.takes("bus_cut_for", "1s"));
+    // A scenario without stress expects what it expects under all settings.
+    let plain = parse("mine.toml", RIGHT, STRATEGIES).unwrap();
+    assert!(plain.expectation("cached-lookup", &Settings::default()).is_some());
+}
+
+#[test]
+fn mistakes_of_stress_have_their_places() {
+    let check = |old: &str, new: &str, expected: &str| {
+        let text = format!("{RIGHT}{STRESS_SECTION}").replace(old, new);
+        let found = problems_of(&text);
+        assert!(found.contains(expected), "{found}");
+    };
+    check("hole=fill-check", "hole", "'hole' is no setting and its value");
+    check("hole=fill-check", "hole=luck", "'hole=luck' is no setting and its value");
+    check("opened_by = \"hole=fill-check\"\n", "", "missing key 'opened_by'");
+    check("fill_delay =", "fill_dela =", "unknown parameter 'fill_dela'");
+    check("at_most = \"250ms\"", "at_most = 250", "write it in quotes with a unit");
 }
 
 /// The keys that the parser knows are those that the schema describes.
@@ -480,12 +527,13 @@ fn parser_and_schema_agree() {
     check(&schema["$defs"]["FaultSection"]["properties"], FAULT);
     check(&schema["$defs"]["MeasureSection"]["properties"], MEASURE);
     check(&schema["$defs"]["ExpectSection"]["properties"], EXPECT);
+    check(&schema["$defs"]["StressSection"]["properties"], STRESS);
 }
 
 /// Serde reads what the parser reads.
 #[test]
 fn right_files_are_right_for_serde_too() {
-    for text in built_in().into_iter().map(|(_, text)| text).chain([RIGHT]) {
+    for text in built_in().into_iter().chain(stress()).map(|(_, text)| text).chain([RIGHT]) {
         let file: ScenarioFile = toml::from_str(text).unwrap();
         let scenario = parse("mine.toml", text, STRATEGIES).unwrap();
         assert_eq!((file.name, file.change.orientation), (scenario.name, scenario.orientation));

@@ -129,7 +129,7 @@ fn the_order_of_fleets_follows_the_seed_and_nothing_else() {
 fn a_time_to_live_shortens_only_what_lives_by_it() {
     let options =
         options(Profile::Quick, BOTH_ROLES, &[("token_ttl", "2s"), ("cache_ttl", "700ms"), ("leeway", "1s")]);
-    let of = |strategy| settings(&options, strategy).expect("the parameters are sound");
+    let of = |strategy| settings(&options, &[], strategy).expect("the parameters are sound");
     assert_eq!(of(StrategyKind::ShortTtl).token_ttl_ms, 2_000);
     assert_eq!(of(StrategyKind::Lookup).token_ttl_ms, 86_400_000);
     assert_eq!(of(StrategyKind::CachedLookup).cache_ttl_ms, 700);

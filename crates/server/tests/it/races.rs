@@ -7,8 +7,9 @@ use revbench_strategies::StrategyKind;
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::fleet::{Answer, Fleet, quick, send};
+use crate::fleet::{Answer, Fleet, Tokens, quick, send};
 use crate::stores::{self, Gate, Hold};
+use crate::valve::eventually;
 
 const ROUNDS: usize = 64;
 
@@ -335,6 +336,75 @@ fn begin(fleet: &Fleet, scope: &serde_json::Value) -> JoinHandle<Answer> {
         let headers = [("authorization", bearer.as_str())];
         send(&authority, "POST", "/admin/changes", &headers, body.to_string()).await
     })
+}
+
+/// Two changes of one subject read the same record: who writes last would undo the other, and both would be the same
+/// version, by which a token from between them would pass for one from after.
+#[tokio::test]
+async fn two_changes_of_one_instant_are_two() {
+    let store = stores::embedded();
+    let gate = Gate::to(&store.address);
+    let fleet = Fleet::with(StrategyKind::TokenVersion, quick(), &gate.address, &store.address, None).await;
+    fleet.seed("ann", &["orders:write", "orders:read"]).await;
+    let ann = fleet.sign_in("ann").await;
+    gate.shut_at(Hold::Replies, &["MGET", "subject:ann"]);
+    let first = begin_change(&fleet, "ann", Orientation::Revoke);
+    gate.is_shut().await;
+    let second =
+        begin_change_of(&fleet, &json!({ "subject": "ann" }), Orientation::Revoke, Some("orders:read"));
+    gate.gives_time_for("MGET").await;
+    gate.open();
+    let versions = [first.await.unwrap(), second.await.unwrap()].map(|answer| {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()["version"].as_u64().unwrap()
+    });
+    assert_ne!(versions[0], versions[1], "a change was lost");
+    let renewed = fleet.refresh(&ann).await.unwrap();
+    for permission in ["orders:write", "orders:read"] {
+        assert_eq!(fleet.call(&renewed.access, permission).await.status, 403, "{permission}");
+    }
+}
+
+/// The store is lost in the middle of a change: what did not arrive whole is not there at all, what did is there
+/// whole, and neither was acknowledged.
+#[tokio::test]
+async fn a_change_is_applied_whole_or_not_at_all() {
+    use StrategyKind::{AllowList, DenyAndRefresh, DenyList, Lookup, TokenVersion, ValidAfter};
+    for kind in [DenyList, DenyAndRefresh, AllowList, ValidAfter, TokenVersion, Lookup] {
+        for (hold, is_applied) in [(Hold::Requests, false), (Hold::Replies, true)] {
+            let store = stores::embedded();
+            let gate = Gate::to(&store.address);
+            let fleet = Fleet::with(kind, quick(), &gate.address, &store.address, None).await;
+            fleet.seed("ann", &["orders:write"]).await;
+            let ann = fleet.sign_in("ann").await;
+            gate.shut_at(hold, &["SET\r\n", "subject:ann\r\n"]);
+            let change = begin_change(&fleet, "ann", Orientation::Revoke);
+            gate.is_shut().await;
+            if is_applied {
+                // The store has done it once the strategy's own half shows.
+                eventually(async || fleet.call(&ann.access, "orders:write").await.status != 200).await;
+            }
+            gate.cut();
+            assert_eq!(change.await.unwrap().status, 503, "{kind:?} {hold:?}");
+            let is_refused = fleet.call(&ann.access, "orders:write").await.status != 200;
+            assert_eq!(is_refused, is_applied, "{kind:?} {hold:?}: the strategy's half");
+            let renewed = renewed_when_back(&fleet, &ann).await;
+            let status = fleet.call(&renewed.access, "orders:write").await.status;
+            assert_eq!(status, if is_applied { 403 } else { 200 }, "{kind:?} {hold:?}: the truth");
+        }
+    }
+}
+
+/// The authority's connection to the store comes back by itself.
+async fn renewed_when_back(fleet: &Fleet, tokens: &Tokens) -> Tokens {
+    for _ in 0..2_000 {
+        match fleet.refresh(tokens).await {
+            Ok(renewed) => return renewed,
+            Err(503) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            Err(status) => panic!("a renewal is answered {status}"),
+        }
+    }
+    panic!("the store does not come back");
 }
 
 async fn steps(count: usize) {

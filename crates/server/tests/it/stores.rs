@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -116,6 +116,8 @@ struct GateState {
     shut: Option<Hold>,
     /// Requests since it was shut.
     requests: Vec<u8>,
+    /// Of all connections.
+    ends: Vec<TcpStream>,
 }
 
 impl Gate {
@@ -129,6 +131,8 @@ impl Gate {
                 let far = TcpStream::connect((target.0.as_str(), target.1)).unwrap();
                 let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
                 let (there, back) = (watch.clone(), watch.clone());
+                let ends = [near.try_clone().unwrap(), far.try_clone().unwrap()];
+                watch.state.lock().unwrap().ends.extend(ends);
                 thread::spawn(move || carry(near, far, |bytes| there.request(bytes)));
                 thread::spawn(move || carry(far_again, near_again, |_| back.wait(Hold::Replies)));
             }
@@ -150,6 +154,14 @@ impl Gate {
     /// Waits for a request that a guard is to keep from coming, for as long as it would need without.
     pub(crate) async fn gives_time_for(&self, word: &'static str) {
         self.within(Duration::from_millis(100), |state| holds(&state.requests, word)).await;
+    }
+
+    /// Ends the connections there are, and with them what is held: it arrives nowhere. New ones are let through.
+    pub(crate) fn cut(&self) {
+        for end in self.latch.state.lock().unwrap().ends.drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+        self.open();
     }
 
     pub(crate) fn open(&self) {

@@ -10,7 +10,7 @@ use revbench_runner::profile::Profile;
 use revbench_server::Mutant;
 use revbench_strategies::StrategyKind;
 
-use super::{RunArgs, RunRequest, command, execute};
+use super::{RunArgs, RunRequest, command, execute, strains};
 use crate::console::Console;
 use crate::exit::ExitCode;
 use crate::render::{
@@ -53,10 +53,11 @@ pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRe
 
 fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     let profile = mistakes.keep(profile(&args.profile)).unwrap_or_default();
-    let scenarios = read_scenarios(args, profile, mistakes);
+    let (scenarios, asked) = read_scenarios(args, profile, mistakes);
     let database = mistakes.keep(server_flags::database(&args.servers.database));
     let strategies = with_control(read_strategies(args, profile, database.as_ref(), mistakes), profile);
     let (params, _) = server_flags::params(&args.servers.param, mistakes);
+    mistakes.0.extend(strains::misplaced(&asked, &params));
     let changes = args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES)));
     let blocks = args.blocks.as_ref().and_then(|text| mistakes.keep(whole("--blocks", text, MAX_BLOCKS)));
     // What the plan follows from is right up to here, or mistakes would be found that are none.
@@ -96,7 +97,11 @@ fn profile(word: &str) -> Result<Profile, Mistake> {
 }
 
 /// The scenarios that are named, else the profile's.
-fn read_scenarios(args: &RunArgs, profile: Profile, mistakes: &mut Mistakes) -> Vec<ScenarioSource> {
+fn read_scenarios(
+    args: &RunArgs,
+    profile: Profile,
+    mistakes: &mut Mistakes,
+) -> (Vec<ScenarioSource>, Vec<Scenario>) {
     let mut names: Vec<&str> = match args.scenario.is_empty() {
         true => default_scenarios(profile, !args.strategy.is_empty()),
         false => args.scenario.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect(),
@@ -118,7 +123,7 @@ fn read_scenarios(args: &RunArgs, profile: Profile, mistakes: &mut Mistakes) -> 
             Err(more) => mistakes.0.extend(more),
         }
     }
-    read.into_iter().map(|(source, _)| source).collect()
+    read.into_iter().unzip()
 }
 
 fn default_scenarios(profile: Profile, strategy_named: bool) -> Vec<&'static str> {

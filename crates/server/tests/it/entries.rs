@@ -1,0 +1,89 @@
+//! How long an entry of a deny list lives: as long as any verifier takes its token, whoever revokes it, when, and by
+//! whose clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use revbench_model::settings::Hole;
+use revbench_model::{Change, Now, Orientation, Scope, Settings};
+use revbench_server::clock;
+use revbench_server::config::issuer;
+use revbench_store::{Client, Command, Limits};
+use revbench_strategies::{AppliedChange, DenyList, Meters, Strategy, StrategyKind, SubjectRecord, TokenRef};
+
+use crate::fleet::{Fleet, quick};
+use crate::stores;
+
+/// Long enough that a busy machine asks within it.
+const LEEWAY_MS: u64 = 1_500;
+
+/// What the holder of a revoked token is told, one reason after another, until the token is over.
+async fn told(kind: StrategyKind, hole: Hole) -> Vec<String> {
+    let settings = Settings { token_ttl_ms: 300, leeway_ms: LEEWAY_MS, hole, ..quick() };
+    let store = stores::embedded();
+    let fleet = Fleet::new(kind, settings, &store.address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    fleet.revoke_token(&ann.access).await;
+    let (mut reasons, start_ns) = (Vec::new(), clock::mono_ns());
+    while reasons.last().is_none_or(|reason| reason != "expired") {
+        assert!(clock::mono_ns() - start_ns < 20_000_000_000, "it never ends: {reasons:?}");
+        reasons.push(fleet.call(&ann.access, "orders:write").await.reason().to_owned());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    reasons.dedup();
+    reasons
+}
+
+#[tokio::test]
+async fn an_entry_that_goes_with_its_token_lets_it_rise_from_the_dead() {
+    for kind in [StrategyKind::DenyList, StrategyKind::DenyAndRefresh] {
+        assert_eq!(told(kind, Hole::None).await, ["revoked", "expired"], "{kind:?}");
+        assert_eq!(told(kind, Hole::EntryMargin).await, ["revoked", "allowed", "expired"], "{kind:?}");
+    }
+}
+
+/// What a list writes for a token that expires at `exp_ms` where the clock of whoever revokes it says `now_ms`.
+async fn written(list: &DenyList, exp_ms: u64, now_ms: u64) -> Vec<Command> {
+    let applied = AppliedChange {
+        change: Change {
+            orientation: Orientation::Revoke,
+            scope: Scope::Token("j".into()),
+            permission: None,
+            reason: "test".to_owned(),
+        },
+        subject: "ann".into(),
+        record: SubjectRecord::default(),
+        session: Some("s".into()),
+        token: Some(TokenRef { jti: "j".into(), exp_ms }),
+    };
+    list.propagate(&applied, Now { wall_ms: now_ms, mono_ns: 0 }).await.unwrap()
+}
+
+/// A life counted from the revoker's clock is too short where that clock is ahead, and the second of two revocations
+/// would overwrite the first's.
+#[tokio::test]
+async fn an_entrys_end_is_its_tokens_and_not_its_revokers() {
+    let store = stores::embedded();
+    let limits = Limits { connect_timeout_ms: 1_000, response_timeout_ms: 1_000 };
+    let client = Client::connect(&store.address, limits).await.unwrap();
+    let settings = Settings { leeway_ms: LEEWAY_MS, ..Settings::default() };
+    let list = DenyList::new(client.clone(), Arc::new(Meters::default()), &settings, issuer());
+    let now_ms = clock::now().wall_ms;
+    let exp_ms = now_ms + 60_000;
+    let expected = written(&list, exp_ms, now_ms).await;
+    assert!(
+        matches!(&expected[..], [Command::SetUntil { until_ms, .. }] if *until_ms >= exp_ms + LEEWAY_MS),
+        "{expected:?}"
+    );
+    for ahead_ms in [-600_000_i64, -1, 1, 60_000, 600_000] {
+        let commands = written(&list, exp_ms, now_ms.saturating_add_signed(ahead_ms)).await;
+        assert_eq!(commands, expected, "the revoker's clock is {ahead_ms} ms ahead");
+        client.transaction(commands).await.unwrap();
+    }
+    let key = format!("deny:{}:j", issuer());
+    assert_eq!(client.count_existing(&[&key]).await.unwrap(), 1);
+    // Of a token that nobody takes any more the store keeps nothing.
+    client.transaction(written(&list, now_ms - 60_000, now_ms).await).await.unwrap();
+    assert_eq!(client.count_existing(&[&key]).await.unwrap(), 0);
+}
