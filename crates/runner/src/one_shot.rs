@@ -34,7 +34,14 @@ mod tests {
         let check = |bound_ms: Option<f64>, horizon_ms, expected: [u64; 3]| {
             let bound = bound_ms.map(|ms| Bound { ms, ..Bound::default() });
             let horizon_ns = ms_to_ns(horizon_ms);
-            let cell = CellPlan { scenario: 0, changes: 40, one_shots: 10, bound, horizon_ns };
+            let cell = CellPlan {
+                scenario: 0,
+                changes: 40,
+                one_shots: 10,
+                bound,
+                horizon_ns,
+                undone_after_ms: None,
+            };
             assert_eq!(delays_ns(&cell).map(|ns| ns / NS_PER_MS), expected, "{bound_ms:?}");
         };
         check(Some(1_500.0), 4_500.0, [450, 900, 1_800]);

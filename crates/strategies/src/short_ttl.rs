@@ -131,6 +131,7 @@ mod tests {
             scope: ScopeKind::Subject,
             everything: false,
             is_theft: false,
+            undone: false,
             rate_per_s: 1.0,
         };
         let expected = Claimed::Bound {

@@ -92,6 +92,7 @@ mod tests {
                 scope: ScopeKind::Subject,
                 everything: false,
                 is_theft: false,
+                undone: false,
                 rate_per_s: 1.0,
             };
             let claimed = match claim_on_stream(kind, &settings, &question) {

@@ -103,7 +103,7 @@ async fn what_makes_no_sense_of_everyone_is_refused() {
     let store = stores::embedded();
     let fleet = Fleet::new(StrategyKind::ValidAfter, quick(), &store.address).await;
     let check = async |body: Value| {
-        assert_eq!(fleet.admin("/admin/changes", body.clone()).await.status, 400, "{body}")
+        assert_eq!(fleet.admin("/admin/changes", body.clone()).await.status, 400, "{body}");
     };
     check(json!({ "orientation": "revoke", "scope": "all", "permission": "a", "reason": "r" })).await;
     check(json!({ "orientation": "revoke", "scope": { "all": "x" }, "reason": "r" })).await;
