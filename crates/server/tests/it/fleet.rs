@@ -120,7 +120,7 @@ impl Fleet {
         resource_store: &StoreAddress,
         mutant: Option<Mutant>,
     ) -> Fleet {
-        let database = kind.needs_database().then(stores::database);
+        let database = if kind.needs_database() { Some(stores::fresh_database().await) } else { None };
         let valve = database.as_ref().map(|database| Valve::to(&socket_of(database)));
         let resource_database = database
             .as_ref()

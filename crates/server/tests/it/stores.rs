@@ -4,14 +4,15 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use revbench_store::database::{Template, find_programs};
+use revbench_store::database::{DatabaseClient, Template, find_programs};
 use revbench_store::private::find_program;
 use revbench_store::{
-    DatabaseAddress, PrivateDatabase, PrivateServer, ServerKind, StoreAddress, serve_embedded,
+    DatabaseAddress, Limits, PrivateDatabase, PrivateServer, ServerKind, StoreAddress, serve_embedded,
 };
 use revbench_strategies::StrategyKind;
 
@@ -77,6 +78,17 @@ pub(crate) fn database() -> DatabaseAddress {
         });
         running.address().clone()
     })
+}
+
+/// A database of its own on this test's server, so that fleets of one test do not share their people.
+pub(crate) async fn fresh_database() -> DatabaseAddress {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = database();
+    let name = format!("fleet_{}", NUMBER.fetch_add(1, Relaxed));
+    let limits = Limits { connect_timeout_ms: 10_000, response_timeout_ms: 10_000 };
+    let create: &'static str = format!("CREATE DATABASE {name}").leak();
+    drop(DatabaseClient::connect(&server, limits, create, &[]).await.unwrap());
+    DatabaseAddress { database: name, ..server }
 }
 
 /// Where a database listens, as far as bytes are concerned.
