@@ -42,6 +42,7 @@ fn established(table: &str) -> impl Iterator<Item = (u64, SocketAddr)> {
 fn address(text: &str) -> Option<SocketAddr> {
     let (host, port) = text.split_once(':')?;
     let words = host.as_bytes().chunks(8).map(|word| {
+        (word.len() == 8).then_some(())?;
         let word = u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?;
         Some(word.to_ne_bytes())
     });

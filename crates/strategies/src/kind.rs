@@ -167,10 +167,16 @@ impl StrategyKind {
     }
 
     /// Lines of code of its own file: neither blank nor only a comment, and without tests. What it shares with others
-    /// is not in them.
+    /// is not in them; a lookup over the database is the lookup's file and the database's beside its own.
     pub fn code_lines(self) -> u32 {
-        let file = self.name().replace('-', "_");
-        LINES_OF_CODE.iter().find(|(name, _)| *name == file).map_or(0, |(_, lines)| *lines)
+        let own = self.name().replace('-', "_");
+        let files: &[&str] = match self {
+            StrategyKind::LookupPostgres => &["lookup", "database"],
+            StrategyKind::CachedLookupPostgres => &["cached_lookup", "database"],
+            _ => &[],
+        };
+        let counts = |name: &str| *name == own || files.contains(&name);
+        LINES_OF_CODE.iter().filter(|(name, _)| counts(name)).map(|(_, lines)| lines).sum()
     }
 
     /// Can it mean one subject, rather than everyone at once?
@@ -517,7 +523,11 @@ mod tests {
             let text =
                 std::fs::read_to_string(text).unwrap_or_else(|error| panic!("{}: {error}", kind.name()));
             let (code, tests) = (kind.code_lines() as usize, text.matches("#[cfg(test)]").count());
-            assert!(code > 20 && code < text.lines().count() && tests <= 1, "{}: {code}", kind.name());
+            assert!(
+                code > 20 && (code < text.lines().count() || kind.needs_database()) && tests <= 1,
+                "{}: {code}",
+                kind.name()
+            );
         }
     }
 
@@ -610,7 +620,10 @@ mod tests {
                 assert!(matches!(under.claimed, ClaimedUnderFault::BoundAfter { .. }), "{what}");
             }
             // Where the truth is lost, so is what was given.
-            if fault == Fault::StoreRestartsEmpty && orientation == Orientation::Grant {
+            if fault == Fault::StoreRestartsEmpty
+                && orientation == Orientation::Grant
+                && !kind.needs_database()
+            {
                 assert!(!is_bounded, "{what}");
             }
         }

@@ -110,8 +110,6 @@ pub(crate) fn execute(args: &ListArgs, console: &Console) -> anyhow::Result<Exit
         }
         What::Scenarios => {
             print(&scenarios(&Matrix::new()), |row| (&row.name, &row.summary), console)?;
-            let names = select::stress_names().join(", ");
-            console.say(&format!("stress scenarios, each for a run of its own: {names}"));
         }
         What::Faults => print(&faults(), |row| (row.name, row.about), console)?,
         What::Params => params(console)?,

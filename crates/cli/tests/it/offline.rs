@@ -199,7 +199,7 @@ fn the_scenario_schema_accepts_what_the_parser_accepts() {
         let value: Value = toml::from_str(text).unwrap();
         assert!(validator.is_valid(&value), "{file}");
         let mut wrong = value;
-        wrong["change"]["scope"] = "tenant".into();
+        wrong["change"]["scope"] = "planet".into();
         assert!(!validator.is_valid(&wrong), "{file}");
         wrong["change"]["scope"] = "subject".into();
         wrong["changes"] = 3.into();
@@ -333,7 +333,7 @@ fn floor_and_control_are_not_counted_as_strategies() {
     check(&[], "floor, control and 5 strategies; 7 fleets of 2 resource servers");
     check(
         &["--profile", "smoke", "--strategy", "lookup", "--instances", "1"],
-        "× 1 strategy; 1 fleet of 1 resource server,",
+        "× 1 strategy; 10 fleets of 1 resource server,",
     );
 }
 
