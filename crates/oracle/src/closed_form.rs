@@ -122,7 +122,7 @@ impl FleetLaw {
         }
     }
 
-    /// The longest window, or that of one change in a thousand where there is no end.
+    /// The longest window, or that of one change in a thousand where there is no end (`docs/METHODOLOGY.md` §5).
     pub fn far_end(&self) -> f64 {
         self.max().unwrap_or_else(|| self.quantile(FAR))
     }
@@ -249,7 +249,7 @@ impl FleetLaw {
     }
 
     /// How far the predicted curve is from what the measured ends leave possible, where it is farthest; 0 where it
-    /// is possible everywhere.
+    /// is possible everywhere (`docs/METHODOLOGY.md` §5).
     pub fn distance(&self, measured: &[Observed]) -> f64 {
         let n = measured.len() as f64;
         let mut lowers: Vec<u64> = measured.iter().map(|observed| observed.lower_ns).collect();
@@ -270,7 +270,8 @@ impl FleetLaw {
     }
 }
 
-/// The least number of changes whose band is narrower than this distance; `None` for no distance.
+/// The least number of changes whose band is narrower than this distance; `None` for no distance
+/// (`docs/METHODOLOGY.md` §11).
 pub fn fewest_outside_band(distance: f64) -> Option<u64> {
     let outside = |&n: &u64| band_half_width(n, GATE_ALPHA) < distance;
     let nearly = ((2.0 / GATE_ALPHA).ln() / (2.0 * distance.powi(2))).floor();

@@ -42,7 +42,7 @@ impl HonestFate {
     }
 }
 
-/// The session that carries staleness, claim and prediction.
+/// The session that carries staleness, claim and prediction (`docs/METHODOLOGY.md` §2).
 pub fn carrying_session(orientation: Orientation) -> SessionRole {
     match orientation {
         Orientation::Revoke => SessionRole::Pinned,

@@ -119,7 +119,7 @@ fn drift(traffic: &Traffic) -> Option<f64> {
     Some((second - first).abs() / first.max(1.0))
 }
 
-/// The largest share of CPU that the hypervisor took from a measured slice.
+/// The largest share of CPU that the hypervisor took from a measured slice (`docs/METHODOLOGY.md` §7).
 pub fn steal_share(loads: &[Load], usages: &[Usage]) -> f64 {
     let kind: SliceKind = measured_kind(loads);
     let measured = loads.iter().zip(usages).filter(|(load, _)| load.slice.kind == kind);

@@ -48,17 +48,17 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Certainly longer than the bound?
+    /// Certainly longer than the bound? (`docs/METHODOLOGY.md` §4)
     pub fn exceeds_ns(self, bound_ns: f64) -> bool {
         self.lower_ns as f64 > bound_ns
     }
 
-    /// Certainly no longer than the bound?
+    /// Certainly no longer than the bound? (`docs/METHODOLOGY.md` §4)
     pub fn within_ns(self, bound_ns: f64) -> bool {
         self.upper_ns.is_some_and(|upper| upper as f64 <= bound_ns)
     }
 
-    /// Between the ends; `None` where the upper end is unknown.
+    /// Between the ends; `None` where the upper end is unknown (`docs/METHODOLOGY.md` §3).
     pub fn width_ns(self) -> Option<u64> {
         self.upper_ns.map(|upper| upper.saturating_sub(self.lower_ns))
     }
@@ -118,17 +118,17 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Changes still stale when watching ended.
+    /// Changes still stale when watching ended (`docs/METHODOLOGY.md` §2).
     pub fn never_converged(&self) -> u64 {
         self.windows.iter().filter(|window| window.fleet.upper_ns.is_none()).count() as u64
     }
 
-    /// The fleet's windows.
+    /// The fleet's windows (`docs/METHODOLOGY.md` §2).
     pub fn fleet(&self) -> Vec<Observed> {
         self.windows.iter().map(|window| window.fleet).collect()
     }
 
-    /// One instance's windows.
+    /// One instance's windows (`docs/METHODOLOGY.md` §2).
     pub fn instance(&self, instance: usize) -> Vec<Observed> {
         self.windows.iter().map(|window| window.instances[instance]).collect()
     }

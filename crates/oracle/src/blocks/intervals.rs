@@ -22,7 +22,8 @@ pub struct Added {
 }
 
 impl Added {
-    /// Each percentile; where it has no centre, as in `pooled`, the difference of all blocks' requests together.
+    /// Each percentile; where it has no centre, as in `pooled`, the difference of all blocks' requests together
+    /// (`docs/METHODOLOGY.md` §8).
     pub fn or(&self, pooled: AddedLatency) -> AddedLatency {
         AddedLatency { p50: self.p50.unwrap_or(pooled.p50), p99: self.p99.or(pooled.p99) }
     }

@@ -55,12 +55,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The rows with this finding.
+    /// The rows with this finding (`docs/METHODOLOGY.md` §10).
     pub fn with(&self, finding: Finding) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.finding == finding)
     }
 
-    /// Did a row of this kind regress?
+    /// Did a row of this kind regress? (`docs/METHODOLOGY.md` §10)
     pub fn regressed(&self, kind: Kind) -> bool {
         self.with(Finding::Regressed).any(|row| row.kind == kind)
     }

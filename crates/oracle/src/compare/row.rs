@@ -121,13 +121,13 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A point that is known exactly, or without an interval.
+    /// A point that is known exactly, or without an interval (`docs/METHODOLOGY.md` §10).
     pub fn point(value: f64) -> Figure {
         Figure { value: Some(value), ..Figure::default() }
     }
 
     /// A window; one that was still open begins no later than its watch was planned to end, because how late
-    /// it was asked says nothing about the strategy.
+    /// it was asked says nothing about the strategy (`docs/METHODOLOGY.md` §10).
     pub fn window(window: IntervalMs) -> Figure {
         let planned = window.horizon_ms.filter(|_| window.upper.is_none());
         let lower = planned.map_or(window.lower, |horizon| horizon.min(window.lower));
@@ -149,7 +149,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Between two windows: all that the ends leave possible.
+    /// Between two windows: all that the ends leave possible (`docs/METHODOLOGY.md` §10).
     pub fn between(before: IntervalMs, now: IntervalMs) -> Difference {
         Difference {
             value: None,
