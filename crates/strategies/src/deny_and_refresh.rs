@@ -5,7 +5,7 @@
 //! list of tokens expresses a role change in either direction, at the price of one refused request and one renewal for
 //! every session of the subject. Promises that an old token is refused from the acknowledgement on; a grant is there
 //! once the client has renewed. Costs one `GET` a request (the entry says more than that it exists), the index of live
-//! tokens that [`deny_list`](crate::deny_list) keeps, and an entry for every live token with every change.
+//! tokens that [`deny_list`] keeps, and an entry for every live token with every change.
 //!
 //! RFC 6750 §3.1 has the answer, 401 `invalid_token`, after which a client may ask for a new token and try again;
 //! Microsoft's continuous access evaluation adds a challenge that says so, Ably revokes tokens so that clients fetch

@@ -46,7 +46,7 @@ pub struct BlockLatency {
     pub p99: Option<f64>,
 }
 
-/// Costs in one block, in the units of [`Cost`].
+/// Costs in one block, in the units of [`Cost`](super::Cost).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BlockCost {
     /// Store commands of the resource servers per 1 000 requests.
