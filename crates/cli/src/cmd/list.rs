@@ -15,7 +15,6 @@ use crate::cmd::explain;
 use crate::cmd::explain::faults::FaultRow;
 use crate::console::Console;
 use crate::exit::ExitCode;
-use crate::select;
 
 use matrix::Matrix;
 
