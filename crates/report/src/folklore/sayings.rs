@@ -352,7 +352,7 @@ pub(crate) const SAYINGS: &[Saying] = &[
         claims: &[
             claim(
                 "those who were not meant are signed out",
-                "key-compromised",
+                "active-attack",
                 "key-rotation",
                 Figure::ForcedLogouts,
                 Above,
@@ -360,7 +360,7 @@ pub(crate) const SAYINGS: &[Saying] = &[
             ),
             claim(
                 "tokens are issued anew",
-                "key-compromised",
+                "active-attack",
                 "key-rotation",
                 Figure::TokensIssued,
                 Above,
@@ -368,7 +368,7 @@ pub(crate) const SAYINGS: &[Saying] = &[
             ),
         ],
         depends: "whether clients can renew without their holders",
-        command: "revbench run --scenario all --strategy none,key-rotation",
+        command: "revbench run --scenario active-attack --strategy none,key-rotation",
     },
     Saying {
         words: "The token grows with the application",
