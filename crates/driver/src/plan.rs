@@ -3,11 +3,12 @@
 //! Every `_ns` instant here is relative to the start of the first slice, which the driver chooses once every
 //! session is signed in.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use revbench_model::event::{Slice, SubjectRole};
-use revbench_model::target::Target;
+use revbench_model::target::{Exchange, Target};
 use revbench_model::{Attacker, ChangeActor, Orientation, Permission, ScopeKind, SubjectId};
 
 /// One fleet's measurement.
@@ -18,9 +19,13 @@ pub struct Plan {
     /// How to sign in, refresh, call and change.
     pub target: Target,
     /// Where tokens are issued and changes are made.
-    pub authority: SocketAddr,
-    /// The resource servers: address and the name that each gives in the instance header.
-    pub instances: Vec<(SocketAddr, String)>,
+    pub authority: Place,
+    /// The resource servers: where each is, and the name that it gives in the instance header.
+    pub instances: Vec<(Place, String)>,
+    /// How requests travel.
+    pub transport: Transport,
+    /// What is never exceeded.
+    pub limits: Limits,
     /// The scenarios that share this fleet.
     pub scenarios: Vec<PlannedScenario>,
     /// The subjects, by number.
@@ -39,6 +44,69 @@ pub struct Plan {
     pub request_timeout_ns: u64,
 }
 
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// What the host header says, and whom the certificate must be for: a name or an address, with the port where it is
+    /// not the scheme's own.
+    pub host: String,
+    /// Is it spoken to over TLS?
+    pub tls: bool,
+}
+
+impl From<SocketAddr> for Place {
+    /// A plain server that is called by its address.
+    fn from(address: SocketAddr) -> Place {
+        Place { address, host: address.to_string(), tls: false }
+    }
+}
+
+/// How requests travel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transport {
+    /// Whose loop sends them.
+    pub engine: EngineChoice,
+    /// HTTP/2 instead of HTTP/1.1: many requests at once on each connection.
+    pub http2: bool,
+    /// PEM of certificate authorities that are believed beside the system's own.
+    pub extra_authorities_pem: Option<Vec<u8>>,
+    /// PEM of the client's certificate chain and of its private key, for servers that ask for one.
+    pub client_identity_pem: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Whose loop sends requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// Ours: plain HTTP/1.1 over epoll.
+    #[default]
+    Fast,
+    /// hyper's: TLS and HTTP/2 too.
+    Hyper,
+}
+
+/// What is never exceeded, whatever the plan says; 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Requests per second to everything together.
+    pub requests_per_s: f64,
+    /// Sign-ins per second.
+    pub sign_ins_per_s: f64,
+}
+
+/// The exchanges of one scenario, where the target's own are not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioExchanges {
+    /// Makes the change.
+    pub make: Exchange,
+    /// Takes it back; `None` where that cannot be done.
+    pub undo: Option<Exchange>,
+    /// Takes the permission from a subject before the clock starts: from those to whom a change will give it, and from
+    /// controls who must not have it.
+    pub withhold: Option<Exchange>,
+}
+
 /// What a scenario means to the driver.
 #[derive(Clone, Debug)]
 pub struct PlannedScenario {
@@ -48,6 +116,8 @@ pub struct PlannedScenario {
     pub scope: ScopeKind,
     /// Who makes them.
     pub actor: ChangeActor,
+    /// How they are made; `None`: as the target says for their scope and actor.
+    pub exchanges: Option<ScenarioExchanges>,
     /// The permission they take or give; `None` for everything.
     pub changed: Option<Permission>,
     /// Their reason.
@@ -111,6 +181,10 @@ pub struct PlannedSubject {
     pub group: Option<String>,
     /// From where its sessions are begun; `None`: the front does not know.
     pub begun_from: Option<BegunFrom>,
+    /// Further variables of its own, such as a password.
+    pub values: BTreeMap<String, String>,
+    /// Is what its scenario asks for taken from it before the clock starts, by [`ScenarioExchanges::withhold`]?
+    pub withheld: bool,
     /// When its change is sent; `None` for controls and crowd.
     pub change_at_ns: Option<u64>,
     /// How long after the acknowledgement each instance is asked a single time; for one-shot subjects, and for
@@ -235,6 +309,8 @@ pub struct Progress {
     pub probes: AtomicU64,
     /// Requests that ended in an error.
     pub errors: AtomicU64,
+    /// Answers that asked for patience (429).
+    pub throttled: AtomicU64,
     /// Set by others: stop sending, return what was measured so far.
     pub stop: AtomicBool,
 }

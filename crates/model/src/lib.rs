@@ -21,6 +21,7 @@ pub mod scenario;
 pub mod settings;
 pub mod summary;
 pub mod target;
+pub mod target_file;
 pub mod time;
 
 pub use change::{Attacker, Change, ChangeActor, Orientation, Scope, ScopeKind};

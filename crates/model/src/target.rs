@@ -21,7 +21,8 @@ pub enum Party {
 /// Variables: `subject`, `session`, `access_token`, `refresh_token` (and every other capture of the sign-in),
 /// `permission`, `permission_json` (quoted, or `null`), `orientation`, `reason`, `scope_kind`, `scope_id`, `scope_json`
 /// (both of these as a change's body has them: `{"subject":"ann"}`, or `"all"`), in a sign-in `address` (from where it is
-/// made; `unknown` where that does not matter), and the target's own `variables`.
+/// made; `unknown` where that does not matter), `cookies` (what the session's answers have set, as a `cookie` header has it),
+/// the columns of the subject's row where subjects come from a table, and the target's own `variables`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
@@ -37,10 +38,22 @@ pub struct Exchange {
     /// The body, absent for none.
     #[serde(default)]
     pub body: Option<String>,
-    /// Variable name to JSON pointer (RFC 6901) into the answer's body. A pointer that finds nothing leaves
-    /// the variable as it was.
+    /// Variable name to where its value stands in the answer: a JSON pointer (RFC 6901) into the body, `header NAME`, or
+    /// `cookie NAME` (the value that the answer sets). What is not there leaves the variable as it was.
     #[serde(default)]
     pub captures: BTreeMap<String, String>,
+    /// The statuses that count as success where the answer is no decision: of a sign-in, a refresh, a change. Empty: every
+    /// 2xx.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<u16>,
+}
+
+impl Exchange {
+    /// Is this the status of an exchange that did what it was for?
+    #[inline]
+    pub fn is_success(&self, status: u16) -> bool {
+        if self.accepts.is_empty() { (200..300).contains(&status) } else { self.accepts.contains(&status) }
+    }
 }
 
 /// Which statuses mean what; anything else is an error and no evidence.
@@ -163,6 +176,7 @@ impl Target {
             headers,
             body: Some(body.to_owned()),
             captures,
+            accepts: Vec::new(),
         };
         Target {
             sign_in: post(
@@ -184,6 +198,7 @@ impl Target {
                 headers: vec![("authorization".to_owned(), "Bearer {{access_token}}".to_owned())],
                 body: None,
                 captures: BTreeMap::new(),
+                accepts: Vec::new(),
             },
             stream: Some(Stream {
                 open: Exchange {
@@ -193,6 +208,7 @@ impl Target {
                     headers: vec![("authorization".to_owned(), "Bearer {{access_token}}".to_owned())],
                     body: None,
                     captures: BTreeMap::new(),
+                    accepts: Vec::new(),
                 },
                 status: "/status".to_owned(),
                 sent_at: "/sent_at_ns".to_owned(),
