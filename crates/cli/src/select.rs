@@ -6,10 +6,15 @@ use revbench_driver::trace::{TraceError, parse_trace};
 use revbench_model::Scenario;
 use revbench_model::scenario::{self, ArrivalsChoice, built_in, stress};
 use revbench_model::settings::closest;
-use revbench_runner::options::{DatabaseChoice, ScenarioSource};
+use revbench_model::target_file::{self, TargetFile};
+use revbench_runner::options::{DatabaseChoice, ScenarioSource, TargetSource};
+use revbench_runner::own_system::{self, OwnSystem};
 use revbench_strategies::StrategyKind;
 
 use crate::render::{BAD_VALUE, Mistake, UNKNOWN_NAME, UNREADABLE};
+
+/// How requests to a system of one's own call themselves.
+pub(crate) const AGENT: &str = concat!("revbench/", env!("CARGO_PKG_VERSION"));
 
 /// Every strategy's name.
 pub(crate) fn strategy_names() -> Vec<&'static str> {
@@ -83,6 +88,31 @@ fn parse(file: &str, text: String) -> Result<(ScenarioSource, Scenario), Vec<Mis
     };
     let name = file.rsplit('/').next().unwrap_or(file);
     Ok((ScenarioSource { file: name.to_owned(), text, trace }, scenario))
+}
+
+/// The target file of this path; all mistakes of it where it has any, and scenarios that it names and nobody knows.
+pub(crate) fn target(path: &str) -> Result<(TargetSource, TargetFile), Vec<Mistake>> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let help = "name a readable .toml file; 'revbench target init' prints one to begin with";
+        vec![Mistake::argument(UNREADABLE, format!("cannot read target file '{path}': {error}"), help)]
+    })?;
+    let file =
+        target_file::parse(path, &text).map_err(|problems| Mistake::in_file(problems, &text))?;
+    let table = own_system::read_table(&file, path)
+        .map_err(|error| vec![Mistake::argument(UNREADABLE, error.to_string(), "")])?;
+    Ok((TargetSource { file: path.to_owned(), text, table }, file))
+}
+
+/// What is missing before a target can be called, or why it must not be.
+pub(crate) fn cannot_be_called(
+    source: &TargetSource,
+    file: &TargetFile,
+    allowed_remote: &[String],
+) -> Vec<Mistake> {
+    let problems = OwnSystem::open(source, file, allowed_remote, AGENT).err().unwrap_or_default();
+    // A host that cannot be found is no mistake of the file; the run says so when it gets there.
+    let mistakes = problems.iter().filter(|problem| !problem.is_environment());
+    mistakes.map(|problem| Mistake::argument(BAD_VALUE, format!("{}: {problem}", source.file), "")).collect()
 }
 
 /// The text of a recorded trace, or everything that is wrong with it.

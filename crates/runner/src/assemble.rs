@@ -8,12 +8,14 @@ use revbench_model::scenario::Scenario;
 use revbench_model::summary::{
     BlockFigures, Cell, CellDetail, CellRole, NoiseFloor, Outcome, SCHEMA, Summary, Validity, Verdict,
 };
+use revbench_model::target_file::TargetFile;
 use revbench_oracle::added_latency;
 use revbench_oracle::blocks::{intervals, noise_floor};
 use revbench_strategies::{StrategyKind, params, stream_params};
 
 use crate::plan::{RunPlan, settings};
 use crate::run_dir::Manifest;
+use crate::system::System;
 
 /// The control once more, under another name.
 pub(crate) struct Twin {
@@ -40,20 +42,23 @@ pub(crate) fn summary(
     let mut cells = Vec::new();
     let mut missing = !is_complete;
     for (index, scenario) in plan.scenarios.iter().enumerate() {
-        for &strategy in &plan.options.strategies {
-            let is_it = |cell: &Cell| cell.strategy == strategy.name() && cell.scenario == scenario.name;
+        for system in &plan.systems {
+            let name = system.name();
+            let is_it = |cell: &Cell| cell.strategy == name && cell.scenario == scenario.name;
             let measured = details.iter().map(|detail| &detail.cell).find(|cell| is_it(cell));
-            match (measured, plan.cannot.iter().find(|(s, k, _)| (*s, *k) == (index, strategy))) {
+            match (measured, plan.cannot.iter().find(|(s, of, _)| (*s, of) == (index, &name))) {
                 (Some(cell), _) => cells.push(cell.clone()),
                 (None, Some((_, _, why))) => {
-                    cells.push(empty_cell(plan, index, strategy, Outcome::Cannot, Some(why.clone())));
+                    cells.push(empty_cell(plan, index, system, Outcome::Cannot, Some(why.clone())));
                 }
                 (None, None) => missing = true,
             }
         }
     }
-    add_latency_beyond_control(&mut cells);
-    add_intervals(&mut cells, details);
+    let is_own = |system: &&System| matches!(system, System::Target(_));
+    let own: Vec<String> = plan.systems.iter().filter(is_own).map(System::name).collect();
+    add_latency_beyond_control(&mut cells, &own);
+    add_intervals(&mut cells, details, &own);
     let control = details.iter().find(|detail| detail.cell.role == CellRole::Control);
     Summary {
         schema: SCHEMA.to_owned(),
@@ -74,22 +79,23 @@ pub(crate) fn summary(
 }
 
 /// Added latency is the difference to `none` of the same scenario in the same run; where either family is
-/// invalid there is none.
-fn add_latency_beyond_control(cells: &mut [Cell]) {
+/// invalid there is none. Nor is there for a system of one's own: it has not the control's servers.
+fn add_latency_beyond_control(cells: &mut [Cell], own: &[String]) {
     let usable = |cell: &Cell| cell.validity.latency.is_some_and(|verdict| verdict != Verdict::Invalid);
     let control: BTreeMap<String, _> = cells
         .iter()
         .filter(|cell| cell.role == CellRole::Control && usable(cell))
         .filter_map(|cell| Some((cell.scenario.clone(), cell.latency_us?)))
         .collect();
-    for cell in cells.iter_mut().filter(|cell| cell.role != CellRole::Control && usable(cell)) {
+    let compared = |cell: &&mut Cell| cell.role != CellRole::Control && !own.contains(&cell.strategy);
+    for cell in cells.iter_mut().filter(compared).filter(|cell| usable(cell)) {
         let pair = cell.latency_us.as_ref().zip(control.get(&cell.scenario));
         cell.added_latency_us = pair.map(|(latency, control)| added_latency(latency, control));
     }
 }
 
 /// In a run of blocks: intervals over them, and the difference to the control as it is within them.
-fn add_intervals(cells: &mut [Cell], details: &[CellDetail]) {
+fn add_intervals(cells: &mut [Cell], details: &[CellDetail], own: &[String]) {
     let blocks = |scenario: &str, strategy: &str| {
         let is_it = |detail: &&CellDetail| {
             (detail.cell.scenario.as_str(), detail.cell.strategy.as_str()) == (scenario, strategy)
@@ -98,8 +104,9 @@ fn add_intervals(cells: &mut [Cell], details: &[CellDetail]) {
     };
     for cell in cells {
         let control = blocks(&cell.scenario, StrategyKind::None.name());
-        let Some(own) = blocks(&cell.scenario, &cell.strategy) else { continue };
-        let (ci95, added) = intervals(own, control.filter(|_| cell.role != CellRole::Control));
+        let Some(figures) = blocks(&cell.scenario, &cell.strategy) else { continue };
+        let is_compared = cell.role != CellRole::Control && !own.contains(&cell.strategy);
+        let (ci95, added) = intervals(figures, control.filter(|_| is_compared));
         cell.ci95 = ci95;
         cell.added_latency_us = cell.added_latency_us.map(|pooled| added.or(pooled));
     }
@@ -109,22 +116,22 @@ fn add_intervals(cells: &mut [Cell], details: &[CellDetail]) {
 pub(crate) fn empty_cell(
     plan: &RunPlan,
     scenario: usize,
-    strategy: StrategyKind,
+    system: &System,
     outcome: Outcome,
     why: Option<String>,
 ) -> Cell {
     let settings =
-        settings(&plan.options, &plan.scenarios, strategy).expect("parameters were checked with the flags");
+        settings(&plan.options, &plan.scenarios, system).expect("parameters were checked with the flags");
     Cell {
         scenario: plan.scenarios[scenario].name.clone(),
-        strategy: strategy.name().to_owned(),
-        role: role(strategy),
+        strategy: system.name(),
+        role: system.role(),
         orientation: plan.scenarios[scenario].orientation,
         outcome,
         why,
-        params: of_cell(strategy, &settings, &plan.scenarios[scenario]),
+        params: of_cell(system, &settings, &plan.scenarios[scenario]),
         stands_for: BTreeMap::new(),
-        instances: plan.options.instances,
+        instances: plan.instances(system),
         lambda_t: None,
         validity: Validity::default(),
         staleness: None,
@@ -145,19 +152,33 @@ pub(crate) fn empty_cell(
 
 /// The settings that shape a cell: the strategy's, and those of streams where it is about them.
 fn of_cell(
-    strategy: StrategyKind,
+    system: &System,
     settings: &Settings,
     scenario: &Scenario,
 ) -> BTreeMap<String, serde_json::Value> {
+    let System::Strategy(strategy) = *system else { return of_target(system) };
     let of_streams = if scenario.stream { stream_params(settings) } else { BTreeMap::new() };
     params(strategy, settings).into_iter().chain(of_streams).collect()
 }
 
-/// Floor, control or subject.
-fn role(strategy: StrategyKind) -> CellRole {
-    match strategy {
-        StrategyKind::Floor => CellRole::Floor,
-        StrategyKind::None => CellRole::Control,
-        _ => CellRole::Subject,
-    }
+/// The settings that a target file names, its version, and how it is reached.
+fn of_target(system: &System) -> BTreeMap<String, serde_json::Value> {
+    let System::Target(file) = system else { return BTreeMap::new() };
+    let mut params: BTreeMap<String, serde_json::Value> =
+        file.settings.iter().map(|(name, ms)| (format!("{name}_ms"), (*ms).into())).collect();
+    params.extend(file.version.iter().map(|version| ("version".to_owned(), version.as_str().into())));
+    params.insert("reached".to_owned(), reached(file).into());
+    params
+}
+
+/// One address may hide many servers, which nobody tells apart from here.
+fn reached(file: &TargetFile) -> String {
+    let tls = if file.authority.tls { "https" } else { "http" };
+    let version = if file.transport.http2 { "HTTP/2" } else { "HTTP/1.1" };
+    let balancer = if file.instances.len() == 1 && file.target.instance_header.is_none() {
+        ", through a balancer if there is one"
+    } else {
+        ""
+    };
+    format!("{tls}, {version}{balancer}")
 }

@@ -12,13 +12,26 @@ use revbench_strategies::StrategyKind;
 
 use crate::assemble::empty_cell;
 use crate::plan::{Bound, CellPlan, FleetPlan, RunPlan};
+use crate::system::System;
 
 /// Judges one question of a strategy from what its fleets have left, block after block.
 pub(crate) fn judge(plan: &RunPlan, fleet: &FleetPlan, number: usize, blocks: &[Recorded]) -> CellDetail {
     let (judged, figures) = judge_blocks(blocks, |recorded| question(plan, fleet, number, recorded));
     let mut detail = CellDetail { blocks: figures, ..document(plan, fleet, &fleet.cells[number], judged) };
+    if matches!(fleet.system, System::Target(_)) {
+        say_nothing_of_costs(&mut detail);
+    }
     detail.cell.must_run = blocks.iter().rev().find_map(|block| block.must_run.clone());
     detail
+}
+
+/// What goes on inside a system of one's own is not seen from here: unknown is not zero.
+fn say_nothing_of_costs(detail: &mut CellDetail) {
+    detail.cell.cost = None;
+    detail.cell.validity.cost = None;
+    for block in &mut detail.blocks {
+        block.cost = None;
+    }
 }
 
 fn question<'a>(
@@ -32,7 +45,7 @@ fn question<'a>(
     // What the scenario says goes before what the strategy says of itself.
     let unbounded = cell.bound.as_ref().and_then(|bound| bound.unbounded.clone());
     let unbounded = unbounded.map(|why| Expectation { verdict: ClaimVerdict::Broken, why });
-    let expected = scenario.expectation(fleet.strategy.name(), &fleet.settings).cloned().or(unbounded);
+    let expected = scenario.expectation(&fleet.system.name(), &fleet.settings).cloned().or(unbounded);
     CellQuestion {
         history: &recorded.history,
         scenario: number as u16,
@@ -51,11 +64,19 @@ fn question<'a>(
             fleet.sizes.probe_gap_ns()
         },
         token_bytes: recorded.token_bytes,
-        exact_costs: fleet.strategy.card().exact_costs.iter().map(|&key| key.to_owned()).collect(),
+        exact_costs: exact_costs(&fleet.system),
         reach: reach(scenario),
         honest: honest_fate(scenario),
         driver_cores: 1,
         environment: recorded.environment,
+    }
+}
+
+/// What is counted and the same in every run; of a system of one's own nothing is known to be.
+fn exact_costs(system: &System) -> Vec<String> {
+    match system {
+        System::Strategy(kind) => kind.card().exact_costs.iter().map(|&key| key.to_owned()).collect(),
+        System::Target(_) => Vec::new(),
     }
 }
 
@@ -87,7 +108,7 @@ fn claimed(cell: &CellPlan) -> Option<ClaimedBound> {
 }
 
 fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) -> CellDetail {
-    let named = empty_cell(plan, cell.scenario, fleet.strategy, Outcome::Measured, None);
+    let named = empty_cell(plan, cell.scenario, &fleet.system, Outcome::Measured, None);
     CellDetail {
         cell: Cell {
             stands_for: stands_for(plan, fleet, cell),
@@ -132,14 +153,15 @@ fn stands_for(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan) -> BTreeMap<St
         };
         long.into_iter().filter(stands_for_longer).collect::<BTreeMap<_, _>>()
     };
-    let of_scenario = differs(fleet.strategy);
+    let System::Strategy(strategy) = fleet.system else { return BTreeMap::new() };
+    let of_scenario = differs(strategy);
     if of_scenario.is_empty() { fleet.stands_for() } else { of_scenario }
 }
 
 /// A cell of a fleet that could not be measured.
 pub(crate) fn failed(plan: &RunPlan, fleet: &FleetPlan, number: usize, why: &str) -> CellDetail {
     let scenario = fleet.cells[number].scenario;
-    let cell = empty_cell(plan, scenario, fleet.strategy, Outcome::Failed, Some(why.to_owned()));
+    let cell = empty_cell(plan, scenario, &fleet.system, Outcome::Failed, Some(why.to_owned()));
     CellDetail {
         cell,
         windows: Vec::new(),

@@ -26,6 +26,7 @@ use crate::plan::FleetPlan;
 use crate::readings::{Process, Role, control_agent};
 use crate::store_setup::{LinkCalibration, LinkPresence, RunningStore, StoreSetupError, start_link};
 use crate::subjects::{Addresses, Seed};
+use crate::system::System;
 
 /// Generating an RSA key takes seconds in an unoptimised build.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -63,6 +64,9 @@ pub(crate) enum FleetError {
     /// The system has no random numbers.
     #[error("no random numbers: {0}")]
     Random(std::io::Error),
+    /// A system of one's own cannot be called.
+    #[error("{0}")]
+    Own(String),
     /// The authority refused its subjects.
     #[error("the authority did not take its subjects: {0}")]
     Seed(Box<ureq::Error>),
@@ -109,7 +113,8 @@ impl<'a> Fleet<'a> {
             if fleet.fault.is_some() { LinkPresence::ToBeBroken } else { LinkPresence::ForDistance };
         let far = (options.store_rtt_us, presence);
         let store = RunningStore::start(&options.store, far, cores, program, calibration)?;
-        let database = match fleet.strategy.needs_database() {
+        let strategy = strategy_of(fleet);
+        let database = match strategy.needs_database() {
             true => {
                 let (choice, rtt_us) = (&options.database, options.store_rtt_us);
                 RunningDatabase::start(choice, rtt_us, cores, program, calibration, template)?
@@ -118,6 +123,7 @@ impl<'a> Fleet<'a> {
         };
         let spawner = Spawner {
             fleet,
+            strategy,
             options,
             program,
             cores,
@@ -126,7 +132,7 @@ impl<'a> Fleet<'a> {
             secrets: Secrets::new()?,
         };
         let authority = spawner.authority()?;
-        let rtt_us = if fleet.strategy.asks_issuer() { options.store_rtt_us } else { 0.0 };
+        let rtt_us = if strategy.asks_issuer() { options.store_rtt_us } else { 0.0 };
         let far = (rtt_us, LinkPresence::ForDistance);
         let issuer_link = start_link(authority.address, far, cores, program, calibration)?;
         let issuer = issuer_link.as_ref().map_or(authority.address, |link| link.address);
@@ -294,6 +300,14 @@ impl<'a> Fleet<'a> {
     }
 }
 
+/// The strategy that its servers are to have; servers of our own are started for strategies only.
+fn strategy_of(fleet: &FleetPlan) -> StrategyKind {
+    match fleet.system {
+        System::Strategy(kind) => kind,
+        System::Target(_) => unreachable!("nobody starts the servers of a system of one's own"),
+    }
+}
+
 /// What was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
@@ -322,6 +336,7 @@ impl Secrets {
 /// Starts the servers of one fleet.
 struct Spawner<'a> {
     fleet: &'a FleetPlan,
+    strategy: StrategyKind,
     options: &'a Options,
     program: &'a Path,
     cores: &'a [usize],
@@ -333,7 +348,7 @@ struct Spawner<'a> {
 impl Spawner<'_> {
     fn authority(&self) -> Result<Child, FleetError> {
         let config = ChildConfig::Authority {
-            strategy: self.fleet.strategy,
+            strategy: self.strategy,
             settings: self.fleet.settings.clone(),
             store: Some(self.store.clone()),
             database: self.database.clone(),
@@ -348,7 +363,7 @@ impl Spawner<'_> {
     fn resource(&self, number: u16, authority: SocketAddr, port: u16) -> Result<Child, FleetError> {
         let skew_ms = self.fleet.fault.as_ref().and_then(|fault| fault.planned.skew_ms);
         let config = ChildConfig::Resource {
-            strategy: self.fleet.strategy,
+            strategy: self.strategy,
             settings: self.fleet.settings.clone(),
             store: Some(self.store.clone()),
             database: self.database.clone(),
@@ -356,7 +371,7 @@ impl Spawner<'_> {
             authority,
             resource_token: self.secrets.resource_token.clone(),
             hmac_secret: self.hmac_secret(),
-            mutant: self.options.mutant.clone().filter(|mutant| concerns(mutant, self.fleet.strategy)),
+            mutant: self.options.mutant.clone().filter(|mutant| concerns(mutant, self.strategy)),
             threads: 1,
             port,
             // One clock is wrong, and all others are right.

@@ -27,6 +27,10 @@ mod run;
 pub mod run_dir;
 pub mod self_test;
 mod store_setup;
+pub mod own_system;
+mod running;
 mod subjects;
+pub mod system;
+mod table;
 
 pub use run::{Context, Event, Finished, RunError, missing, run};

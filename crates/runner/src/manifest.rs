@@ -1,15 +1,18 @@
 //! The manifest of a new run: its name, its time, the machine, and the prose that its page will need.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use revbench_model::prose::{ScenarioProse, StrategyCard};
 use revbench_model::summary::Store;
+use revbench_model::target_file::TargetFile;
 use revbench_strategies::{Family, StrategyKind};
 
 use crate::clock;
 use crate::machine::{self, Placement};
 use crate::plan::RunPlan;
 use crate::run_dir::Manifest;
+use crate::system::System;
 
 /// A new run's folder below `runs`: the UTC time to the second, then the label.
 pub fn new_folder(runs: &Path, label: &str) -> PathBuf {
@@ -30,7 +33,7 @@ pub fn new(plan: &RunPlan, run: String) -> Manifest {
         database: None,
         planned_rate_per_s: plan.fleets.first().map(|fleet| fleet.sizes.rate_per_s),
         scenarios: plan.scenarios.iter().map(scenario_prose).collect(),
-        strategies: plan.options.strategies.iter().map(|&strategy| strategy_card(strategy)).collect(),
+        strategies: plan.systems.iter().map(card).collect(),
         fleets: Vec::new(),
     }
 }
@@ -40,6 +43,35 @@ fn scenario_prose(scenario: &revbench_model::Scenario) -> ScenarioProse {
         name: scenario.name.clone(),
         question: scenario.question.clone(),
         prose: scenario.prose.clone(),
+    }
+}
+
+fn card(system: &System) -> StrategyCard {
+    match system {
+        System::Strategy(kind) => strategy_card(*kind),
+        System::Target(file) => target_card(system.name(), file),
+    }
+}
+
+/// What a target file says of its system, in the places where a strategy's card has it.
+fn target_card(name: String, file: &TargetFile) -> StrategyCard {
+    let bounded = file.changes.iter().filter_map(|change| {
+        change.bound.as_ref().map(|bound| format!("{}: {}", change.scenario, bound.formula))
+    });
+    let sources: BTreeSet<String> = file
+        .changes
+        .iter()
+        .filter_map(|change| change.bound.as_ref()?.source.clone())
+        .collect();
+    StrategyCard {
+        name,
+        family: "own system".to_owned(),
+        summary: file.about.clone(),
+        promises: bounded.collect::<Vec<_>>().join("; "),
+        costs: "not seen from outside".to_owned(),
+        fails: "not tried: nothing of it was broken on purpose".to_owned(),
+        needs: String::new(),
+        sources: sources.into_iter().collect(),
     }
 }
 

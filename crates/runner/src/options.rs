@@ -14,6 +14,12 @@ pub struct Options {
     pub scenarios: Vec<ScenarioSource>,
     /// The strategies, in the order of the registry.
     pub strategies: Vec<StrategyKind>,
+    /// Systems of one's own beside them, in the order given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetSource>,
+    /// Hosts beside this machine that may be asked, as `--allow-remote` names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_remote: Vec<String>,
     /// `--param NAME=VALUE`, checked already.
     pub params: Vec<(String, String)>,
     /// Which store.
@@ -52,6 +58,18 @@ pub struct ScenarioSource {
     /// The recorded trace that it names, as text; checked already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+}
+
+/// A target file. It is kept whole like a scenario; its secrets are read anew where they are needed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetSource {
+    /// Its path as it was given, by which what it names is found again.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// The table of subjects that it names, as text; checked already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
 /// Which store a run uses.

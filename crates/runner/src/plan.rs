@@ -2,6 +2,7 @@
 //! is started.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -15,13 +16,13 @@ use revbench_model::time::{NS_PER_MS, ms_to_ns};
 use revbench_model::{ChangeActor, Distribution, Orientation, ScopeKind, Settings};
 use revbench_oracle::BoundFrom;
 use revbench_oracle::closed_form::FleetLaw;
-use revbench_strategies::{
-    Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under, time_scale_ms,
-};
+use revbench_model::target_file;
+use revbench_strategies::{Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under};
 
 use crate::fault::FleetFault;
 use crate::options::Options;
 use crate::profile::Sizes;
+use crate::system::{System, own_bound};
 
 /// A stream is open at least this long before its subject's change.
 const SHORTEST_LEAD_NS: u64 = 50 * NS_PER_MS;
@@ -37,12 +38,14 @@ pub struct RunPlan {
     pub options: Options,
     /// The questions, parsed.
     pub scenarios: Vec<Scenario>,
+    /// The systems in the order of the tables: strategies, then targets.
+    pub systems: Vec<System>,
     /// The fleets, block after block, in each block in a random order of its own.
     pub fleets: Vec<FleetPlan>,
     /// How many blocks there are; every strategy has a fleet in each.
     pub blocks: u32,
-    /// Pairs that cannot be expressed: scenario index, strategy, why.
-    pub cannot: Vec<(usize, StrategyKind, String)>,
+    /// Pairs that cannot be expressed: scenario index, name of the strategy or target, why.
+    pub cannot: Vec<(usize, String, String)>,
     /// When background requests are sent; scenarios that share fleets share it, and the first one decides.
     pub traffic: Traffic,
 }
@@ -56,13 +59,16 @@ pub struct Traffic {
     pub changes_ns: Vec<u64>,
 }
 
-/// One fleet of fresh processes with one strategy, shared by the scenarios that it can express.
+/// One fleet of fresh processes with one strategy, shared by the scenarios that it can express; or a fresh set of subjects
+/// of somebody's own system.
 #[derive(Clone, Debug)]
 pub struct FleetPlan {
     /// The block that it belongs to, from 1.
     pub block: u32,
     /// What it runs.
-    pub strategy: StrategyKind,
+    pub system: System,
+    /// Resource servers.
+    pub instances: u16,
     /// What goes wrong in its run. A fleet is asked all questions without a fault, or one with.
     pub fault: Option<FleetFault>,
     /// Is it the control once more, under another name? What the two differ by is the noise floor.
@@ -150,13 +156,13 @@ impl RunPlan {
     /// # Errors
     /// All problems of all scenario files at once, those of form and those of meaning.
     pub fn new(options: Options) -> Result<RunPlan, Vec<Problem>> {
-        let scenarios = parse_all(&options)?;
+        let (scenarios, systems) = parse_all(&options)?;
         let traffic = traffic(&options, &scenarios);
         let blocks = options.blocks.unwrap_or(options.profile.sizes().blocks);
-        let mut plan =
-            RunPlan { options, scenarios, fleets: Vec::new(), blocks, cannot: Vec::new(), traffic };
-        for strategy in plan.options.strategies.clone() {
-            plan.add_fleets(strategy);
+        let (fleets, cannot) = (Vec::new(), Vec::new());
+        let mut plan = RunPlan { options, scenarios, systems, fleets, blocks, cannot, traffic };
+        for system in plan.systems.clone() {
+            plan.add_fleets(&system);
         }
         let problems = plan.semantic_problems();
         if !problems.is_empty() {
@@ -169,7 +175,7 @@ impl RunPlan {
     /// From one fleet for each strategy to all blocks, the control twice in each where there are several.
     fn repeat_in_blocks(&mut self) {
         let mut once = std::mem::take(&mut self.fleets);
-        let is_control = |fleet: &&FleetPlan| fleet.strategy == StrategyKind::None && fleet.fault.is_none();
+        let is_control = |fleet: &&FleetPlan| fleet.system.is(StrategyKind::None) && fleet.fault.is_none();
         let controls = once.iter().filter(is_control).filter(|_| self.blocks > 1);
         let control = controls.min_by_key(|fleet| fleet.alone.is_some());
         once.extend(control.cloned().map(|control| FleetPlan { is_twin: true, ..control }));
@@ -189,30 +195,31 @@ impl RunPlan {
 
     /// One fleet for all scenarios that can share one. What is broken is broken for everyone in a fleet, and what changes
     /// everyone changes all that is in it: each of these has a fleet of its own.
-    fn add_fleets(&mut self, strategy: StrategyKind) {
+    fn add_fleets(&mut self, system: &System) {
         let shares = |index: &usize| {
             let scenario = &self.scenarios[*index];
             scenario.fault.is_none() && scenario.scope != ScopeKind::All
         };
         let (together, apart): (Vec<usize>, Vec<usize>) = (0..self.scenarios.len()).partition(shares);
-        self.add_fleet(strategy, &together);
-        apart.iter().for_each(|&index| self.add_fleet(strategy, &[index]));
+        self.add_fleet(system, &together);
+        apart.iter().for_each(|&index| self.add_fleet(system, &[index]));
     }
 
-    fn add_fleet(&mut self, strategy: StrategyKind, asked: &[usize]) {
+    fn add_fleet(&mut self, system: &System, asked: &[usize]) {
         let of_everyone = |&index: &usize| self.scenarios[index].scope == ScopeKind::All;
         let alone = asked.iter().find(|index| of_everyone(index));
         let alone = alone.map(|&index| self.scenarios[index].name.clone());
-        let settings = settings(&self.options, &self.scenarios, strategy)
+        let settings = settings(&self.options, &self.scenarios, system)
             .expect("parameters were checked with the flags");
-        let sizes = self.sizes();
-        let time_scale_ms = time_scale_ms(strategy, &settings);
+        let (sizes, instances) = (self.sizes(system), self.instances(system));
+        let time_scale_ms = system.time_scale_ms(&settings);
         let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
         let fault =
             asked.first().and_then(|&index| FleetFault::of(&self.scenarios[index], settings.backstop_ms));
         let mut fleet = FleetPlan {
             block: 1,
-            strategy,
+            system: system.clone(),
+            instances,
             fault,
             is_twin: false,
             alone,
@@ -228,7 +235,7 @@ impl RunPlan {
         for &index in asked {
             match fleet.cell(index, &self.scenarios[index], self.options.changes) {
                 Ok(cell) => fleet.cells.push(cell),
-                Err(why) => self.cannot.push((index, strategy, why)),
+                Err(why) => self.cannot.push((index, system.name(), why)),
             }
         }
         if !fleet.cells.is_empty() {
@@ -236,7 +243,7 @@ impl RunPlan {
                 // Room for two changes, after each of which everybody comes back.
                 fleet.sizes.background_s = fleet.sizes.background_s.max(2.0 * fleet.turn_s());
             }
-            fleet.dense_s = fleet.dense_s(&self.scenarios, self.options.instances);
+            fleet.dense_s = fleet.dense_s(&self.scenarios);
             self.fleets.push(fleet);
         }
     }
@@ -245,15 +252,26 @@ impl RunPlan {
     /// have traffic from warm-up on, so a fleet that is asked every scenario would else be tried for its strength.
     fn highest_rate_per_s(&self, fleet: &FleetPlan, asked: &[usize]) -> f64 {
         let usual = asked.iter().map(|&index| fleet.usual_changes(&self.scenarios[index])).sum::<u32>();
-        let asking = usual.div_ceil(self.blocks) * u32::from(self.options.instances);
+        let asking = usual.div_ceil(self.blocks) * u32::from(fleet.instances);
         fleet.sizes.treated_rate_per_s / f64::from(asking.max(1))
     }
 
-    fn sizes(&self) -> Sizes {
+    /// Resource servers of a system: as many as asked for, or as its own file names.
+    pub(crate) fn instances(&self, system: &System) -> u16 {
+        match system {
+            System::Strategy(_) => self.options.instances,
+            System::Target(file) => file.instances.len() as u16,
+        }
+    }
+
+    fn sizes(&self, system: &System) -> Sizes {
         let mut sizes = Sizes { blocks: self.blocks, ..self.options.profile.sizes() };
         let asked = self.scenarios.iter().find_map(|scenario| scenario.rate_per_s);
         sizes.rate_per_s = self.options.rate_per_s.or(asked).unwrap_or(sizes.rate_per_s);
-        sizes
+        match system {
+            System::Strategy(_) => sizes,
+            System::Target(file) => sizes.within(&file.limits, self.instances(system)),
+        }
     }
 
     /// Watches that end before a bound, percentiles that the changes cannot support.
@@ -267,7 +285,7 @@ impl RunPlan {
             for (fleet, cell) in cells {
                 facts.changes = facts.changes.max(cell.changes * self.blocks);
                 if let Some(bound) = &cell.bound {
-                    facts.bounds_ms.push((fleet.strategy.name().to_owned(), bound.ms));
+                    facts.bounds_ms.push((fleet.system.name(), bound.ms));
                 }
             }
             let source = &self.options.scenarios[index];
@@ -289,8 +307,8 @@ fn traffic(options: &Options, scenarios: &[Scenario]) -> Traffic {
     Traffic { arrivals, changes_ns: Vec::new() }
 }
 
-/// Parses every scenario file; all problems of all files at once.
-fn parse_all(options: &Options) -> Result<Vec<Scenario>, Vec<Problem>> {
+/// Parses every file; all problems of all files at once.
+fn parse_all(options: &Options) -> Result<(Vec<Scenario>, Vec<System>), Vec<Problem>> {
     let known: Vec<&str> = StrategyKind::ALL.iter().map(|kind| kind.name()).collect();
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     for source in &options.scenarios {
@@ -299,19 +317,30 @@ fn parse_all(options: &Options) -> Result<Vec<Scenario>, Vec<Problem>> {
             Err(mut found) => problems.append(&mut found),
         }
     }
-    if problems.is_empty() { Ok(scenarios) } else { Err(problems) }
+    let mut systems: Vec<System> = options.strategies.iter().copied().map(System::Strategy).collect();
+    for source in &options.targets {
+        match target_file::parse(&source.file, &source.text) {
+            Ok(file) => systems.push(System::Target(Arc::new(file))),
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
+    if problems.is_empty() { Ok((scenarios, systems)) } else { Err(problems) }
 }
 
 /// A strategy's settings: the profile's, the strain of a stress scenario, then every `--param`. A time to live that the strategy does not use
-/// is left alone, so that `token_ttl` shortens only tokens on whose life something rests.
+/// is left alone, so that `token_ttl` shortens only tokens on whose life something rests. None of them is a system's of
+/// one's own; how its clients renew their tokens is the profile's.
 ///
 /// # Errors
 /// The first parameter that is unknown or of the wrong form.
 pub fn settings(
     options: &Options,
     scenarios: &[Scenario],
-    strategy: StrategyKind,
+    system: &System,
 ) -> Result<Settings, SettingError> {
+    let System::Strategy(strategy) = *system else {
+        return Ok(options.profile.settings(StrategyKind::None));
+    };
     let mut settings = options.profile.settings(strategy);
     scenarios.iter().filter_map(|scenario| scenario.stress.as_ref()).for_each(|s| s.apply(&mut settings));
     for (name, value) in &options.params {
@@ -333,7 +362,7 @@ impl FleetPlan {
         // What was taken back is over.
         let undone_after_ms = scenario.undone_after_ms;
         let watch_ms = watch_ms.min(undone_after_ms.unwrap_or(f64::INFINITY));
-        let changes = if self.strategy == StrategyKind::Floor { 0 } else { changes };
+        let changes = if self.system.is(StrategyKind::Floor) { 0 } else { changes };
         let changes = changes.div_ceil(self.sizes.blocks);
         let one_shots = if changes > 0 { self.one_shots(scenario).div_ceil(self.sizes.blocks) } else { 0 };
         let horizon_ns = ms_to_ns(watch_ms);
@@ -378,7 +407,7 @@ impl FleetPlan {
         let again = if self.is_twin { "-again" } else { "" };
         let of_fault = self.fault.as_ref().map(|fault| &fault.scenario);
         let apart = of_fault.or(self.alone.as_ref()).map(|scenario| format!(".{scenario}"));
-        format!("{}{again}{}", self.strategy.name(), apart.unwrap_or_default())
+        format!("{}{again}{}", self.system.name(), apart.unwrap_or_default())
     }
 
     /// Its folder below `history/`, and the name of its record: in a run of one block the label alone.
@@ -394,7 +423,7 @@ impl FleetPlan {
     pub(crate) fn seed(&self, run: u64) -> u64 {
         let of_block = u64::from(self.block - 1) << 32;
         let of_fault = self.fault.as_ref().map_or(0, |fault| 1 + fault.planned.kind as u64) << 16;
-        run ^ self.strategy as u64
+        run ^ self.system.number()
             ^ of_block
             ^ of_fault
             ^ (u64::from(self.is_twin) << 63)
@@ -402,6 +431,13 @@ impl FleetPlan {
     }
 
     fn bound(&self, scenario: &Scenario) -> Result<Option<Bound>, String> {
+        match &self.system {
+            System::Strategy(strategy) => self.claimed(*strategy, scenario),
+            System::Target(file) => own_bound(file, scenario),
+        }
+    }
+
+    fn claimed(&self, strategy: StrategyKind, scenario: &Scenario) -> Result<Option<Bound>, String> {
         let question = Question {
             orientation: scenario.orientation,
             scope: scenario.scope,
@@ -410,11 +446,11 @@ impl FleetPlan {
             undone: scenario.undone_after_ms.is_some(),
             rate_per_s: self.rate_per_s,
         };
-        match claim_to(self.strategy, &self.settings, &question, scenario.stream) {
+        match claim_to(strategy, &self.settings, &question, scenario.stream) {
             Claimed::Bound { formula, bound_ms, predicted } => {
                 let bound = Bound { formula, ms: bound_ms, predicted, ..Bound::default() };
                 let under = |fault: &FleetFault| {
-                    claim_under(self.strategy, fault.planned.kind, &self.settings, &question).claimed
+                    claim_under(strategy, fault.planned.kind, &self.settings, &question).claimed
                 };
                 let demanded_ms = scenario.stress.as_ref().and_then(|stress| stress.at_most_ms);
                 let bound = bound.at_most(demanded_ms);
@@ -434,7 +470,7 @@ impl FleetPlan {
     fn watch_ms(&self, bound: Option<&Bound>) -> f64 {
         let Some(bound) = bound else {
             let fades_ms =
-                time_scale_ms(self.strategy, &self.settings).map_or(0.0, |t_ms| 2.0 * t_ms + 1_000.0);
+                self.system.time_scale_ms(&self.settings).map_or(0.0, |t_ms| 2.0 * t_ms + 1_000.0);
             return fades_ms.max(self.sizes.unbounded_watch_s * 1_000.0);
         };
         let predicted_max_ms = bound.predicted.map_or(0.0, |law| FleetLaw::new(law, 1).far_end());
@@ -447,7 +483,8 @@ impl FleetPlan {
     }
 
     /// Changes per second in the dense slice: the profile's, or as many as keep the probes under their limit.
-    pub fn dense_changes_per_s(&self, scenarios: &[Scenario], instances: u16) -> f64 {
+    pub fn dense_changes_per_s(&self, scenarios: &[Scenario]) -> f64 {
+        let instances = self.instances;
         if self.changes() == 0 {
             return self.sizes.changes_per_s;
         }
@@ -465,7 +502,10 @@ impl FleetPlan {
                 let heard_ns = stale_ns + stream.longest_lead_ns as f64;
                 return f64::from(cell.changes) * f64::from(instances) * heard_ns / stream.every_ns as f64;
             }
-            let grid = 10.0 + (stale_ns / 1e7).max(1.0).ln() / (1.0 + self.sizes.grid_ratio).ln();
+            // Even gaps up to there, then growing ones.
+            let even_ns = self.sizes.min_gap_ns as f64 / self.sizes.grid_ratio;
+            let grown = (stale_ns / even_ns).max(1.0).ln() / (1.0 + self.sizes.grid_ratio).ln();
+            let grid = 1.0 / self.sizes.grid_ratio + grown;
             let once = f64::from(cell.one_shots) * f64::from(instances);
             f64::from(cell.changes) * sessions * f64::from(instances) * (grid + 10.0) + once
         };
@@ -485,7 +525,7 @@ impl FleetPlan {
 
     /// The period of whatever timer the strategy has, seconds: changes meet every phase of it.
     pub fn period_s(&self) -> f64 {
-        time_scale_ms(self.strategy, &self.settings).unwrap_or(0.0) / 1_000.0
+        self.system.time_scale_ms(&self.settings).unwrap_or(0.0) / 1_000.0
     }
 
     /// How much of a slice one change of everyone has for itself, seconds.
@@ -494,7 +534,7 @@ impl FleetPlan {
     }
 
     /// The dense slice's length, seconds.
-    fn dense_s(&self, scenarios: &[Scenario], instances: u16) -> f64 {
+    fn dense_s(&self, scenarios: &[Scenario]) -> f64 {
         if self.changes() == 0 {
             return 0.0;
         }
@@ -503,18 +543,18 @@ impl FleetPlan {
         }
         let period_s = self.period_s();
         let fault_s = self.fault.as_ref().map_or(0.0, FleetFault::dense_s);
-        (f64::from(self.changes()) / self.dense_changes_per_s(scenarios, instances))
+        (f64::from(self.changes()) / self.dense_changes_per_s(scenarios))
             .max(period_s)
             .max(fault_s)
     }
 
     /// Warm-up: caches need three times T + 1/λ to reach equilibrium, tokens one renewal.
     pub fn warm_up_s(&self) -> f64 {
-        let Some(t_ms) = time_scale_ms(self.strategy, &self.settings) else { return self.sizes.warm_up_s };
+        let Some(t_ms) = self.system.time_scale_ms(&self.settings) else { return self.sizes.warm_up_s };
         let t_s = t_ms / 1_000.0;
         // Tokens have every age once each session has renewed at its own phase.
-        let equilibrium_s = match self.strategy {
-            StrategyKind::ShortTtl | StrategyKind::RefreshRotation => self.settings.refresh_at * t_s,
+        let equilibrium_s = match self.system {
+            System::Strategy(StrategyKind::ShortTtl | StrategyKind::RefreshRotation) => self.settings.refresh_at * t_s,
             _ => 3.0 * (t_s + 1.0 / self.rate_per_s),
         };
         self.sizes.warm_up_s.max(equilibrium_s)
@@ -536,7 +576,8 @@ impl FleetPlan {
     /// Settings of production that these short durations stand for, at equal λT.
     pub fn stands_for(&self) -> BTreeMap<String, serde_json::Value> {
         let production = |name: &str, ms: u64| BTreeMap::from([(name.to_owned(), ms.into())]);
-        match self.strategy {
+        let System::Strategy(strategy) = self.system else { return BTreeMap::new() };
+        match strategy {
             StrategyKind::CachedLookup | StrategyKind::CachedIntrospection => {
                 production("cache_ttl_ms", self.settings.cache_ttl_ms * 60)
             }

@@ -44,6 +44,8 @@ pub struct Sizes {
     pub probes_per_s: f64,
     /// Probe gap as a share of the time since the acknowledgement.
     pub grid_ratio: f64,
+    /// Smallest probe gap, ns.
+    pub min_gap_ns: u64,
     /// Requests of a treated subject per instance in one lifetime of the fact.
     pub lambda_t: f64,
     /// Most requests per second that changed subjects send, those of all scenarios together: where so many scenarios
@@ -77,7 +79,7 @@ const LONG_TTL_MS: u64 = 24 * 3_600 * 1_000;
 impl Sizes {
     /// Longest planned gap between probes at the bound: the smallest gap and its random stretch, ns.
     pub fn probe_gap_ns(&self) -> u64 {
-        (NS_PER_MS as f64 * (1.0 + self.grid_ratio)) as u64
+        (self.min_gap_ns as f64 * (1.0 + self.grid_ratio)) as u64
     }
 
     /// Between two events of a stream, ns: each is an answer to count, and they come from every open stream.
@@ -133,6 +135,7 @@ impl Profile {
             changes_per_s: 12.0,
             probes_per_s: 2_500.0,
             grid_ratio: 0.1,
+            min_gap_ns: NS_PER_MS,
             lambda_t: 6.0,
             treated_rate_per_s: f64::INFINITY,
             crowd: 200,

@@ -15,11 +15,13 @@ use revbench_strategies::Family;
 use thiserror::Error;
 
 use crate::fault::Injection;
-use crate::fleet::{Fleet, FleetError, Once};
+use crate::fleet::{FleetError, Once};
 use crate::judging::Judging;
 use crate::machine::{Placement, allowed_cores, pin_this_thread};
 use crate::plan::{FleetPlan, RunPlan};
 use crate::run_dir::{FleetEntry, Manifest, RunDir, RunDirError};
+use crate::running::Running;
+use crate::system::System;
 use crate::{clock, history_file, readings, subjects};
 
 /// What happens while a run goes on; whoever shows it decides how.
@@ -214,18 +216,17 @@ impl<'a> Run<'a> {
         let options = &self.plan.options;
         let program = self.context.program;
         let placement = self.placement.clone();
-        let mut running = Fleet::start(fleet, options, &placement, program, &mut self.once)?;
+        let mut running = Running::start(fleet, options, &placement, program, &mut self.once)?;
         self.same_store(running.store())?;
         self.same_database(running.database())?;
-        let target = running.target();
         let (plan, seeds) = subjects::driver_plan(
             fleet,
             &self.plan.scenarios,
-            running.addresses(),
-            target,
+            running.contact(),
             &self.plan.traffic,
             fleet.seed(options.seed),
-        );
+        )
+        .map_err(NoCells::Measurement)?;
         if let Err(error) = running.seed(&seeds) {
             return Err(NoCells::Lost(running.dead().unwrap_or_else(|| error.to_string())));
         }
@@ -234,15 +235,16 @@ impl<'a> Run<'a> {
         recording.history.faults.extend(fault);
         let environment = Environment {
             wall_clock_step_ms: Some((clock::wall_offset_ns() - offset_ns) as f64 / 1e6),
-            ends_by_token_life: fleet.strategy.card().family == Family::TimeBound,
-            store_rtt_us: Some(running.store().rtt_us),
+            ends_by_token_life: ends_by_token_life(&fleet.system),
+            store_rtt_us: running.store().map(|store| store.rtt_us),
         };
         self.keep(fleet, &running, recording, usages, environment)
     }
 
     /// One store for a run: the first fleet's goes into the manifest, every later one must be the same, also when
     /// a run is resumed after the machine has changed.
-    fn same_store(&mut self, store: &Store) -> Result<(), NoCells> {
+    fn same_store(&mut self, store: Option<&Store>) -> Result<(), NoCells> {
+        let Some(store) = store else { return Ok(()) };
         let known = &self.manifest.store;
         if known.kind.is_empty() {
             self.manifest.store = store.clone();
@@ -270,7 +272,7 @@ impl<'a> Run<'a> {
     fn measure(
         &mut self,
         plan: &Plan,
-        running: &mut Fleet<'_>,
+        running: &mut Running<'_>,
         fleet: &FleetPlan,
     ) -> Result<(Recording, Vec<Usage>, Option<FaultRecord>), NoCells> {
         let (progress, done) = (Progress::default(), AtomicBool::new(false));
@@ -292,7 +294,7 @@ impl<'a> Run<'a> {
                 died = died.take().or_else(|| running.dead());
                 let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);
                 let turn = injection.as_mut().filter(|_| zero_ns > 0 && died.is_none());
-                let next_ns = match turn.map(|injection| injection.turn(&mut running, zero_ns)) {
+                let next_ns = match turn.map(|injection| running.turn(injection, zero_ns)) {
                     Some(Err(error)) => {
                         died = Some(error.to_string());
                         u64::MAX
@@ -323,7 +325,7 @@ impl<'a> Run<'a> {
     fn keep(
         &mut self,
         fleet: &FleetPlan,
-        running: &Fleet<'_>,
+        running: &Running<'_>,
         recording: Recording,
         usages: Vec<Usage>,
         environment: Environment,
@@ -336,20 +338,25 @@ impl<'a> Run<'a> {
         // A run that was killed between manifest and record runs the fleet again.
         self.manifest.fleets.retain(|entry| entry.folder != fleet.folder());
         self.manifest.fleets.push(FleetEntry {
-            strategy: fleet.strategy.name().to_owned(),
+            strategy: fleet.system.name(),
             folder: fleet.folder(),
             zero_mono_ns: recording.start_mono_ns,
-            rtt_us: running.store().rtt_us,
+            rtt_us: running.store().map(|store| store.rtt_us).unwrap_or_default(),
         });
         self.dir.write_manifest(&self.manifest)?;
         let (history, loads) = (recording.history, recording.loads);
         let token_bytes = recording.token_bytes_mean;
         let block = fleet.block;
-        let must_run = Some(running.must_run(fleet.strategy));
+        let must_run = running.must_run(&fleet.system);
         let recorded = Recorded { block, history, loads, usages, environment, token_bytes, must_run };
         self.dir.write_record(fleet, &recorded)?;
         Ok(self.judging.strategy_of(fleet, self.watcher)?)
     }
+}
+
+/// Does what is believed end with the token that says it?
+fn ends_by_token_life(system: &System) -> bool {
+    matches!(system, System::Strategy(kind) if kind.card().family == Family::TimeBound)
 }
 
 /// What a run was measured on so far must be what it goes on with.

@@ -1,5 +1,6 @@
 //! A fleet's measurement as values for the driver: subjects, change instants, slices, probes.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rand::{RngExt, SeedableRng};
@@ -9,14 +10,16 @@ use revbench_driver::plan::{
 };
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
 use revbench_model::scenario::Scenario;
-use revbench_model::target::Target;
 use revbench_model::time::{NS_PER_MS, NS_PER_S, ms_to_ns};
 use revbench_model::{Orientation, Permission, ScopeKind};
 use serde::Serialize;
 
 use crate::one_shot::delays_ns;
 use crate::plan::{CellPlan, FleetPlan, Traffic};
+use crate::clock;
 use crate::profile::seconds_ns;
+use crate::running::Contact;
+use crate::system::{System, own_exchanges};
 
 /// Members of a changed subject's tenant or role beside itself. They have no sessions and ask for nothing; their records
 /// are changed with its own.
@@ -61,15 +64,19 @@ impl Seed {
 }
 
 /// What the driver is to do with a fleet, and the subjects that the authority must know first.
+///
+/// # Errors
+/// A table that has fewer subjects than are needed.
 pub(crate) fn driver_plan(
     fleet: &FleetPlan,
     scenarios: &[Scenario],
-    addresses: &Addresses,
-    target: Target,
+    contact: Contact,
     traffic: &Traffic,
     seed: u64,
-) -> (Plan, Vec<Seed>) {
+) -> Result<(Plan, Vec<Seed>), String> {
     let slices = slices(fleet);
+    let Contact { authority, instances, target, seeding, transport, limits, rows } = contact;
+    let from_table = !rows.is_empty();
     let mut casting = Casting {
         fleet,
         scenarios,
@@ -77,16 +84,30 @@ pub(crate) fn driver_plan(
         recorded_ns: traffic.changes_ns.iter().cycle(),
         asked: traffic.arrivals.asked(),
         rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+        prefix: prefix(&fleet.system, fleet.block),
+        rows: rows_of_block(rows, fleet),
         subjects: Vec::new(),
         seeds: Vec::new(),
     };
     casting.cast();
-    let (subjects, seeds) = (casting.subjects, casting.seeds);
+    let (mut subjects, seeds) = (casting.subjects, casting.seeds);
+    if from_table {
+        let missing = subjects.iter().filter(|subject| subject.values.is_empty()).count();
+        if missing > 0 {
+            let needed = subjects.len() * fleet.sizes.blocks as usize;
+            return Err(format!("the table of subjects is too short: the run needs {needed} rows"));
+        }
+        subjects.iter_mut().for_each(|subject| subject.id = subject.values["subject"].as_str().into());
+    }
+    let is_own = matches!(fleet.system, System::Target(_));
     let plan = Plan {
         seed,
         target,
-        authority: addresses.authority,
-        instances: addresses.instances.clone(),
+        authority,
+        instances,
+        transport,
+        limits,
+        seeding,
         scenarios: fleet.cells.iter().map(|cell| planned(fleet, cell, &scenarios[cell.scenario])).collect(),
         subjects,
         background: Background {
@@ -97,7 +118,7 @@ pub(crate) fn driver_plan(
         slices,
         probes: ProbeGrid {
             ratio: fleet.sizes.grid_ratio,
-            min_gap_ns: NS_PER_MS,
+            min_gap_ns: fleet.sizes.min_gap_ns,
             settled_gap_ns: 100 * NS_PER_MS,
             settled_for_ns: NS_PER_S,
         },
@@ -107,16 +128,40 @@ pub(crate) fn driver_plan(
             backoff_ns: 50 * NS_PER_MS,
             refresh_timeout_ns: fleet.settings.refresh_timeout_ms * NS_PER_MS,
         },
-        connections: Connections {
-            background_per_instance: 32,
-            probe_per_instance: 24,
-            stream_per_instance: streams_at_once(fleet, scenarios),
-            refresh: 8,
-            change: 8,
-        },
+        connections: connections(is_own, streams_at_once(fleet, scenarios)),
         request_timeout_ns: 2 * NS_PER_S,
     };
-    (plan, seeds)
+    Ok((plan, seeds))
+}
+
+/// Small services have few workers, and a connection that waits for one is not the service's answer time.
+fn connections(is_own: bool, streams: usize) -> Connections {
+    let (background, probe, others) = if is_own { (8, 8, 4) } else { (32, 24, 8) };
+    Connections {
+        background_per_instance: background,
+        probe_per_instance: probe,
+        stream_per_instance: streams,
+        refresh: others,
+        change: others,
+    }
+}
+
+/// What the names of made-up subjects begin with. A system of one's own remembers those of earlier runs and blocks.
+fn prefix(system: &System, block: u32) -> String {
+    match system {
+        System::Strategy(_) => String::new(),
+        System::Target(_) => format!("rb{:x}-{block}-", clock::wall_ns() / 1_000_000_000),
+    }
+}
+
+/// The part of a table that a block uses: each row is used once in a run.
+fn rows_of_block(
+    rows: Vec<BTreeMap<String, String>>,
+    fleet: &FleetPlan,
+) -> std::vec::IntoIter<BTreeMap<String, String>> {
+    let each = rows.len() / fleet.sizes.blocks.max(1) as usize;
+    let first = each * (fleet.block - 1) as usize;
+    rows.into_iter().skip(first).take(each).collect::<Vec<_>>().into_iter()
 }
 
 /// As many as are open at a time on the average where changes come as fast as they may, and half as many again.
@@ -134,6 +179,10 @@ fn planned(fleet: &FleetPlan, cell: &CellPlan, scenario: &Scenario) -> PlannedSc
         orientation: scenario.orientation,
         scope: scenario.scope,
         actor: scenario.actor,
+        exchanges: match &fleet.system {
+            System::Strategy(_) => None,
+            System::Target(file) => own_exchanges(file, scenario),
+        },
         changed: scenario.changed.clone(),
         undone_after_ns: cell.undone_after_ms.map(ms_to_ns),
         reason: scenario.reason.clone(),
@@ -184,6 +233,10 @@ struct Casting<'a> {
     /// What a trace asks for beside the scenario's permission; the crowd may do it.
     asked: &'a [Permission],
     rng: Xoshiro256PlusPlus,
+    /// What the names of made-up subjects begin with.
+    prefix: String,
+    /// Subjects that there are already, where they come from a table.
+    rows: std::vec::IntoIter<BTreeMap<String, String>>,
     subjects: Vec<PlannedSubject>,
     seeds: Vec<Seed>,
 }
@@ -197,9 +250,19 @@ impl Casting<'_> {
             self.add(number, SubjectRole::Unprobed, unprobed);
             self.add(number, SubjectRole::OneShot, cell.one_shots);
             self.add(number, SubjectRole::ControlAllowed, self.fleet.sizes.controls);
-            self.add(number, SubjectRole::ControlDenied, self.fleet.sizes.controls);
+            self.add(number, SubjectRole::ControlDenied, self.controls_denied(cell));
         }
         self.add(0, SubjectRole::Crowd, self.fleet.sizes.crowd);
+    }
+
+    /// Controls who are refused throughout; none where a system of one's own cannot make any.
+    fn controls_denied(&self, cell: &CellPlan) -> u32 {
+        let can = match &self.fleet.system {
+            System::Strategy(_) => true,
+            System::Target(file) => own_exchanges(file, &self.scenarios[cell.scenario])
+                .is_some_and(|exchanges| exchanges.withhold.is_some()),
+        };
+        if can { self.fleet.sizes.controls } else { 0 }
     }
 
     /// Changes in the background slice at the scenario's own rate: at least two, so that a cost per change
@@ -222,7 +285,7 @@ impl Casting<'_> {
         // random, so that no delay has its own.
         let mut delays_ns = delays_ns(cell).into_iter().cycle().skip(self.fleet.block as usize);
         for index in 0..count {
-            let id = format!("{}-{}-{index}", scenario.name, word(role));
+            let id = format!("{}{}-{}-{index}", self.prefix, scenario.name, word(role));
             let change_at_ns = self.change_instant(role, index);
             let ends_ns = self.slices.last().map_or(0, |slice| slice.end_ns);
             let traffic_until_ns = match change_at_ns {
@@ -243,6 +306,8 @@ impl Casting<'_> {
                 role,
                 group,
                 begun_from,
+                values: self.rows.next().unwrap_or_default(),
+                withheld: matches!(self.fleet.system, System::Target(_)) && lacks(scenario, role),
                 change_at_ns,
                 one_shot_after_ns: delays_ns.next().filter(|_| role == SubjectRole::OneShot),
                 rate_per_s,
@@ -333,15 +398,20 @@ fn word(role: SubjectRole) -> &'static str {
 /// What a subject may do before any change: the permission asked for, unless it is yet to be granted. Who is to be
 /// reinstated holds it, suspended or not.
 fn held(scenario: &Scenario, role: SubjectRole) -> Vec<Permission> {
-    let granted_later = scenario.orientation == Orientation::Grant
-        && !scenario.reinstates()
-        && matches!(role, SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::OneShot);
     // Something that nobody asks for, so that no token is empty.
     let mut permissions = vec![Permission::from("revbench:member")];
-    if !(granted_later || role == SubjectRole::ControlDenied) {
+    if !lacks(scenario, role) {
         permissions.push(scenario.asked.clone());
     }
     permissions
+}
+
+/// Has a subject not what its scenario asks for, before any change?
+fn lacks(scenario: &Scenario, role: SubjectRole) -> bool {
+    let granted_later = scenario.orientation == Orientation::Grant
+        && !scenario.reinstates()
+        && matches!(role, SubjectRole::Treated | SubjectRole::Unprobed | SubjectRole::OneShot);
+    granted_later || role == SubjectRole::ControlDenied
 }
 
 #[cfg(test)]

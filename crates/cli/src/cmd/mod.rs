@@ -11,6 +11,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod target;
 
 use clap::Subcommand;
 
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Serve(serve::ServeArgs),
     Report(report::ReportArgs),
     Check(check::CheckArgs),
+    Target(target::TargetArgs),
     Load(load::LoadArgs),
     Folklore(folklore::FolkloreArgs),
     List(list::ListArgs),
@@ -41,6 +43,7 @@ impl Command {
             Command::Serve(args) => serve::execute(&args, console),
             Command::Report(args) => report::execute(&args, console),
             Command::Check(args) => check::execute(&args, console),
+            Command::Target(args) => target::execute(&args, console),
             Command::Load(args) => load::execute(&args, console),
             Command::Folklore(args) => folklore::execute(&args, console),
             Command::List(args) => list::execute(&args, console),

@@ -33,6 +33,8 @@ Examples:
   revbench run --strategy lookup,deny-list --store-rtt 2ms
   revbench run --scenario logout --scenario mine.toml --strategy all
   revbench run --param cache_ttl=500ms --param algorithm=ES256
+  revbench run --target mine.toml --profile smoke
+  revbench run --target mine.toml --strategy lookup,cached-lookup
   revbench run --resume runs/20261120-110412-2-cores
   revbench run --json > result.json
 
@@ -63,6 +65,13 @@ pub(crate) struct RunArgs {
     /// Strategies: names or 'all'; several with commas or by repeating [default: the profile's]
     #[arg(short, long, value_name = "NAME|all", value_delimiter = ',', env = "REVBENCH_STRATEGY")]
     strategy: Vec<String>,
+    /// A system of your own, described by a target file; several with commas or by repeating. Without --strategy it is
+    /// measured alone
+    #[arg(long, value_name = "FILE", value_delimiter = ',', env = "REVBENCH_TARGET")]
+    target: Vec<String>,
+    /// A host other than this machine that may be put under load, within the limits of its target file
+    #[arg(long, value_name = "HOST")]
+    allow_remote: Vec<String>,
     #[command(flatten)]
     servers: ServerArgs,
     /// Round trip between servers and store; 0 is the best case, not a deployment

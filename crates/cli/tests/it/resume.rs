@@ -32,6 +32,8 @@ fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) 
         profile: Profile::Smoke,
         scenarios: vec![ScenarioSource { file: file.to_owned(), text: text.to_owned(), trace: None }],
         strategies: strategies.to_vec(),
+        targets: Vec::new(),
+        allowed_remote: Vec::new(),
         params: Vec::new(),
         store: StoreChoice::Embedded,
         database: DatabaseChoice::None,

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use revbench_model::scenario::MAIN;
+use revbench_model::target_file::TargetFile;
 use revbench_model::{Scenario, duration};
 use revbench_runner::machine::allowed_cores;
-use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, TargetSource};
 use revbench_runner::profile::Profile;
 use revbench_server::Mutant;
 use revbench_strategies::StrategyKind;
@@ -40,7 +41,8 @@ pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRe
         let variables = args.given.variables.join(", ");
         console.say(&format!("left aside: {variables}. A resumed run keeps its own options"));
     }
-    if options.scenarios.is_empty() || options.strategies.is_empty() {
+    let measures_nothing = options.strategies.is_empty() && options.targets.is_empty();
+    if options.scenarios.is_empty() || measures_nothing {
         let what = if options.scenarios.is_empty() { "scenario" } else { "strategy" };
         let failure =
             Failure::new(ExitCode::NothingSelected, NOTHING_SELECTED, format!("no {what} selected"));
@@ -53,7 +55,8 @@ pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRe
 
 fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     let profile = mistakes.keep(profile(&args.profile)).unwrap_or_default();
-    let (scenarios, asked) = read_scenarios(args, profile, mistakes);
+    let targets = read_targets(args, mistakes);
+    let (scenarios, asked) = read_scenarios(args, profile, &targets, mistakes);
     let database = mistakes.keep(server_flags::database(&args.servers.database));
     let strategies = with_control(read_strategies(args, profile, database.as_ref(), mistakes), profile);
     let (params, _) = server_flags::params(&args.servers.param, mistakes);
@@ -67,6 +70,8 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         profile,
         scenarios,
         strategies,
+        targets: targets.into_iter().map(|(source, _)| source).collect(),
+        allowed_remote: args.allow_remote.clone(),
         params,
         store: mistakes.keep(server_flags::store(&args.servers.store)).unwrap_or_default(),
         database: database.unwrap_or_default(),
@@ -96,13 +101,42 @@ fn profile(word: &str) -> Result<Profile, Mistake> {
     })
 }
 
-/// The scenarios that are named, else the profile's.
+/// The target files, and whether what they describe can be called and may be.
+fn read_targets(args: &RunArgs, mistakes: &mut Mistakes) -> Vec<(TargetSource, TargetFile)> {
+    let mut read: Vec<(TargetSource, TargetFile)> = Vec::new();
+    for path in args.target.iter().map(|path| path.trim()).filter(|path| !path.is_empty()) {
+        match select::target(path) {
+            Ok((_, file)) if read.iter().any(|(_, other)| other.name == file.name) => {
+                let message = format!("two targets are called '{}': {path} is the second", file.name);
+                mistakes.0.push(Mistake::argument(CONFLICT, message, "give one of them another name"));
+            }
+            Ok((source, file)) => {
+                mistakes.0.extend(select::cannot_be_called(&source, &file, &args.allow_remote));
+                read.push((source, file));
+            }
+            Err(more) => mistakes.0.extend(more),
+        }
+    }
+    read
+}
+
+/// What targets can answer of the scenarios that are built in; the others are named with --scenario.
+fn scenarios_of(targets: &[(TargetSource, TargetFile)]) -> Vec<&str> {
+    let answered = |name: &&str| {
+        targets.iter().any(|(_, file)| file.changes.iter().any(|change| change.scenario == *name))
+    };
+    select::scenario_names().into_iter().filter(answered).collect()
+}
+
+/// The scenarios that are named, else those that the targets answer, else the profile's.
 fn read_scenarios(
     args: &RunArgs,
     profile: Profile,
+    targets: &[(TargetSource, TargetFile)],
     mistakes: &mut Mistakes,
 ) -> (Vec<ScenarioSource>, Vec<Scenario>) {
     let mut names: Vec<&str> = match args.scenario.is_empty() {
+        true if !targets.is_empty() => scenarios_of(targets),
         true => default_scenarios(profile, !args.strategy.is_empty()),
         false => args.scenario.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect(),
     };
@@ -138,6 +172,7 @@ fn default_scenarios(profile: Profile, strategy_named: bool) -> Vec<&'static str
 /// Are all strategies asked for, by that word or by the profile?
 fn wants_all(args: &RunArgs, profile: Profile) -> bool {
     match args.strategy.is_empty() {
+        true if !args.target.is_empty() => false,
         true => profile != Profile::Quick,
         false => args.strategy.iter().any(|name| name.trim() == "all"),
     }
@@ -155,7 +190,7 @@ fn read_strategies(
         return database.map_or_else(|| StrategyKind::ALL.to_vec(), select::strategies_with);
     }
     if args.strategy.is_empty() {
-        return StrategyKind::CARD.to_vec();
+        return if args.target.is_empty() { StrategyKind::CARD.to_vec() } else { Vec::new() };
     }
     let named = args.strategy.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
     let chosen: Vec<StrategyKind> = named.filter_map(|name| mistakes.keep(select::strategy(name))).collect();

@@ -35,6 +35,11 @@ fn flags(args: &RunArgs, options: &Options) -> Vec<(&'static str, String)> {
     // With strategies named a profile chooses other scenarios, so `all` is not always the default.
     let all = select::strategies_with(&options.database);
     add("strategy", !args.strategy.is_empty(), strategies(&options.strategies, &all));
+    let targets = targets(args);
+    add("target", !targets.is_empty(), targets.join(","));
+    for host in &args.allow_remote {
+        add("allow-remote", true, host.clone());
+    }
     for (name, value) in &options.params {
         add("param", true, format!("{name}={value}"));
     }
@@ -64,6 +69,13 @@ fn scenarios(args: &RunArgs) -> Vec<String> {
     let here = std::env::current_dir().unwrap_or_default();
     let named = args.scenario.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
     named.map(|name| relative(name, &here)).collect()
+}
+
+/// Target files, without this machine's folders.
+fn targets(args: &RunArgs) -> Vec<String> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let named = args.target.iter().map(|path| path.trim()).filter(|path| !path.is_empty());
+    named.map(|path| relative(path, &here)).collect()
 }
 
 /// An absolute path below `here` without it; any other absolute path as its last part.

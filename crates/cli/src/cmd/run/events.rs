@@ -1,5 +1,6 @@
 //! A run in words: its plan before it starts, what happens while it goes on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use revbench_model::time::ns_to_ms;
 use revbench_runner::Event;
 use revbench_runner::machine::Placement;
 use revbench_runner::plan::{CellPlan, FleetPlan, RunPlan};
+use revbench_runner::system::System;
 use revbench_strategies::{StrategyKind, params};
 use serde_json::json;
 
@@ -26,10 +28,10 @@ pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
         text,
         "plan    {} × {}; {}{} of {}, ≈ {}     seed {}",
         scenarios.join(", "),
-        strategies(&options.strategies),
+        systems(&options.strategies, options.targets.len()),
         if plan.blocks == 1 { String::new() } else { format!("{}, ", count(plan.blocks as usize, "block")) },
         count(fleets.len(), "fleet"),
-        count(usize::from(options.instances), "resource server"),
+        servers(plan),
         format_ms(expected_s(fleets).round() * 1_000.0),
         options.seed,
     );
@@ -38,8 +40,8 @@ pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
         let times = if plan.blocks == 1 { String::new() } else { format!("{times} × ") };
         let _ = writeln!(text, "fleet   {:<22} {times}{}", fleet.label(), cells(plan, fleet));
     }
-    for (scenario, strategy, why) in &plan.cannot {
-        let _ = writeln!(text, "cannot  {:<22} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
+    for (scenario, system, why) in &plan.cannot {
+        let _ = writeln!(text, "cannot  {system:<22} {}: {why}", plan.scenarios[*scenario].name);
     }
     text
 }
@@ -61,8 +63,21 @@ pub(super) fn expected_s(fleets: &[&FleetPlan]) -> f64 {
     fleets.iter().map(|fleet| fleet.expected_s()).sum()
 }
 
+/// Of how many each fleet is; a system of one's own has as many as its file says.
+fn servers(plan: &RunPlan) -> String {
+    let ours = count(usize::from(plan.options.instances), "resource server");
+    let own = |fleet: &FleetPlan| matches!(fleet.system, System::Target(_)).then_some(fleet.instances);
+    let own: BTreeSet<u16> = plan.fleets.iter().filter_map(own).collect();
+    let own: Vec<String> = own.into_iter().map(|number| count(usize::from(number), "resource server")).collect();
+    match (plan.options.strategies.is_empty(), own.is_empty()) {
+        (true, _) => own.join(" or "),
+        (false, true) => ours,
+        (false, false) => format!("{ours}, targets of {}", own.join(" or ")),
+    }
+}
+
 /// `floor, control and 5 strategies`: the first two are there to compare with.
-fn strategies(chosen: &[StrategyKind]) -> String {
+fn systems(chosen: &[StrategyKind], targets: usize) -> String {
     let is_subject = |kind: &&StrategyKind| !matches!(kind, StrategyKind::Floor | StrategyKind::None);
     let subjects = match chosen.iter().filter(is_subject).count() {
         0 => None,
@@ -70,7 +85,8 @@ fn strategies(chosen: &[StrategyKind]) -> String {
         more => Some(format!("{more} strategies")),
     };
     let named = |kind, word: &str| chosen.contains(&kind).then(|| word.to_owned());
-    let parts = [named(StrategyKind::Floor, "floor"), named(StrategyKind::None, "control"), subjects];
+    let targets = (targets > 0).then(|| count(targets, "target"));
+    let parts = [named(StrategyKind::Floor, "floor"), named(StrategyKind::None, "control"), subjects, targets];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     match parts.split_last() {
         Some((last, [])) => last.clone(),
@@ -81,8 +97,8 @@ fn strategies(chosen: &[StrategyKind]) -> String {
 
 /// The plan as `--json` prints it.
 pub(super) fn describe_json(plan: &RunPlan, fleets: &[&FleetPlan], doubts: &[String]) -> serde_json::Value {
-    let cannot = plan.cannot.iter().map(|(scenario, strategy, why)| {
-        json!({ "scenario": plan.scenarios[*scenario].name, "strategy": strategy.name(), "why": why })
+    let cannot = plan.cannot.iter().map(|(scenario, system, why)| {
+        json!({ "scenario": plan.scenarios[*scenario].name, "strategy": system, "why": why })
     });
     json!({
         "profile": plan.options.profile.name(),
@@ -111,13 +127,22 @@ fn fleet_json(plan: &RunPlan, fleet: &FleetPlan) -> serde_json::Value {
     };
     json!({
         "block": fleet.block,
-        "strategy": fleet.strategy.name(),
+        "strategy": fleet.system.name(),
         "label": fleet.label(),
-        "params": params(fleet.strategy, &fleet.settings),
+        "params": fleet_params(fleet),
         "rate_per_s": fleet.sizes.rate_per_s,
         "expected_s": fleet.expected_s(),
         "cells": fleet.cells.iter().map(cell).collect::<Vec<_>>(),
     })
+}
+
+fn fleet_params(fleet: &FleetPlan) -> serde_json::Value {
+    match &fleet.system {
+        System::Strategy(kind) => json!(params(*kind, &fleet.settings)),
+        System::Target(file) => {
+            json!(file.settings.iter().map(|(name, ms)| (format!("{name}_ms"), *ms)).collect::<BTreeMap<_, _>>())
+        }
+    }
 }
 
 fn cells(plan: &RunPlan, fleet: &FleetPlan) -> String {
@@ -230,7 +255,7 @@ mod tests {
     #[test]
     fn floor_and_control_are_no_strategies() {
         use StrategyKind::{DenyList, Floor, Lookup, None};
-        let check = |chosen: &[StrategyKind], expected: &str| assert_eq!(strategies(chosen), expected);
+        let check = |chosen: &[StrategyKind], expected: &str| assert_eq!(systems(chosen, 0), expected);
         check(&[Floor, None, DenyList, Lookup], "floor, control and 2 strategies");
         check(&[None, Lookup], "control and 1 strategy");
         check(&[Lookup], "1 strategy");

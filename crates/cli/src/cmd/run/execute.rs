@@ -116,11 +116,12 @@ fn with_passwords(options: &mut Options) {
 
 /// The plan, or what of the scenarios it could not answer.
 pub(super) fn plan(options: Options) -> Result<RunPlan, Mistakes> {
-    let sources = options.scenarios.clone();
+    let (sources, targets) = (options.scenarios.clone(), options.targets.clone());
     RunPlan::new(options).map_err(|problems| {
         let text = |file: &str| {
-            let source = sources.iter().find(|source| source.file == file);
-            source.map(|source| source.text.clone()).unwrap_or_default()
+            let texts = sources.iter().map(|source| (&source.file, &source.text));
+            let mut texts = texts.chain(targets.iter().map(|source| (&source.file, &source.text)));
+            texts.find(|(known, _)| *known == file).map(|(_, text)| text.clone()).unwrap_or_default()
         };
         let in_file = |problem: revbench_model::Problem| {
             let text = text(&problem.file);

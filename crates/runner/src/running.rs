@@ -1,0 +1,161 @@
+//! What a run has before it: a fleet of its own, or somebody's system, which it neither starts nor ends.
+
+use std::path::Path;
+
+use revbench_driver::plan::{Limits, Place, Transport};
+use revbench_model::summary::{MustRun, Store};
+use revbench_model::target::{Exchange, Target};
+use revbench_model::target_file::TargetFile;
+
+use crate::fault::Injection;
+use crate::fleet::{Fleet, FleetError, Once};
+use crate::machine::Placement;
+use crate::options::Options;
+use crate::own_system::OwnSystem;
+use crate::plan::FleetPlan;
+use crate::readings::Process;
+use crate::subjects::Seed;
+use crate::system::System;
+
+/// Whatever is measured, while it is.
+pub(crate) enum Running<'a> {
+    /// Ours.
+    Fleet(Box<Fleet<'a>>),
+    /// Somebody's.
+    Own(Box<OwnSystem>),
+}
+
+/// All that the driver must know of whom it calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Contact {
+    pub(crate) authority: Place,
+    pub(crate) instances: Vec<(Place, String)>,
+    pub(crate) target: Target,
+    pub(crate) seeding: Option<Exchange>,
+    pub(crate) transport: Transport,
+    pub(crate) limits: Limits,
+    /// The subjects that there are; empty where they are made up.
+    pub(crate) rows: Vec<std::collections::BTreeMap<String, String>>,
+}
+
+impl<'a> Running<'a> {
+    /// Starts a fleet, or looks a system up.
+    ///
+    /// # Errors
+    /// What did not come up or is not there.
+    pub(crate) fn start(
+        fleet: &'a FleetPlan,
+        options: &'a Options,
+        placement: &'a Placement,
+        program: &'a Path,
+        once: &mut Once,
+    ) -> Result<Running<'a>, FleetError> {
+        match &fleet.system {
+            System::Strategy(_) => {
+                Fleet::start(fleet, options, placement, program, once).map(|fleet| Running::Fleet(Box::new(fleet)))
+            }
+            System::Target(file) => open(file, options).map(|own| Running::Own(Box::new(own))),
+        }
+    }
+
+    /// Whom the driver calls.
+    pub(crate) fn contact(&self) -> Contact {
+        match self {
+            Running::Fleet(fleet) => {
+                let addresses = fleet.addresses();
+                let instances = addresses.instances.iter();
+                Contact {
+                    authority: addresses.authority.into(),
+                    instances: instances.map(|(at, name)| ((*at).into(), name.clone())).collect(),
+                    target: fleet.target(),
+                    seeding: None,
+                    transport: Transport::default(),
+                    limits: Limits::default(),
+                    rows: Vec::new(),
+                }
+            }
+            Running::Own(own) => Contact {
+                authority: own.authority.clone(),
+                instances: own.instances.clone(),
+                target: own.target.clone(),
+                seeding: own.seeding.clone(),
+                transport: own.transport.clone(),
+                limits: own.limits,
+                rows: own.rows.clone(),
+            },
+        }
+    }
+
+    /// Makes subjects known; those of a system of one's own are seeded by the driver, within that system's limits.
+    ///
+    /// # Errors
+    /// The authority does not answer, or refuses.
+    pub(crate) fn seed(&self, seeds: &[Seed]) -> Result<(), FleetError> {
+        match self {
+            Running::Fleet(fleet) => fleet.seed(seeds),
+            Running::Own(_) => Ok(()),
+        }
+    }
+
+    /// Our store and its distance.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        match self {
+            Running::Fleet(fleet) => Some(fleet.store()),
+            Running::Own(_) => None,
+        }
+    }
+
+    /// Our database and its distance, where there is one.
+    pub(crate) fn database(&self) -> Option<&Store> {
+        match self {
+            Running::Fleet(fleet) => fleet.database(),
+            Running::Own(_) => None,
+        }
+    }
+
+    /// The processes that can be read.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        match self {
+            Running::Fleet(fleet) => fleet.processes(),
+            Running::Own(_) => Vec::new(),
+        }
+    }
+
+    /// What is run for it here; nothing is known of what others run.
+    pub(crate) fn must_run(&self, system: &System) -> Option<MustRun> {
+        match (self, system) {
+            (Running::Fleet(fleet), System::Strategy(kind)) => Some(fleet.must_run(*kind)),
+            _ => None,
+        }
+    }
+
+    /// The first process of ours that is gone, in words.
+    pub(crate) fn dead(&mut self) -> Option<String> {
+        match self {
+            Running::Fleet(fleet) => fleet.dead(),
+            Running::Own(_) => None,
+        }
+    }
+
+    /// Breaks or mends what is due; gives the instant at which something is next, CLOCK_MONOTONIC ns.
+    ///
+    /// # Errors
+    /// It cannot be broken or mended.
+    pub(crate) fn turn(&mut self, injection: &mut Injection, zero_ns: u64) -> Result<u64, FleetError> {
+        match self {
+            Running::Fleet(fleet) => injection.turn(fleet, zero_ns),
+            Running::Own(_) => Ok(u64::MAX),
+        }
+    }
+}
+
+fn open(file: &TargetFile, options: &Options) -> Result<OwnSystem, FleetError> {
+    let source = options.targets.iter().find(|source| {
+        revbench_model::target_file::parse(&source.file, &source.text).is_ok_and(|other| other.name == file.name)
+    });
+    let source = source.ok_or_else(|| FleetError::Own("its target file is gone from the options".to_owned()))?;
+    let agent = format!("revbench/{}", options.version.split_whitespace().next().unwrap_or_default());
+    OwnSystem::open(source, file, &options.allowed_remote, &agent).map_err(|problems| {
+        FleetError::Own(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })
+}
