@@ -11,6 +11,7 @@ mod load;
 mod must_run;
 mod recovery;
 mod run;
+mod scraped;
 mod staleness;
 
 pub use cell::{Cell, CellRole, Outcome, Validity, Verdict};
@@ -27,6 +28,7 @@ pub use load::{AddedLatency, Latency, Rate};
 pub use must_run::MustRun;
 pub use recovery::Recovery;
 pub use run::{IntervalUs, Machine, NoiseFloor, RoundTrip, SCHEMA, Store, Summary};
+pub use scraped::Scraped;
 pub use staleness::{
     ClientVisible, InstanceStaleness, IntervalMs, OtherSession, QuantilesMs, SeenBy, Staleness,
 };

@@ -10,7 +10,7 @@ use std::mem::{Discriminant, discriminant};
 
 use revbench_model::event::{History, Load, ReissueRecord, SliceKind, Usage};
 use revbench_model::summary::{
-    BlockCost, BlockFigures, BlockLatency, ChangeWindow, MustRun, Validity, Verdict,
+    BlockCost, BlockFigures, BlockLatency, ChangeWindow, MustRun, Scraped, Validity, Verdict,
 };
 use revbench_model::time::{NS_PER_S, ms_to_ns, ns_to_ms};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,9 @@ pub struct Recorded {
     /// What the fleet was, as far as it is told.
     #[serde(default)]
     pub must_run: Option<MustRun>,
+    /// What a system of one's own counted of itself.
+    #[serde(default)]
+    pub scraped: Option<Scraped>,
 }
 
 /// Judges a cell of which every block has recorded a part, in order of blocks. `question` asks about what was

@@ -266,6 +266,7 @@ fn cell(scenario: &str, strategy: &str, role: CellRole, orientation: Orientation
         rate_per_s: Some(Rate { offered: 2_000.0, achieved: 1_999.2 }),
         cost: None,
         must_run: None,
+        scraped: None,
         ci95: BTreeMap::new(),
     }
 }

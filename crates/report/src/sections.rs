@@ -348,7 +348,7 @@ pub(crate) fn environment(summary: &Summary) -> Table {
         ("placement", machine.placement.clone()),
         ("store", format!("{} {}", store.kind, store.version).trim().to_owned()),
         ("store settings", store.settings.clone()),
-        ("store round trip asked", duration_us(store.rtt_us.asked)),
+        ("store round trip asked", if store.kind.is_empty() { String::new() } else { duration_us(store.rtt_us.asked) }),
         ("store round trip measured", measured),
     ];
     let is_of_blocks = summary.blocks > 1;

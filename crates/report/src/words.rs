@@ -62,7 +62,8 @@ pub(crate) fn warnings(summary: &Summary) -> Vec<String> {
             "Embedded store: the small server built into revbench answered, not a production store. Its latency and CPU stand for no product.".to_owned(),
         );
     }
-    if summary.store.rtt_us.asked == 0.0 {
+    let has_store = !summary.store.kind.is_empty();
+    if has_store && summary.store.rtt_us.asked == 0.0 {
         warnings.push(
             "Store distance 0: best case, not a deployment. Every lookup looks cheaper than over a network."
                 .to_owned(),
@@ -89,7 +90,11 @@ pub(crate) fn stores(summary: &Summary) -> String {
     format!("{}{}", store(&summary.store), database.unwrap_or_default())
 }
 
+/// A run of systems of one's own alone has no store that anything is known of.
 fn at_its_distance(store: &Store) -> String {
+    if store.kind.is_empty() {
+        return "not ours, not seen".to_owned();
+    }
     let name = [store.kind.as_str(), store.version.as_str()].join(" ");
     let asked = duration_us(store.rtt_us.asked);
     match (store.rtt_us.p50, store.rtt_us.p99) {

@@ -146,6 +146,7 @@ pub(crate) fn empty_cell(
         rate_per_s: None,
         cost: None,
         must_run: None,
+        scraped: None,
         ci95: BTreeMap::new(),
     }
 }

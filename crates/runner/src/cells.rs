@@ -18,6 +18,7 @@ use crate::system::System;
 pub(crate) fn judge(plan: &RunPlan, fleet: &FleetPlan, number: usize, blocks: &[Recorded]) -> CellDetail {
     let (judged, figures) = judge_blocks(blocks, |recorded| question(plan, fleet, number, recorded));
     let mut detail = CellDetail { blocks: figures, ..document(plan, fleet, &fleet.cells[number], judged) };
+    detail.cell.scraped = blocks.iter().filter_map(|block| block.scraped.clone()).reduce(|a, b| a.and(&b));
     if matches!(fleet.system, System::Target(_)) {
         say_nothing_of_costs(&mut detail);
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use revbench_driver::plan::{EngineChoice, Limits, Place, Transport};
-use revbench_model::target::{Exchange, Target};
+use revbench_model::target::{Exchange, Party, Target};
 use revbench_model::target_file::{Address, Secret, Subjects, TargetFile};
 use thiserror::Error;
 
@@ -27,6 +27,8 @@ pub struct OwnSystem {
     pub transport: Transport,
     /// What is never exceeded.
     pub limits: Limits,
+    /// Where its resource servers print their counters.
+    pub metrics: Option<Exchange>,
     /// The subjects, where they come from a table: one row each.
     pub rows: Vec<BTreeMap<String, String>>,
 }
@@ -150,12 +152,25 @@ impl OwnSystem {
             Subjects::Generated { seed } => seed.clone().map(|seed| named(seed, &agent)),
             Subjects::Table { .. } => None,
         };
+        let metrics = file.metrics.as_ref().map(|path| named(page(path), &agent));
         let limits = Limits {
             requests_per_s: file.limits.requests_per_s.unwrap_or_default(),
             sign_ins_per_s: file.limits.sign_ins_per_s.unwrap_or_default(),
         };
         let instances = places.zip(names).collect();
-        Ok(OwnSystem { authority, instances, target, seeding, transport, limits, rows })
+        Ok(OwnSystem { authority, instances, target, seeding, transport, limits, metrics, rows })
+    }
+}
+
+fn page(path: &str) -> Exchange {
+    Exchange {
+        at: Party::Resource,
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        headers: Vec::new(),
+        body: None,
+        captures: BTreeMap::new(),
+        accepts: Vec::new(),
     }
 }
 

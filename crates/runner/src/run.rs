@@ -8,7 +8,7 @@ use std::time::Duration;
 use revbench_driver::Recording;
 use revbench_driver::plan::{Plan, Progress};
 use revbench_model::event::{FaultRecord, Usage};
-use revbench_model::summary::{Cell, Store, Summary};
+use revbench_model::summary::{Cell, Scraped, Store, Summary};
 use revbench_oracle::Environment;
 use revbench_oracle::blocks::Recorded;
 use revbench_strategies::Family;
@@ -189,6 +189,14 @@ impl Drop for OffTheDriver {
     }
 }
 
+/// What a fleet's run has given.
+struct Measured {
+    recording: Recording,
+    usages: Vec<Usage>,
+    fault: Option<FaultRecord>,
+    scraped: Option<Scraped>,
+}
+
 /// Why a fleet gave no cells.
 enum NoCells {
     Interrupted,
@@ -231,14 +239,14 @@ impl<'a> Run<'a> {
             return Err(NoCells::Lost(running.dead().unwrap_or_else(|| error.to_string())));
         }
         let offset_ns = clock::wall_offset_ns();
-        let (mut recording, usages, fault) = self.measure(&plan, &mut running, fleet)?;
-        recording.history.faults.extend(fault);
+        let mut measured = self.measure(&plan, &mut running, fleet)?;
+        measured.recording.history.faults.extend(measured.fault.take());
         let environment = Environment {
             wall_clock_step_ms: Some((clock::wall_offset_ns() - offset_ns) as f64 / 1e6),
             ends_by_token_life: ends_by_token_life(&fleet.system),
             store_rtt_us: running.store().map(|store| store.rtt_us),
         };
-        self.keep(fleet, &running, recording, usages, environment)
+        self.keep(fleet, &running, measured, environment)
     }
 
     /// One store for a run: the first fleet's goes into the manifest, every later one must be the same, also when
@@ -274,7 +282,8 @@ impl<'a> Run<'a> {
         plan: &Plan,
         running: &mut Running<'_>,
         fleet: &FleetPlan,
-    ) -> Result<(Recording, Vec<Usage>, Option<FaultRecord>), NoCells> {
+    ) -> Result<Measured, NoCells> {
+        let mut scraping = running.scraping();
         let (progress, done) = (Progress::default(), AtomicBool::new(false));
         let core = self.placement.driver;
         let mut injection = Injection::new(fleet.fault.as_ref(), &plan.slices);
@@ -293,6 +302,9 @@ impl<'a> Run<'a> {
                 let mut running = running.borrow_mut();
                 died = died.take().or_else(|| running.dead());
                 let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);
+                if zero_ns > 0 {
+                    scraping.begin();
+                }
                 let turn = injection.as_mut().filter(|_| zero_ns > 0 && died.is_none());
                 let next_ns = match turn.map(|injection| running.turn(injection, zero_ns)) {
                     Some(Err(error)) => {
@@ -318,7 +330,10 @@ impl<'a> Run<'a> {
             return Err(NoCells::Interrupted);
         }
         let recording = recorded.map_err(|error| NoCells::Measurement(error.to_string()))?;
-        Ok((recording, usages, injection.and_then(|injection| injection.record())))
+        let answered = progress.answered.load(Ordering::Relaxed) + progress.probes.load(Ordering::Relaxed);
+        let scraped = scraping.end(answered);
+        let fault = injection.and_then(|injection| injection.record());
+        Ok(Measured { recording, usages, fault, scraped })
     }
 
     /// Writes what a fleet has left, and judges its strategy anew.
@@ -326,10 +341,10 @@ impl<'a> Run<'a> {
         &mut self,
         fleet: &FleetPlan,
         running: &Running<'_>,
-        recording: Recording,
-        usages: Vec<Usage>,
+        measured: Measured,
         environment: Environment,
     ) -> Result<(), NoCells> {
+        let Measured { recording, usages, scraped, .. } = measured;
         let names: Vec<String> =
             fleet.cells.iter().map(|cell| self.plan.scenarios[cell.scenario].name.clone()).collect();
         let folder = self.dir.path().join("history").join(fleet.folder());
@@ -348,7 +363,8 @@ impl<'a> Run<'a> {
         let token_bytes = recording.token_bytes_mean;
         let block = fleet.block;
         let must_run = running.must_run(&fleet.system);
-        let recorded = Recorded { block, history, loads, usages, environment, token_bytes, must_run };
+        let recorded =
+            Recorded { block, history, loads, usages, environment, token_bytes, must_run, scraped };
         self.dir.write_record(fleet, &recorded)?;
         Ok(self.judging.strategy_of(fleet, self.watcher)?)
     }

@@ -14,6 +14,7 @@ use crate::options::Options;
 use crate::own_system::OwnSystem;
 use crate::plan::FleetPlan;
 use crate::readings::Process;
+use crate::scrape::Scraping;
 use crate::subjects::Seed;
 use crate::system::System;
 
@@ -118,6 +119,14 @@ impl<'a> Running<'a> {
         match self {
             Running::Fleet(fleet) => fleet.processes(),
             Running::Own(_) => Vec::new(),
+        }
+    }
+
+    /// Its metrics pages, where it has any that are not ours.
+    pub(crate) fn scraping(&self) -> Scraping {
+        match self {
+            Running::Fleet(_) => Scraping::default(),
+            Running::Own(own) => Scraping::new(own),
         }
     }
 

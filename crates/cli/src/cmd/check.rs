@@ -2,6 +2,7 @@
 
 mod outputs;
 mod read;
+mod services;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ Examples:
   revbench check --baseline reports/main           measure the baseline's plan again first
   revbench check runs/now --baseline reports/main --junit check.xml --summary check.md
   revbench check runs/now --baseline reports/main --fail-on regression,bound,inconclusive
+  revbench check --target mine.toml --baseline-cmd './old --port 8001' --candidate-cmd './new --port 8001'
 
 Counts that are the same on every run are compared as counted, claimed bounds by their verdicts,
 windows by their ends, latency and CPU as multiples of the control's in the same run. A single run
@@ -38,8 +40,15 @@ pub(crate) struct CheckArgs {
     #[arg(value_name = "RUN_DIR")]
     run: Option<PathBuf>,
     /// Folder of the run to compare with
-    #[arg(long, value_name = "RUN_DIR", env = "REVBENCH_BASELINE")]
-    baseline: PathBuf,
+    #[arg(
+        long,
+        value_name = "RUN_DIR",
+        env = "REVBENCH_BASELINE",
+        required_unless_present = "baseline_cmd"
+    )]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    services: services::Services,
     /// What fails the check: regression, bound, invalid, inconclusive; several with commas
     #[arg(
         long,
@@ -76,20 +85,10 @@ enum FailOn {
 
 /// Compares, writes what was asked for, prints.
 pub(crate) fn execute(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let (baseline, now, measured) = match &args.run {
-        Some(run) => {
-            let (baseline, now) = read::both(&args.baseline, run)?;
-            (baseline, now, ExitCode::Done)
-        }
-        None => {
-            let baseline = read::one(&args.baseline)?;
-            let (folder, ended) = run::again(&args.baseline, console)?;
-            if ended == ExitCode::Interrupted {
-                return Ok(ended);
-            }
-            (baseline, read::one(&folder)?, ended)
-        }
-    };
+    let (baseline, now, measured) = summaries(args, console)?;
+    if measured == ExitCode::Interrupted {
+        return Ok(measured);
+    }
     let reasons = refusals(&baseline, &now);
     if !args.force {
         refuse(&reasons, args.run.is_some())?;
@@ -103,6 +102,22 @@ pub(crate) fn execute(args: &CheckArgs, console: &Console) -> anyhow::Result<Exi
     outputs::print(&checked, code, console)?;
     written?;
     Ok(code)
+}
+
+/// What is compared: two runs that are there, one that is measured first, or two that are; and how measuring ended.
+fn summaries(args: &CheckArgs, console: &Console) -> anyhow::Result<(Summary, Summary, ExitCode)> {
+    if let Some(measured) = args.services.measure(console)? {
+        let (baseline, now) = read::both(&measured.baseline, &measured.candidate)?;
+        return Ok((baseline, now, measured.ended));
+    }
+    let folder = args.baseline.as_deref().expect("required where no commands are given");
+    if let Some(run) = &args.run {
+        let (baseline, now) = read::both(folder, run)?;
+        return Ok((baseline, now, ExitCode::Done));
+    }
+    let baseline = read::one(folder)?;
+    let (run, ended) = run::again(folder, console)?;
+    Ok((baseline, read::one(&run)?, ended))
 }
 
 /// All reasons at once, where there are any.

@@ -142,6 +142,12 @@ pub(crate) fn again(run: &Path, console: &Console) -> anyhow::Result<(PathBuf, E
     execute::again(run, console)
 }
 
+/// Checks the flags and runs what they ask for, without printing its result; says where it is and how it ended.
+pub(crate) fn silently(args: &RunArgs, console: &Console) -> anyhow::Result<(PathBuf, ExitCode)> {
+    let request = check::request(args, console)?;
+    execute::silently(request, console)
+}
+
 /// Checks the flags and runs what they ask for.
 pub(crate) fn execute(args: &RunArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let request = check::request(args, console)?;

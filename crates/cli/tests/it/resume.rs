@@ -108,6 +108,7 @@ fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
         rate_per_s: None,
         cost: None,
         must_run: None,
+        scraped: None,
         ci95: Default::default(),
     };
     CellDetail {

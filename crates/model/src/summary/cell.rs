@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Recovery, Staleness,
+    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Recovery, Scraped, Staleness,
     UnderFault,
 };
 use crate::Orientation;
@@ -90,6 +90,9 @@ pub struct Cell {
     /// What one must run for it.
     #[serde(default)]
     pub must_run: Option<MustRun>,
+    /// What a system of one's own counted of itself; absent for strategies, and where it has no metrics page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scraped: Option<Scraped>,
     /// 95 % intervals over blocks of point figures under the same keys, as `{"value", "lower", "upper", "blocks"}`: the
     /// centre of the blocks, the ends, and how many blocks have the figure. `added_latency_us` is of differences to the
     /// control within blocks; `over_control` has latency and CPU, by their full keys, as multiples of the control's

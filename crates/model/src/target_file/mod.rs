@@ -30,6 +30,8 @@ pub struct TargetFile {
     pub settings: BTreeMap<String, f64>,
     /// How it answers each scenario that it can answer, in the order of the file.
     pub changes: Vec<TargetChange>,
+    /// The path at which its resource servers print their counters (Prometheus text format), where they do.
+    pub metrics: Option<String>,
     /// What it must not be asked more often than.
     pub limits: TargetLimits,
     /// How it is spoken to.

@@ -20,6 +20,7 @@ pub(super) fn rows(pair: &Pair<'_>, not_compared: &mut Vec<NotCompared>) -> Opti
     Some(Row {
         cell: pair.name.clone(),
         metric: WORST,
+        counter: None,
         before: before.map(Figure::window),
         now: now.map(Figure::window),
         difference: before.zip(now).map(|(before, now)| Difference::between(before, now)),

@@ -132,6 +132,7 @@ fn row(pair: &Pair<'_>, metric: Metric, before: f64, now: f64, tolerance: f64) -
     Row {
         cell: pair.name.clone(),
         metric,
+        counter: None,
         before: Some(Figure::point(before)),
         now: Some(Figure::point(now)),
         difference: Some(Difference { value: Some(difference), exact: true, ..Difference::default() }),

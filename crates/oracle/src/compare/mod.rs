@@ -6,6 +6,7 @@
 
 mod bounds;
 mod contrast;
+mod counted;
 mod estimate;
 mod exact;
 mod holm;
@@ -81,6 +82,7 @@ pub fn compare(before: &Summary, now: &Summary, policy: &Policy) -> Comparison {
             continue;
         }
         found.rows.extend(exact::rows(&pair, &mut found.not_compared));
+        found.rows.extend(counted::rows(&pair, policy, &mut found.not_compared));
         if same_machine {
             drafts.extend(timing::drafts(&pair, policy, &noise, &mut found.not_compared));
         }

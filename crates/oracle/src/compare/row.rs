@@ -168,6 +168,9 @@ pub struct Row {
     pub cell: CellName,
     /// What is compared.
     pub metric: Metric,
+    /// Which one, of a metric of which a system has several under names of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counter: Option<String>,
     /// In the baseline.
     pub before: Option<Figure>,
     /// Now.

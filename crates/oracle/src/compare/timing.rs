@@ -88,6 +88,7 @@ fn window(
     let mut row = Row {
         cell: pair.name.clone(),
         metric,
+        counter: None,
         before: Some(Figure::window(before)),
         now: Some(Figure::window(now)),
         difference: Some(Difference::between(before, now)),
@@ -189,6 +190,7 @@ pub(super) fn estimated(
     let row = Row {
         cell: pair.name.clone(),
         metric,
+        counter: None,
         before: Some(figure(before)),
         now: Some(figure(now)),
         difference: Some(Difference {

@@ -49,6 +49,7 @@ fn recorded(block: u32, windows_ms: &[u64], latency_us: u64, lag_us: u64) -> Rec
         environment: Environment::default(),
         token_bytes: 400.0,
         must_run: None,
+        scraped: None,
     }
 }
 

@@ -103,6 +103,7 @@ fn cell(strategy: &str, role: CellRole, p50_us: f64) -> Cell {
         exposure: None,
         answers: None,
         must_run: None,
+        scraped: None,
         fault: None,
         latency_us: Some(latency),
         added_latency_us: Some(AddedLatency { p50: p50_us - 100.0, p99: Some(p50_us * 2.0 - 200.0) }),

@@ -17,7 +17,7 @@ pub fn junit(checked: &Checked<'_>) -> String {
     let _ = writeln!(xml, "<testsuites name=\"revbench check\" {counts}>");
     let _ = writeln!(xml, "  <testsuite name=\"{}\" {counts}>", escaped(&checked.now.run));
     for row in &comparison.rows {
-        xml.push_str(&case(&row.cell, row.metric.words, &outcome(row)));
+        xml.push_str(&case(&row.cell, &words::metric(row), &outcome(row)));
     }
     for one in &comparison.not_compared {
         let message = escaped(&format!("not compared: {}", one.why));

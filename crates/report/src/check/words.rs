@@ -57,7 +57,15 @@ pub(super) fn glyph(row: &Row) -> char {
 
 /// `cached-lookup · role-demoted · worst staleness`
 pub(super) fn name(row: &Row) -> String {
-    format!("{} · {}", clipped(&row.cell.to_string()), row.metric.words)
+    format!("{} · {}", clipped(&row.cell.to_string()), metric(row))
+}
+
+/// What is compared; of a system's own counters which one.
+pub(super) fn metric(row: &Row) -> String {
+    match &row.counter {
+        Some(counter) => format!("{}: {}", row.metric.words, clipped(counter)),
+        None => row.metric.words.to_owned(),
+    }
 }
 
 /// A text from a file, cut where it is too long.

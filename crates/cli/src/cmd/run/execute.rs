@@ -92,11 +92,20 @@ pub(super) fn again(run: &Path, console: &Console) -> anyhow::Result<(PathBuf, E
             .into());
     }
     with_passwords(&mut options);
+    measured(options, &default_label(), console)
+}
+
+/// Measures what is asked for, into a folder of its own, without printing its result.
+pub(super) fn silently(request: RunRequest, console: &Console) -> anyhow::Result<(PathBuf, ExitCode)> {
+    measured(request.options, &request.label, console)
+}
+
+fn measured(options: Options, label: &str, console: &Console) -> anyhow::Result<(PathBuf, ExitCode)> {
     let plan = plan(options)?;
     let fleets: Vec<_> = plan.fleets.iter().collect();
     console.say(events::describe(&plan, &fleets).trim_end());
     doubts::of(&plan, &fleets).iter().for_each(|doubt| console.warn(doubt));
-    let (dir, manifest) = start(&plan, None, &default_label())?;
+    let (dir, manifest) = start(&plan, None, label)?;
     let finished = measure(&plan, &dir, manifest, console)?;
     let documents = revbench_report::read_run(dir.path())?;
     revbench_report::write_all(dir.path(), &documents)?;

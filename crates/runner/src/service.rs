@@ -1,0 +1,130 @@
+//! Somebody's service, started by a command of theirs for as long as it is measured.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use revbench_store::child::bind_to_parent;
+use rustix::process::{Pid, Signal, kill_process_group};
+use thiserror::Error;
+
+/// How long a service may take until it listens everywhere.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long it may take to end when it is asked to.
+const END_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why a service is not there.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The shell did not start.
+    #[error("cannot start '{command}': {source}")]
+    Start {
+        /// As it was given.
+        command: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Somebody listens there already, who would be measured instead.
+    #[error("somebody listens on {address} already; end that service first")]
+    Taken {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// It ended by itself.
+    #[error("'{command}' ended before it listened ({status})")]
+    Ended {
+        /// As it was given.
+        command: String,
+        /// How.
+        status: String,
+    },
+    /// It does not listen.
+    #[error("'{command}' does not listen on {address} within {} s", READY_WITHIN.as_secs())]
+    Silent {
+        /// As it was given.
+        command: String,
+        /// Where it was awaited.
+        address: SocketAddr,
+    },
+}
+
+/// A running service; dropping it ends it, and all that it has started in its group.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    command: String,
+}
+
+impl Service {
+    /// Starts a command through `sh -c` and waits until somebody listens on every address. What it prints goes to our
+    /// stderr. The kernel ends it with the calling thread.
+    ///
+    /// # Errors
+    /// It cannot be started, ends, does not listen, or another already does.
+    pub fn start(command: &str, addresses: &[SocketAddr]) -> Result<Service, ServiceError> {
+        if let Some(&address) = addresses.iter().find(|address| listens(**address)) {
+            return Err(ServiceError::Taken { address });
+        }
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).stdin(Stdio::null()).stdout(io::stderr());
+        let child = bind_to_parent(&mut shell, &[]).spawn();
+        let child = child.map_err(|source| ServiceError::Start { command: command.to_owned(), source })?;
+        let mut service = Service { child, command: command.to_owned() };
+        service.wait_until_it_listens(addresses)?;
+        Ok(service)
+    }
+
+    fn wait_until_it_listens(&mut self, addresses: &[SocketAddr]) -> Result<(), ServiceError> {
+        for _ in 0..READY_WITHIN.as_millis() / LOOK.as_millis() {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                let status = status.to_string();
+                return Err(ServiceError::Ended { command: self.command.clone(), status });
+            }
+            if addresses.iter().all(|address| listens(*address)) {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
+        }
+        let address = addresses.iter().find(|address| !listens(**address)).copied();
+        match address {
+            None => Ok(()),
+            Some(address) => Err(ServiceError::Silent { command: self.command.clone(), address }),
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let group = Pid::from_child(&self.child);
+        let _ = kill_process_group(group, Signal::TERM);
+        for _ in 0..END_WITHIN.as_millis() / LOOK.as_millis() {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+        let _ = kill_process_group(group, Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_ends_or_a_place_that_is_taken_is_told() {
+        let ended = Service::start("exit 3", &["127.0.0.1:9".parse().expect("an address")]);
+        assert!(matches!(ended, Err(ServiceError::Ended { .. })), "{ended:?}");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let taken = Service::start("true", &[listener.local_addr().expect("its address")]);
+        assert!(matches!(taken, Err(ServiceError::Taken { .. })), "{taken:?}");
+    }
+}
