@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 def folder(name):
     """Where a system's packages are."""
     cache = os.environ.get("REVBENCH_SYSTEMS")
-    return (pathlib.Path(cache) if cache else ROOT / "target/systems") / name
+    return (pathlib.Path(cache) if cache else ROOT / "target/systems").resolve() / name
 
 
 def python(name, requirements):

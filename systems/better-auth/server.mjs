@@ -1,19 +1,13 @@
 // One server of the system: better-auth with its cookie cache, sessions in Redis, users in SQLite. Every server is this program with
 // the same secret over the same stores; `MAKE=1` makes the tables and the administrator, and ends.
-import { createServer } from "node:http";
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
-
-// The packages are in a folder of their own, which is not above this file.
-const at = createRequire(`${process.env.MODULES}/package.json`);
-const load = (name) => import(pathToFileURL(at.resolve(name)));
-const { betterAuth } = await load("better-auth");
-const { getMigrations } = await load("better-auth/db/migration");
-const { admin } = await load("better-auth/plugins");
-const { fromNodeHeaders, toNodeHandler } = await load("better-auth/node");
-const Database = (await load("better-sqlite3")).default;
-const Redis = (await load("ioredis")).default;
+import { createServer } from "node:http";
+import { betterAuth } from "better-auth";
+import { getMigrations } from "better-auth/db/migration";
+import { fromNodeHeaders, toNodeHandler } from "better-auth/node";
+import { admin } from "better-auth/plugins";
+import Database from "better-sqlite3";
+import Redis from "ioredis";
 
 const { REVBENCH_SYSTEM_ADMIN: ADMIN, INSTANCE, PORT, AUTHORITY } = process.env;
 const MAX_AGE_S = Number(process.env.MAX_AGE);
