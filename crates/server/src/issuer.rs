@@ -28,8 +28,8 @@ use crate::keys::FetchKeys;
 /// Connections that a thread keeps while nothing is asked.
 const KEPT: usize = 64;
 
-/// Longest answer that is read; one with 500 permissions fits.
-const LONGEST_ANSWER: usize = 256 * 1024;
+/// Longest answer that is read; one with 500 permissions fits, and so do the keys of a thousand tenants.
+const LONGEST_ANSWER: usize = 1024 * 1024;
 
 type Connection = SendRequest<Full<Bytes>>;
 
