@@ -387,9 +387,9 @@ async fn a_denied_token_stays_denied_until_no_verifier_would_take_it() {
         let ann = fleet.sign_in("ann").await;
         assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200);
         fleet.revoke_token(&ann.access).await;
-        let mut reasons = Vec::new();
-        let start_ns = clock::mono_ns();
-        while ms_since(start_ns) < 1_000.0 {
+        let (mut reasons, start_ns) = (Vec::<String>::new(), clock::mono_ns());
+        while reasons.last().is_none_or(|reason| reason != "expired") {
+            assert!(ms_since(start_ns) < 20_000.0, "{kind:?} never ends: {reasons:?}");
             let answer = fleet.call(&ann.access, "orders:write").await;
             assert_eq!(answer.status, 401, "{kind:?} {}", answer.reason());
             reasons.push(answer.reason().to_owned());
