@@ -22,8 +22,9 @@
 //! for another: Entra's `issuer` of each published key is for that, and where it was not looked at (FusionAuth, Centrifugo,
 //! a Clerk library) one tenant's tokens opened another's doors. `sub` is to be read within its tenant: who holds a tenant's
 //! key can name any subject there. Keycloak's realms and Auth0's tenants have keys of their own too, in sets of their own.
-//! The price is a set as long as there are tenants, fetched and read whole, and as many keys to make after a change of
-//! everyone.
+//! The price is a set as long as there are tenants, fetched and read whole; as many keys to make after a change of everyone;
+//! and a cooldown that tenants share: while the one after a new key lasts, another tenant's new key is not looked for, and
+//! its people are refused and renew once more.
 //!
 //! Products rotate to replace keys, not to revoke, and
 //! keep the old key published until its tokens have expired (OpenID Connect Core §10.1.1); dropping it at once is what
