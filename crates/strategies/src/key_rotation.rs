@@ -19,17 +19,17 @@
 //! tenant gives up the tenant's key. Nobody else's tokens notice; whoever of the tenant may go on renews, and the first who
 //! does is signed for by a new key. What is given waits for that renewal: giving up a key only takes. A tenant's token names
 //! its tenant (`tenant`), as does the published key, and verifiers want both to be the same, so that no tenant's key signs
-//! for another: Entra's `issuer` of each published key is for that, and where it was not looked at (FusionAuth, Centrifugo,
-//! a Clerk library) one tenant's tokens opened another's doors. `sub` is to be read within its tenant: who holds a tenant's
-//! key can name any subject there. Keycloak's realms and Auth0's tenants have keys of their own too, in sets of their own.
+//! for another. Entra publishes an `issuer` with each key for that; FusionAuth tied keys to no tenant (its issue 2585), and
+//! Centrifugo (its change 1142) and a Clerk library kept keys by `kid` alone, so that one tenant's tokens were good at
+//! another. `sub` is to be read within its tenant: who holds a tenant's key can name any subject there. Keycloak's realms
+//! and Auth0's tenants have keys of their own too, in sets of their own.
 //! The price is a set as long as there are tenants, fetched and read whole; as many keys to make after a change of everyone;
 //! and a cooldown that tenants share: while the one after a new key lasts, another tenant's new key is not looked for, and
 //! its people are refused and renew once more.
 //!
-//! Products rotate to replace keys, not to revoke, and
-//! keep the old key published until its tokens have expired (OpenID Connect Core §10.1.1); dropping it at once is what
-//! they advise for a key that leaked. jose keeps copies for 10 minutes and cools down for 30 s; mod_auth_openidc keeps
-//! them for an hour, Ktor's default is 10 hours.
+//! Products rotate to replace keys, not to revoke, and keep the old key published until its tokens have expired (OpenID
+//! Connect Core §10.1.1); dropping it at once is what they advise for a key that leaked. jose keeps copies for 10 minutes
+//! and cools down for 30 s; mod_auth_openidc keeps them for an hour, Ktor's default is 10 hours.
 //!
 //! **The authority down.** Copies die `issuer_timeout` after their age is up, and then every token is answered with
 //! 503, unless the policy `on_store_down` is to believe the token: then a dead key goes on living until the authority
