@@ -26,6 +26,7 @@ pub fn claims(subject: &str, permissions: u32) -> Claims {
         exp: issued_s + LIFE_S,
         permissions: (0..permissions).map(permission).collect(),
         ver: None,
+        tenant: None,
     }
 }
 

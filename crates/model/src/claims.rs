@@ -29,6 +29,9 @@ pub struct Claims {
     /// Version of the subject's authority at `iat`; only where the strategy asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ver: Option<u64>,
+    /// Whose customer the subject is, and by whose key the token is signed; only where each tenant has a key of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
 }
 
 impl Claims {

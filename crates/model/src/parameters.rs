@@ -68,6 +68,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "how long after a fetch for an unknown key no other is made (key-rotation)",
     ),
     row(
+        "key_per",
+        "'service' or 'tenant'",
+        "tenant",
+        "whether one key signs for everyone, or each tenant has one of its own (key-rotation)",
+    ),
+    row(
         "cache_inactive",
         "'yes' or 'no'",
         "yes",
@@ -140,6 +146,7 @@ impl Parameter {
             "issuer_timeout" => whole_ms(settings.issuer_timeout_ms),
             "jwks_ttl" => whole_ms(settings.jwks_ttl_ms),
             "jwks_cooldown" => whole_ms(settings.jwks_cooldown_ms),
+            "key_per" => settings.key_per.name().to_owned(),
             "cache_inactive" => yes_or_no(settings.cache_inactive).to_owned(),
             "clock_skew" => whole_ms(settings.clock_skew_ms),
             "refresh_jitter" => whole_ms(settings.refresh_jitter_ms),

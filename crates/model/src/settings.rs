@@ -124,6 +124,30 @@ impl StreamCheck {
     }
 }
 
+/// For whom there is a signing key (`key-rotation`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPer {
+    /// One signs for everyone.
+    #[default]
+    Service,
+    /// Each tenant has one of its own; the service's signs for who is of no tenant.
+    Tenant,
+}
+
+impl KeyPer {
+    /// Both, the default first.
+    pub const ALL: [KeyPer; 2] = [KeyPer::Service, KeyPer::Tenant];
+
+    /// The word on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyPer::Service => "service",
+            KeyPer::Tenant => "tenant",
+        }
+    }
+}
+
 /// How finely a token's `exp` is written and checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -223,6 +247,8 @@ pub struct Settings {
     pub jwks_ttl_ms: u64,
     /// After a fetch that an unknown key asked for, no other unknown key is fetched for this long (`key-rotation`).
     pub jwks_cooldown_ms: u64,
+    /// For whom there is a signing key (`key-rotation`).
+    pub key_per: KeyPer,
     /// Is the answer that a token is not active kept like any other (`cached-introspection`)?
     pub cache_inactive: bool,
     /// How far a server's clock may be from the authority's, as claims about clock skew assume; no server acts upon it.
@@ -284,6 +310,7 @@ impl Default for Settings {
             issuer_timeout_ms: 500,
             jwks_ttl_ms: 1_000,
             jwks_cooldown_ms: 100,
+            key_per: KeyPer::Service,
             cache_inactive: false,
             clock_skew_ms: 1_000,
             refresh_at: 0.8,
@@ -355,6 +382,7 @@ impl Settings {
         "issuer_timeout",
         "jwks_ttl",
         "jwks_cooldown",
+        "key_per",
         "cache_inactive",
         "clock_skew",
         "refresh_at",
@@ -423,6 +451,10 @@ impl Settings {
                 let found = Algorithm::ALL.into_iter().find(|a| a.name().eq_ignore_ascii_case(value));
                 self.algorithm = found.ok_or_else(|| fail("one of RS256, ES256, EdDSA, HS256"))?;
             }
+            "key_per" => {
+                let found = KeyPer::ALL.into_iter().find(|per| per.name() == value);
+                self.key_per = found.ok_or_else(|| fail("'service' or 'tenant'"))?;
+            }
             "expiry" => {
                 let found = Expiry::ALL.into_iter().find(|expiry| expiry.name() == value);
                 self.expiry = found.ok_or_else(|| fail("'millisecond' or 'second'"))?;
@@ -467,6 +499,7 @@ mod tests {
             "cache_inactive" => "yes",
             "refresh_at" => "0.5",
             "cutoff_rule" | "expiry" => "second",
+            "key_per" => "tenant",
             "stream_check" => "pushed",
             "hole" => "resync",
             "extra_permissions" | "deny_preload" => "50",

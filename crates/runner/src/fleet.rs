@@ -33,6 +33,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Subjects per seeding request: a few hundred kilobytes of JSON at the most.
 const SEED_BATCH: usize = 500;
 
+/// An authority with a key for each tenant makes the keys then, an RSA key in a tenth of a second and more.
+const SEEDED_WITHIN: Duration = Duration::from_secs(120);
+
 /// Why a fleet did not come up.
 #[derive(Debug, Error)]
 pub(crate) enum FleetError {
@@ -273,7 +276,7 @@ impl<'a> Fleet<'a> {
     /// # Errors
     /// It does not answer, or refuses.
     pub(crate) fn seed(&self, seeds: &[Seed]) -> Result<(), FleetError> {
-        let agent = control_agent(Duration::from_secs(30));
+        let agent = control_agent(SEEDED_WITHIN);
         let url = format!("http://{}/admin/subjects", self.authority.address);
         for batch in seeds.chunks(SEED_BATCH) {
             agent

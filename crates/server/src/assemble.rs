@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderValue;
-use revbench_model::settings::Algorithm;
+use revbench_model::settings::{Algorithm, KeyPer};
 use revbench_store::{Client, DatabaseAddress, Limits, StoreAddress};
 use revbench_strategies::cached_introspection::AnswerCache;
 use revbench_strategies::cached_lookup::FactCache;
@@ -163,7 +163,8 @@ impl AuthorityPlan {
         if settings.algorithm == Algorithm::HS256 && hs256_secret.is_none() {
             return Err(ServerError::SecretNeeded);
         }
-        let keys = key_ring(kind, SigningKey::generate(settings.algorithm, hs256_secret.as_deref())?)?;
+        let key = SigningKey::generate(settings.algorithm, hs256_secret.as_deref())?;
+        let keys = key_ring(kind, key, settings.key_per)?;
         let verifier = Verifier::over(keys.published(), ISSUER, AUDIENCE, settings.leeway_ms)
             .with_expiry(settings.expiry);
         let name = name_value(&name)?;
@@ -272,11 +273,11 @@ impl AuthorityPlan {
     }
 }
 
-/// One key for good, or one that is changed.
-fn key_ring(kind: StrategyKind, key: SigningKey) -> Result<KeyRing, ServerError> {
+/// One key for good, or such as are changed.
+fn key_ring(kind: StrategyKind, key: SigningKey, per: KeyPer) -> Result<KeyRing, ServerError> {
     match (kind, key.algorithm()) {
         (StrategyKind::KeyRotation, Algorithm::HS256) => Err(ServerError::KeyNotPublished),
-        (StrategyKind::KeyRotation, _) => KeyRing::changing(key).map_err(ServerError::io("making keys")),
+        (StrategyKind::KeyRotation, _) => KeyRing::changing(key, per).map_err(ServerError::io("making keys")),
         _ => Ok(KeyRing::of(key)?),
     }
 }

@@ -28,8 +28,8 @@ use crate::keys::FetchKeys;
 /// Connections that a thread keeps while nothing is asked.
 const KEPT: usize = 64;
 
-/// Longest answer that is read; one with 500 permissions fits.
-const LONGEST_ANSWER: usize = 256 * 1024;
+/// Longest answer that is read; one with 500 permissions fits, and so do the keys of a thousand tenants.
+const LONGEST_ANSWER: usize = 1024 * 1024;
 
 type Connection = SendRequest<Full<Bytes>>;
 
@@ -260,7 +260,7 @@ fn understood(status: StatusCode, body: &[u8]) -> Result<Introspected, Unavailab
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
-    use tokio::sync::mpsc;
+    use tokio::sync::{mpsc, oneshot};
 
     use super::*;
 
@@ -314,7 +314,8 @@ mod tests {
     enum Does {
         Answer(&'static str),
         AnswerAndClose(&'static str),
-        AnswerAfter(Duration, &'static str),
+        /// Not before the first happens, and makes the second happen.
+        AnswerBetween(oneshot::Receiver<()>, &'static str, oneshot::Sender<()>),
     }
 
     /// An issuer made of a script; tells the number of the connection on which each question came.
@@ -332,16 +333,17 @@ mod tests {
                     while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
                         heard.send(number).unwrap();
                         let next = script.lock().await.next();
-                        let (text, closes) = match next {
-                            Some(Does::Answer(text)) => (text, false),
-                            Some(Does::AnswerAndClose(text)) => (text, true),
-                            Some(Does::AnswerAfter(pause, text)) => {
-                                tokio::time::sleep(pause).await;
-                                (text, false)
+                        let (text, closes, then) = match next {
+                            Some(Does::Answer(text)) => (text, false, None),
+                            Some(Does::AnswerAndClose(text)) => (text, true, None),
+                            Some(Does::AnswerBetween(after, text, then)) => {
+                                after.await.unwrap();
+                                (text, false, Some(then))
                             }
                             None => return,
                         };
                         let sent = stream.write_all(text.as_bytes()).await;
+                        drop(then.map(|then| then.send(())));
                         if closes || sent.is_err() {
                             return;
                         }
@@ -374,12 +376,23 @@ mod tests {
     /// The first question is given up; its answer, a yes, comes while the second one is waiting for a no.
     #[tokio::test]
     async fn a_late_answer_is_not_taken_for_the_next_one() {
-        let late = Does::AnswerAfter(Duration::from_millis(150), ACTIVE);
-        let (client, _hears) =
-            scripted(vec![late, Does::AnswerAfter(Duration::from_millis(300), INACTIVE)]).await;
+        let ((asked_again, again), (was_late, late), (was_told, _told)) =
+            (oneshot::channel(), oneshot::channel(), oneshot::channel());
+        let (client, mut hears) = scripted(vec![
+            Does::AnswerBetween(again, ACTIVE, was_late),
+            Does::AnswerBetween(late, INACTIVE, was_told),
+        ])
+        .await;
         let hasty = IssuerClient { limit: Duration::from_millis(50), ..client.clone() };
         assert!(hasty.introspect("a").await.is_err());
-        assert_eq!(client.introspect("b").await, Ok(Introspected::Inactive));
+        let meanwhile = async {
+            assert_eq!(hears.recv().await, Some(0));
+            // Over a connection that was not given up it would be heard after the late answer only.
+            drop(tokio::time::timeout(Duration::from_secs(1), hears.recv()).await);
+            asked_again.send(()).unwrap();
+        };
+        let (answer, ()) = tokio::join!(client.introspect("b"), meanwhile);
+        assert_eq!(answer, Ok(Introspected::Inactive));
     }
 
     #[tokio::test]

@@ -70,6 +70,8 @@ struct Wire {
     permissions: Vec<Permission>,
     #[serde(default, deserialize_with = "some")]
     ver: Option<u64>,
+    #[serde(default, deserialize_with = "some")]
+    tenant: Option<String>,
 }
 
 /// RFC 7519 §4.1.3: one text, or several.
@@ -161,6 +163,7 @@ impl Verifier {
             exp: wire.exp,
             permissions: wire.permissions,
             ver: wire.ver,
+            tenant: wire.tenant,
         })
     }
 }
@@ -184,7 +187,7 @@ impl Refusal {
     }
 }
 
-/// Signature and form.
+/// Signature and form, and whether the key may sign for whom the token names.
 fn authentic(keys: &KeysNow, token: &str) -> Result<Wire, Refusal> {
     let invalid = || Refusal::Because(Reason::InvalidToken);
     let parts = parts(token).ok_or_else(invalid)?;
@@ -197,7 +200,9 @@ fn authentic(keys: &KeysNow, token: &str) -> Result<Wire, Refusal> {
         header.alg == key.algorithm().name() && key.verify(parts.message.as_bytes(), &parts.signature);
     // A further dot would be in the payload, which is then no base64url.
     let payload = is_signed.then(|| URL_SAFE_NO_PAD.decode(parts.payload).ok()).flatten();
-    payload.and_then(|payload| object(&payload)).ok_or_else(invalid)
+    // A key signs for its own tenant alone, and one that is no tenant's for no tenant.
+    let is_its_tenants = |wire: &Wire| wire.tenant.as_deref() == key.tenant();
+    payload.and_then(|payload| object(&payload)).filter(is_its_tenants).ok_or_else(invalid)
 }
 
 /// The parts of a token of reasonable length.

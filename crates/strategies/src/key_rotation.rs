@@ -14,10 +14,22 @@
 //! fetch. The first server that notices makes its clients renew, and their new tokens tell the other servers: windows
 //! of a fleet are shorter than the law of independent copies says, so none is predicted.
 //!
-//! It has one word, everyone: ending one session with it ends all. Products rotate to replace keys, not to revoke, and
-//! keep the old key published until its tokens have expired (OpenID Connect Core §10.1.1); dropping it at once is what
-//! they advise for a key that leaked. jose keeps copies for 10 minutes and cools down for 30 s; mod_auth_openidc keeps
-//! them for an hour, Ktor's default is 10 hours.
+//! It has one word, everyone: ending one session with it ends all. With `key_per=tenant` it has a second one, each tenant:
+//! every tenant's tokens are signed by a key of its own, all keys are in one set, and a change that takes something from a
+//! tenant gives up the tenant's key. Nobody else's tokens notice; whoever of the tenant may go on renews, and the first who
+//! does is signed for by a new key. What is given waits for that renewal: giving up a key only takes. A tenant's token names
+//! its tenant (`tenant`), as does the published key, and verifiers want both to be the same, so that no tenant's key signs
+//! for another. Entra publishes an `issuer` with each key for that; FusionAuth tied keys to no tenant (its issue 2585), and
+//! Centrifugo (its change 1142) and a Clerk library kept keys by `kid` alone, so that one tenant's tokens were good at
+//! another. `sub` is to be read within its tenant: who holds a tenant's key can name any subject there. Keycloak's realms
+//! and Auth0's tenants have keys of their own too, in sets of their own.
+//! The price is a set as long as there are tenants, fetched and read whole; as many keys to make after a change of everyone;
+//! and a cooldown that tenants share: while the one after a new key lasts, another tenant's new key is not looked for, and
+//! its people are refused and renew once more.
+//!
+//! Products rotate to replace keys, not to revoke, and keep the old key published until its tokens have expired (OpenID
+//! Connect Core §10.1.1); dropping it at once is what they advise for a key that leaked. jose keeps copies for 10 minutes
+//! and cools down for 30 s; mod_auth_openidc keeps them for an hour, Ktor's default is 10 hours.
 //!
 //! **The authority down.** Copies die `issuer_timeout` after their age is up, and then every token is answered with
 //! 503, unless the policy `on_store_down` is to believe the token: then a dead key goes on living until the authority
@@ -28,20 +40,21 @@
 
 use std::future::Future;
 
-use revbench_model::settings::Algorithm;
-use revbench_model::{Claims, Fault, Now, Orientation, ScopeKind, Settings};
+use revbench_model::settings::{Algorithm, KeyPer};
+use revbench_model::{Claims, Fault, Now, Orientation, Scope, ScopeKind, Settings};
 use revbench_store::Command;
 
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
-use crate::strategy::{Decision, Held, Strategy, Unavailable};
+use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable};
 use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
     family: Family::Cache,
-    summary: "A change of everyone replaces the signing key; resource servers keep copies of the published set.",
+    summary: "A change of everyone replaces the signing key, or (key_per=tenant) one of a tenant the tenant's; \
+              resource servers keep copies of the published set.",
     promises: "Every token of the old key is refused within a copy's age plus one fetch; new ones after a fetch.",
-    costs: "No store on the path; one fetch of the set per process and age. Every client of the service renews.",
+    costs: "No store on the path; one fetch of the set per process and age. Everyone for whom the key signed renews.",
     fails: "The authority down: copies die of age and all is refused, or a dead key lives on if that is the policy.",
     needs: "An authority that can carry the renewals of everyone at once, and published keys: no shared secret.",
     source_urls: &[
@@ -49,12 +62,19 @@ pub const CARD: Card = Card {
         "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigningKeys",
         "https://github.com/panva/jose/blob/main/docs/jwks/remote/interfaces/RemoteJWKSetOptions.md",
         "https://github.com/PostgREST/postgrest/issues/4014",
+        "https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-the-issuer",
+        "https://auth0.com/docs/get-started/tenant-settings/signing-keys",
+        "https://www.keycloak.org/docs/latest/server_admin/#realm_keys",
+        "https://github.com/centrifugal/centrifugo/pull/1142",
     ],
-    params: &["jwks_ttl", "jwks_cooldown", "issuer_timeout", "on_store_down", "algorithm"],
+    params: &["jwks_ttl", "jwks_cooldown", "issuer_timeout", "on_store_down", "algorithm", "key_per"],
     exact_costs: EXACT_PER_REQUEST,
 };
 
-/// What it promises about a change of everyone.
+/// What it promises about a change of everyone, and of a tenant that has a key of its own.
+///
+/// No law is predicted for a tenant either: servers fetch the set together when they first meet a tenant's token, so that
+/// the ages of their copies are not independent.
 pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     if let Some(why) = why_not(settings, question) {
         return Claimed::cannot(why);
@@ -67,16 +87,28 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
 }
 
 fn why_not(settings: &Settings, question: &Question) -> Option<&'static str> {
-    match (question.scope == ScopeKind::All, question.orientation) {
+    match (question.scope, settings.key_per, question.orientation) {
         _ if settings.algorithm == Algorithm::HS256 => {
             Some("a shared secret is not published, so nobody learns that it was changed")
         }
-        (false, _) => Some("one key signs for everyone: whoever it ends one session for, it ends all"),
-        (true, Orientation::Grant) => Some("a key that was given up does not come back"),
-        (true, Orientation::Revoke) if question.undone => Some(
+        (ScopeKind::All, _, Orientation::Grant) => Some("a key that was given up does not come back"),
+        (ScopeKind::All, _, Orientation::Revoke) if question.undone => Some(
             "a new token is honoured at once, so nobody is kept out; and a key that was given up does not come back",
         ),
-        (true, Orientation::Revoke) => None,
+        (ScopeKind::All, _, Orientation::Revoke) => None,
+        (ScopeKind::Tenant, KeyPer::Tenant, Orientation::Revoke) => None,
+        (ScopeKind::Tenant, KeyPer::Tenant, Orientation::Grant) => {
+            Some("giving up a key only takes away: what is given comes with each member's next token")
+        }
+        (ScopeKind::Tenant, KeyPer::Service, _) => Some(
+            "one key signs for everyone: whoever it ends one session for, it ends all; key_per=tenant gives each tenant its own",
+        ),
+        (_, KeyPer::Service, _) => {
+            Some("one key signs for everyone: whoever it ends one session for, it ends all")
+        }
+        (_, KeyPer::Tenant, _) => {
+            Some("one key signs for all of a tenant: whoever it ends one session for, it ends all of the tenant's")
+        }
     }
 }
 
@@ -100,6 +132,13 @@ pub trait SigningKeys: Clone + Send + Sync + 'static {
     /// # Errors
     /// There is no next key.
     fn rotate(&self) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Signs with this tenant's present key no more and publishes it no longer, if it has one of its own. The next token of
+    /// the tenant is signed by a new one.
+    ///
+    /// # Errors
+    /// There are no keys to sign with.
+    fn give_up(&self, tenant: &str) -> Result<(), Unavailable>;
 }
 
 /// A resource server's half, which has copies of public keys only.
@@ -108,6 +147,10 @@ pub struct NoKeys;
 
 impl SigningKeys for NoKeys {
     async fn rotate(&self) -> Result<(), Unavailable> {
+        Err(Unavailable::new("a resource server has no signing keys"))
+    }
+
+    fn give_up(&self, _tenant: &str) -> Result<(), Unavailable> {
         Err(Unavailable::new("a resource server has no signing keys"))
     }
 }
@@ -130,6 +173,17 @@ impl<K: SigningKeys> Strategy for KeyRotation<K> {
         Ok(Held::InToken)
     }
 
+    /// Asked about each member of the tenant; the first time is enough. As with everyone's, the key is gone before the change
+    /// is written.
+    async fn propagate(&self, applied: &AppliedChange, _now: Now) -> Result<Vec<Command>, Unavailable> {
+        if let (Orientation::Revoke, Scope::Tenant(tenant)) =
+            (applied.change.orientation, &applied.change.scope)
+        {
+            self.keys.give_up(tenant)?;
+        }
+        Ok(Vec::new())
+    }
+
     /// The key is gone before the change is written: if writing fails, tokens are over without an acknowledgement,
     /// which is the safe way round.
     async fn propagate_to_all(
@@ -147,20 +201,51 @@ impl<K: SigningKeys> Strategy for KeyRotation<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::sync::{Arc, Mutex};
+
+    use revbench_model::Change;
 
     use super::*;
     use crate::strategy::fixtures::NOW;
+    use crate::truth::SubjectRecord;
 
     #[derive(Clone, Default)]
-    struct Counted(Arc<AtomicU32>);
+    struct Counted(Arc<AtomicU32>, Arc<Mutex<Vec<String>>>);
 
     impl SigningKeys for Counted {
         async fn rotate(&self) -> Result<(), Unavailable> {
             self.0.fetch_add(1, Relaxed);
             Ok(())
         }
+
+        fn give_up(&self, tenant: &str) -> Result<(), Unavailable> {
+            self.1.lock().unwrap().push(tenant.to_owned());
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tenants_key_is_given_up_for_what_is_taken_from_the_tenant() {
+        let check = async |orientation, scope, expected: &[&str]| {
+            let keys = Counted::default();
+            let change = Change { orientation, scope, permission: None, reason: "test".to_owned() };
+            let applied = AppliedChange {
+                change,
+                subject: "ann".into(),
+                record: SubjectRecord { tenant: Some("acme".to_owned()), ..SubjectRecord::default() },
+                session: None,
+                token: None,
+            };
+            let commands = KeyRotation::new(keys.clone()).propagate(&applied, NOW).await;
+            assert_eq!(commands, Ok(Vec::new()), "{applied:?}");
+            assert_eq!(*keys.1.lock().unwrap(), expected, "{applied:?}");
+        };
+        let tenant = || Scope::Tenant("acme".to_owned());
+        check(Orientation::Revoke, tenant(), &["acme"]).await;
+        check(Orientation::Grant, tenant(), &[]).await;
+        check(Orientation::Revoke, Scope::Role("acme".to_owned()), &[]).await;
+        check(Orientation::Revoke, Scope::Subject("ann".into()), &[]).await;
     }
 
     #[tokio::test]
@@ -194,7 +279,18 @@ mod tests {
         assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Revoke, true)), None);
         assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Grant, false)), None);
         assert_eq!(of(&settings, question(ScopeKind::Subject, Orientation::Revoke, false)), None);
-        let secret = Settings { algorithm: Algorithm::HS256, ..settings };
+        let secret = Settings { algorithm: Algorithm::HS256, ..settings.clone() };
         assert_eq!(of(&secret, question(ScopeKind::All, Orientation::Revoke, false)), None);
+
+        for key_per in KeyPer::ALL {
+            let settings = Settings { key_per, ..settings.clone() };
+            let own = (key_per == KeyPer::Tenant).then_some(750.0);
+            assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Revoke, false)), Some(750.0));
+            assert_eq!(of(&settings, question(ScopeKind::Tenant, Orientation::Revoke, false)), own);
+            assert_eq!(of(&settings, question(ScopeKind::Tenant, Orientation::Grant, false)), None);
+            for single in [ScopeKind::Subject, ScopeKind::Session, ScopeKind::Role, ScopeKind::Address] {
+                assert_eq!(of(&settings, question(single, Orientation::Revoke, false)), None, "{single:?}");
+            }
+        }
     }
 }

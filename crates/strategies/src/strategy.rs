@@ -266,6 +266,7 @@ pub(crate) mod fixtures {
             exp: 1_700_000_010.0,
             permissions: permissions.iter().map(|&name| name.into()).collect(),
             ver: None,
+            tenant: None,
         }
     }
 }

@@ -187,6 +187,19 @@ fn what_cannot_be_is_said_with_its_reason() {
 }
 
 #[test]
+fn a_setting_decides_whether_a_key_can_tell_tenants_apart() {
+    let said = |param: &str| {
+        let text = data(&["explain", "tenant-offboarded", "--param", param]);
+        let line = text.lines().find(|line| line.trim_start().starts_with("key-rotation")).unwrap();
+        line.trim_start().trim_start_matches("key-rotation").trim_start().to_owned()
+    };
+    assert!(said("key_per=service").starts_with("cannot: one key signs for everyone"));
+    assert_eq!(said("key_per=tenant"), "within 1.5 s = jwks_ttl + issuer_timeout");
+    let text = data(&["list", "matrix"]);
+    assert!(text.contains("key_per=tenant gives each tenant its own\n     tenant-offboarded\n"), "{text}");
+}
+
+#[test]
 fn a_scenario_file_can_be_explained() {
     let text = data(&["explain", "../../scenarios/logout.toml"]);
     assert!(text.contains("made by the subject itself"), "{text}");

@@ -1,5 +1,6 @@
 //! Streams that are open while their subject is changed: every word over them is evidence, and asks nothing.
 
+use revbench_model::DecisionClass;
 use revbench_model::event::{Purpose, RequestRecord};
 
 use super::{Conductor, FIRST_BACKGROUND_LANE, Tag};
@@ -38,7 +39,7 @@ impl Conductor<'_> {
         for word in heard {
             let inside = (so_far.flight.sent_ns..=so_far.received_ns).contains(&word.sent_at_ns);
             self.record.history.clock_violations += u64::from(!inside);
-            self.stream_said(session, instance, word, so_far.received_ns);
+            self.stream_said(session, instance, word, so_far);
         }
         used
     }
@@ -49,11 +50,17 @@ impl Conductor<'_> {
         self.stream_heard(session, instance, done);
         if done.status() != 200 {
             let word = Heard { status: done.status(), sent_at_ns: done.flight.sent_ns };
-            self.stream_said(session, instance, word, done.received_ns);
+            self.stream_said(session, instance, word, done);
         }
     }
 
-    fn stream_said(&mut self, session: u32, instance: u16, word: Heard, received_ns: u64) {
+    fn stream_said(&mut self, session: u32, instance: u16, word: Heard, said_in: &Completed<'_, Tag>) {
+        // What another instance says is no evidence of this one.
+        let is_anothers = said_in.answer.is_ok_and(|answer| answer.wrong_instance);
+        let decision = match is_anothers {
+            true => DecisionClass::Error,
+            false => self.plan.target.answers.classify(word.status),
+        };
         let sent_ns = self.since_start(word.sent_at_ns);
         let session = &self.sessions[session as usize];
         self.record.request(RequestRecord {
@@ -63,8 +70,8 @@ impl Conductor<'_> {
             instance,
             intended_ns: sent_ns,
             sent_ns,
-            received_ns: self.since_start(received_ns),
-            decision: self.plan.target.answers.classify(word.status),
+            received_ns: self.since_start(said_in.received_ns),
+            decision,
             status: word.status,
             write: false,
         });

@@ -7,7 +7,18 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::http::{Reply, Request, serve};
+use crate::http::{Piece, Reply, Request, serve};
+
+/// What becomes of an open stream when the decision turns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// A last event says so.
+    Told,
+    /// It comes to its end without a word.
+    Untold,
+    /// The connection is closed in the middle.
+    Broken,
+}
 
 /// How the fleet behaves.
 #[derive(Clone)]
@@ -29,6 +40,10 @@ pub(crate) struct Script {
     /// Are tokens from before a change replaced in the answer? The first instance does so at once with a token of
     /// version 3; the second with one of version 2, which is on its way for longer.
     pub(crate) reissues: bool,
+    /// How each instance ends a stream.
+    pub(crate) endings: [Ending; 2],
+    /// Do events say when they were sent?
+    pub(crate) dates_events: bool,
 }
 
 impl Default for Script {
@@ -42,6 +57,8 @@ impl Default for Script {
             service: Duration::ZERO,
             second_name: "r1",
             reissues: false,
+            endings: [Ending::Told; 2],
+            dates_events: true,
         }
     }
 }
@@ -61,6 +78,8 @@ struct Truth {
     replaced_calls: Vec<(String, char)>,
     /// The versions of the tokens that replaced others.
     replacements: Vec<u64>,
+    /// Path, instance and subject of each stream that was asked for.
+    streams: Vec<(String, usize, String)>,
 }
 
 /// The running fleet.
@@ -114,6 +133,13 @@ impl Fleet {
     /// The versions of the tokens that replaced others.
     pub(crate) fn replacements(&self) -> Vec<u64> {
         self.truth.lock().unwrap().replacements.clone()
+    }
+
+    /// Path, instance and subject of each stream that was asked for, those of the first instance first.
+    pub(crate) fn streams(&self) -> Vec<(String, usize, String)> {
+        let mut streams = self.truth.lock().unwrap().streams.clone();
+        streams.sort_by_key(|(_, instance, _)| *instance);
+        streams
     }
 
     /// Body and bearer of each change.
@@ -174,12 +200,18 @@ fn payload_of(version: u64) -> &'static str {
     if version == 3 { "eyJ2ZXIiOjMsImlhdCI6MX0" } else { "eyJ2ZXIiOjIsImlhdCI6MX0" }
 }
 
-fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, script: &Script) -> Reply {
+fn resource(
+    request: &Request,
+    index: usize,
+    name: &str,
+    shared: &Arc<Mutex<Truth>>,
+    script: &Script,
+) -> Reply {
     let mut parts = request.bearer.split('!');
     let subject = parts.next().unwrap_or_default();
     let expiry: u64 = parts.nth(1).and_then(|expiry| expiry.parse().ok()).unwrap_or(0);
     std::thread::sleep(script.service);
-    let mut truth = truth.lock().unwrap();
+    let mut truth = shared.lock().unwrap();
     let now_ns = mono_ns();
     if subject.starts_with("crowd") {
         truth.crowd_calls.push((request.path.clone(), index));
@@ -195,6 +227,12 @@ fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, s
         (true, false) => 403,
     };
     let mut headers = format!("x-instance: {name}\r\nx-decided-at: {now_ns}\r\n");
+    if request.path.starts_with("/stream/") {
+        truth.streams.push((request.path.clone(), index, subject.to_owned()));
+        if status == 200 {
+            return stream(request, headers, index, (subject, Arc::clone(shared)), script);
+        }
+    }
     if let Some(payload) = request.bearer.split('.').nth(1) {
         let version = if payload == payload_of(3) { '3' } else { '2' };
         truth.replaced_calls.push((subject.to_owned(), version));
@@ -206,4 +244,41 @@ fn resource(request: &Request, index: usize, name: &str, truth: &Mutex<Truth>, s
         std::thread::sleep(Duration::from_millis(60 * index as u64));
     }
     Reply::Answer { status, headers, body: String::new() }
+}
+
+/// Events every so often while the decision stands, each in two pieces. What an event says is so at the instant it names.
+fn stream(
+    request: &Request,
+    headers: String,
+    index: usize,
+    (subject, truth): (&str, Arc<Mutex<Truth>>),
+    script: &Script,
+) -> Reply {
+    let every_ms = request.path.rsplit_once("every_ms=").and_then(|(_, every)| every.parse().ok()).unwrap();
+    let (delay_ns, ending, is_dated) = (script.delay_ns[index], script.endings[index], script.dates_events);
+    let subject = subject.to_owned();
+    let (mut rest, mut is_over) = (None, false);
+    let pieces = move || {
+        if let Some(rest) = rest.take() {
+            return Some(Piece::Text(rest));
+        }
+        if is_over {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(every_ms));
+        let truth = truth.lock().unwrap();
+        let now_ns = mono_ns();
+        is_over = truth.changed_ns.get(&subject).is_some_and(|at| now_ns >= at + delay_ns);
+        let (kind, status) = match (is_over, ending) {
+            (true, Ending::Untold) => return None,
+            (true, Ending::Broken) => return Some(Piece::Break),
+            (true, Ending::Told) => ("event: end\n", 403),
+            (false, _) => ("", 200),
+        };
+        let at = if is_dated { format!(r#","sent_at_ns":{now_ns}"#) } else { String::new() };
+        let mut event = format!("{kind}data: {{\"status\":{status}{at}}}\n\n");
+        rest = Some(event.split_off(event.len() / 2));
+        Some(Piece::Text(event))
+    };
+    Reply::Stream { headers, pieces: Box::new(pieces) }
 }

@@ -24,10 +24,25 @@ pub(crate) enum Reply {
         status: u16,
         body: String,
     },
+    /// A body that is said piece by piece, each a chunk of its own.
+    Stream {
+        headers: String,
+        pieces: Pieces,
+    },
     /// The connection is closed instead of an answer.
     Close,
     /// Nothing, ever.
     Silence,
+}
+
+/// The next piece of a stream, when it is time for it; `None` at its end.
+pub(crate) type Pieces = Box<dyn FnMut() -> Option<Piece> + Send>;
+
+/// A piece of a stream.
+pub(crate) enum Piece {
+    Text(String),
+    /// The connection is closed in the middle.
+    Break,
 }
 
 impl Reply {
@@ -57,6 +72,12 @@ fn talk(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply) -> std::io::
         let (status, headers, body, close) = match handler(&request) {
             Reply::Answer { status, headers, body } => (status, headers, body, false),
             Reply::AnswerAndClose { status, body } => (status, String::new(), body, true),
+            Reply::Stream { headers, pieces } => {
+                if tell(&mut stream, &headers, pieces)? {
+                    continue;
+                }
+                return Ok(());
+            }
             Reply::Close => return Ok(()),
             Reply::Silence => loop {
                 std::thread::park();
@@ -70,6 +91,18 @@ fn talk(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply) -> std::io::
         }
     }
     Ok(())
+}
+
+/// Says the pieces. Was it to the end?
+fn tell(stream: &mut TcpStream, headers: &str, mut pieces: Pieces) -> std::io::Result<bool> {
+    let head = format!("HTTP/1.1 200 X\r\n{headers}transfer-encoding: chunked\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    while let Some(piece) = pieces() {
+        let Piece::Text(text) = piece else { return Ok(false) };
+        stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())?;
+    }
+    stream.write_all(b"0\r\n\r\n")?;
+    Ok(true)
 }
 
 fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Request>> {

@@ -5,3 +5,4 @@ mod fleet;
 mod http;
 mod load;
 mod measure;
+mod streams;

@@ -16,7 +16,7 @@ use revbench_model::{Attacker, ChangeActor, DecisionClass, Orientation, ScopeKin
 
 use crate::fleet::{Fleet, Script};
 
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSubject {
     PlannedSubject {
@@ -32,7 +32,7 @@ fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSub
     }
 }
 
-fn plan(fleet: &Fleet) -> Plan {
+pub(crate) fn plan(fleet: &Fleet) -> Plan {
     let slice = |kind, from, to| Slice { kind, start_ns: from * MS, end_ns: to * MS };
     Plan {
         seed: 9,
@@ -92,7 +92,7 @@ fn plan(fleet: &Fleet) -> Plan {
     }
 }
 
-fn requests(
+pub(crate) fn requests(
     recording: &Recording,
     subject: u32,
     session: SessionRole,

@@ -1,6 +1,6 @@
 use revbench_model::scenario::built_in;
 use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
-use revbench_runner::plan::{FleetPlan, RunPlan, settings};
+use revbench_runner::plan::{CellPlan, FleetPlan, RunPlan, settings};
 use revbench_runner::profile::Profile;
 use revbench_strategies::StrategyKind;
 
@@ -233,4 +233,23 @@ fn a_profiles_changes_are_those_of_all_blocks() {
     };
     check(asked(100, 4), &[("role-demoted", 100), ("role-promoted", 100)]);
     check(asked(10, 4), &[("role-demoted", 12), ("role-promoted", 12)]);
+}
+
+/// With a key for each tenant, a tenant can be offboarded by it; a subject can not.
+#[test]
+fn a_tenant_with_a_key_of_its_own_can_be_told_apart() {
+    let asked = |key_per: &str| {
+        let options = options(Profile::Smoke, &["tenant-offboarded", "role-demoted"], &[("key_per", key_per)]);
+        let plan = plan(Options { strategies: vec![StrategyKind::KeyRotation], ..options });
+        let bounds_ms = |fleet: &FleetPlan| {
+            let bound = |cell: &CellPlan| (cell.scenario, cell.bound.as_ref().expect("it is claimed").ms);
+            fleet.cells.iter().map(bound).collect::<Vec<_>>()
+        };
+        let cannot: Vec<usize> = plan.cannot.iter().map(|(scenario, ..)| *scenario).collect();
+        (plan.fleets.iter().flat_map(bounds_ms).collect::<Vec<_>>(), cannot)
+    };
+    assert_eq!(asked("service"), (vec![], vec![0, 1]));
+    let (bounds_ms, cannot) = asked("tenant");
+    assert_eq!((bounds_ms.len(), cannot), (1, vec![1]));
+    assert!(bounds_ms[0].0 == 0 && bounds_ms[0].1 > 0.0, "{bounds_ms:?}");
 }

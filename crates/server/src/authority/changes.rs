@@ -109,8 +109,12 @@ pub(super) async fn by_subject<S: Strategy>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let verified = bearer(&headers).and_then(|token| authority.shared.verifier.verify(token, clock::now()));
-    let honoured = verified.ok().filter(|claims| authority.shared.cutoff.honours(claims));
+    let Ok(token) = bearer(&headers) else { return Problem::unauthorized().into_response() };
+    let believed = match authority.believed(token).await {
+        Ok(believed) => believed,
+        Err(unavailable) => return Problem::from(unavailable).into_response(),
+    };
+    let honoured = believed.filter(|claims| authority.shared.cutoff.honours(claims));
     let Some(claims) = honoured else { return Problem::unauthorized().into_response() };
     match authority.own_change(&claims, &body).await {
         Ok(record) if authority.strategy.reissues() => with_token(&authority, &claims, &record).await,

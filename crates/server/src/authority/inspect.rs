@@ -13,7 +13,6 @@ use serde_json::json;
 use super::changes::Target;
 use super::truth::RefreshToken;
 use super::{Authority, Shared};
-use crate::clock;
 use crate::form::Form;
 use crate::http::{self, Problem, carries_secret};
 
@@ -59,9 +58,9 @@ impl<S: Strategy> Authority<S> {
     async fn give_back(&self, body: &[u8]) -> Result<(), Problem> {
         let form = Form::parse(body)?;
         let text = form.required("token")?;
-        let (scope, target) = match self.shared.verifier.verify(text, clock::now()) {
-            Ok(claims) => (Scope::Token(claims.jti.clone()), Target::token(&claims)),
-            Err(_) => match self.known_refresh(text).await? {
+        let (scope, target) = match self.believed(text).await? {
+            Some(claims) => (Scope::Token(claims.jti.clone()), Target::token(&claims)),
+            None => match self.known_refresh(text).await? {
                 Some(token) => {
                     let scope = Scope::Session(token.session.clone());
                     (scope, Target::session(token.subject, token.session))
@@ -93,9 +92,7 @@ impl<S: Strategy> Authority<S> {
 
     async fn introspected(&self, body: &[u8]) -> Result<Option<Claims>, Problem> {
         let form = Form::parse(body)?;
-        let Ok(mut claims) = self.shared.verifier.verify(form.required("token")?, clock::now()) else {
-            return Ok(None);
-        };
+        let Some(mut claims) = self.believed(form.required("token")?).await? else { return Ok(None) };
         if !self.shared.cutoff.honours(&claims) {
             return Ok(None);
         }

@@ -24,8 +24,9 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::HeaderValue;
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
-use revbench_model::Settings;
+use revbench_model::{Claims, Settings};
 use revbench_store::Client;
+use revbench_strategies::truth::read_subject;
 use revbench_strategies::{Database, Strategy, Unavailable};
 
 use crate::clock;
@@ -89,6 +90,19 @@ impl<S: Strategy> Authority<S> {
         self.shared.cutoff.load(&self.client).await?;
         self.strategy.prepare(clock::now()).await
     }
+
+    /// The claims of a token that may be believed now. Where each tenant's key signs for its own subjects alone, the truth
+    /// says who these are: who holds the key of one tenant must not act for a subject of another.
+    async fn believed(&self, token: &str) -> Result<Option<Claims>, Unavailable> {
+        let Shared { verifier, keys, .. } = &*self.shared;
+        let Ok(claims) = verifier.verify(token, clock::now()) else { return Ok(None) };
+        if !keys.are_tenants_own() {
+            return Ok(Some(claims));
+        }
+        let record = read_subject(&self.client, &claims.sub).await?;
+        let is_of_it = record.is_some_and(|record| record.tenant == claims.tenant);
+        Ok(is_of_it.then_some(claims))
+    }
 }
 
 /// The routes.
@@ -108,7 +122,7 @@ pub(crate) fn routes<S: Strategy>(authority: Arc<Authority<S>>) -> Router {
 }
 
 async fn jwks<S: Strategy>(State(authority): State<Arc<Authority<S>>>) -> Response<Body> {
-    json(StatusCode::OK, &authority.shared.keys.present().jwks())
+    json(StatusCode::OK, &authority.shared.keys.jwks())
 }
 
 async fn health<S: Strategy>(State(authority): State<Arc<Authority<S>>>) -> Response<Body> {

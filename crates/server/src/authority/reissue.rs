@@ -44,7 +44,7 @@ impl<S: Strategy> Authority<S> {
         if form.required("subject_token_type")? != ACCESS_TOKEN {
             return Err(Problem::bad_request(format!("subject_token_type is not '{ACCESS_TOKEN}'")));
         }
-        let old = self.shared.verifier.verify(token, clock::now()).map_err(|_| not_exchanged())?;
+        let old = self.believed(token).await?.ok_or_else(not_exchanged)?;
         self.replacement(&old).await?.ok_or_else(not_exchanged)
     }
 
@@ -56,12 +56,12 @@ impl<S: Strategy> Authority<S> {
         let Some(record) = record.filter(|record| !record.has_ended(&old.sid)) else { return Ok(None) };
         let now = clock::now();
         let holder = (&old.sub, &old.sid);
-        let (claims, commands) = self.claims_until(holder, old.exp_ms(), &record, now).await?;
+        let (unsigned, commands) = self.claims_until(holder, old.exp_ms(), &record, now).await?;
         self.client.transaction(commands).await?;
         drop(alone);
         let names: Vec<&str> = record.permissions.iter().map(Permission::as_str).collect();
         Ok(Some(Replacement {
-            access_token: self.signed(&claims)?,
+            access_token: self.signed(&unsigned)?,
             issued_token_type: ACCESS_TOKEN,
             token_type: "Bearer",
             expires_in: numeric_date(old.exp_ms().saturating_sub(now.wall_ms)),

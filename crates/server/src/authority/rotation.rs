@@ -5,7 +5,7 @@
 //! who comes second finds the successor named in the first one's use, and a session that ended in the meantime gives
 //! no token away. The lock of the subject only keeps the common case from doing work twice.
 
-use revbench_model::{Change, Claims, Orientation, Scope};
+use revbench_model::{Change, Orientation, Scope};
 use revbench_store::{Command, Value};
 use revbench_strategies::truth::{session_key, subject_key};
 use revbench_strategies::{Strategy, SubjectRecord, Unavailable};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Authority;
 use super::changes::Target;
-use super::tokens::{Tokens, active, not_good};
+use super::tokens::{Tokens, Unsigned, active, not_good};
 use super::truth::{RefreshToken, SessionRecord, parse_pair};
 use crate::clock;
 use crate::http::Problem;
@@ -42,8 +42,8 @@ impl Use {
 
 /// How the use of a refresh token ended.
 enum Used {
-    /// There are claims for a new token, and this is the successor.
-    Renewed(Box<Claims>, RefreshToken),
+    /// There is a new token to be signed, and this is the successor.
+    Renewed(Box<Unsigned>, RefreshToken),
     /// It is not good.
     Refused,
     /// It was used before, too long ago: two parties hold it.
@@ -96,7 +96,7 @@ impl<S: Strategy> Authority<S> {
         let used = self.use_up(shown, grace_ms).await?;
         drop(alone);
         match used {
-            Used::Renewed(claims, successor) => self.tokens(&claims, &successor),
+            Used::Renewed(unsigned, successor) => self.tokens(&unsigned, &successor),
             Used::Refused => Err(not_good()),
             Used::Reused => {
                 self.end_family(shown).await?;
@@ -124,7 +124,7 @@ impl<S: Strategy> Authority<S> {
         };
         loop {
             let now = clock::now();
-            let (claims, mut commands) = self.claims(shown, &record, now).await?;
+            let (unsigned, mut commands) = self.claims(shown, &record, now).await?;
             commands.extend(using_up(shown, &successor, now.wall_ms));
             let Committed { first_use, subject, session } =
                 Committed::read(&self.client.transaction(commands).await?)?;
@@ -138,7 +138,7 @@ impl<S: Strategy> Authority<S> {
                 successor = shown.succeeded_by(first_use.successor);
             }
             if present.version == record.version {
-                return Ok(Used::Renewed(Box::new(claims), successor));
+                return Ok(Used::Renewed(Box::new(unsigned), successor));
             }
             // Changed by another authority since it was read: no token may say what was true before.
             record = present;

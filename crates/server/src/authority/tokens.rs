@@ -24,7 +24,7 @@ use crate::clock;
 use crate::config::{AUDIENCE, CLIENT_ID, issuer};
 use crate::form::Form;
 use crate::http::{Problem, json};
-use crate::keys::random_id;
+use crate::keys::{SigningKey, random_id};
 use crate::token::{numeric_date, sign};
 
 /// The answer of RFC 6749 §5.1, with the name of the session.
@@ -35,6 +35,13 @@ pub(super) struct Tokens {
     expires_in: f64,
     refresh_token: String,
     session: SessionId,
+}
+
+/// A token that says what was true under its subject's lock. Its key is of that moment too: if it is given up before the
+/// signature is made, the token is over from the start.
+pub(super) struct Unsigned {
+    claims: Claims,
+    key: Arc<SigningKey>,
 }
 
 pub(super) async fn token<S: Strategy>(
@@ -106,13 +113,13 @@ impl<S: Strategy> Authority<S> {
         let session = SessionId(random_id());
         let refresh = RefreshToken::new(subject.clone(), session.clone());
         let now = clock::now();
-        let (claims, mut commands) = self.claims(&refresh, &record, now).await?;
+        let (unsigned, mut commands) = self.claims(&refresh, &record, now).await?;
         commands.extend(begun_from.map(|group| group.add_session(&subject, &session, now.wall_ms)));
         commands.push(SessionRecord { sub: subject, live: true, address: from }.write(&session));
         commands.push(refresh.write());
         self.client.transaction(commands).await?;
         drop((alone, among));
-        self.tokens(&claims, &refresh)
+        self.tokens(&unsigned, &refresh)
     }
 
     /// A new access token for a session that goes on, with the authority of now. The refresh token stays.
@@ -126,12 +133,12 @@ impl<S: Strategy> Authority<S> {
         let goes_on = session.is_some_and(|session| session.live && session.sub == refresh.subject);
         let record = active(subject).filter(|_| is_known && goes_on).ok_or_else(not_good)?;
         let now = clock::now();
-        let (claims, commands) = self.claims(refresh, &record, now).await?;
+        let (unsigned, commands) = self.claims(refresh, &record, now).await?;
         if !commands.is_empty() {
             self.client.transaction(commands).await?;
         }
         drop(alone);
-        self.tokens(&claims, refresh)
+        self.tokens(&unsigned, refresh)
     }
 
     pub(super) async fn claims(
@@ -139,7 +146,7 @@ impl<S: Strategy> Authority<S> {
         refresh: &RefreshToken,
         record: &SubjectRecord,
         now: Now,
-    ) -> Result<(Claims, Vec<Command>), Problem> {
+    ) -> Result<(Unsigned, Vec<Command>), Problem> {
         let settings = &self.shared.settings;
         let exp_ms = settings.expiry.written_ms(now.wall_ms + settings.token_ttl_ms);
         self.claims_until((&refresh.subject, &refresh.session), exp_ms, record, now).await
@@ -152,7 +159,8 @@ impl<S: Strategy> Authority<S> {
         exp_ms: u64,
         record: &SubjectRecord,
         now: Now,
-    ) -> Result<(Claims, Vec<Command>), Problem> {
+    ) -> Result<(Unsigned, Vec<Command>), Problem> {
+        let key = self.shared.keys.signing_for(record.tenant.as_deref()).await?;
         let mut claims = Claims {
             iss: issuer(),
             aud: AUDIENCE.to_owned(),
@@ -164,24 +172,25 @@ impl<S: Strategy> Authority<S> {
             exp: numeric_date(exp_ms),
             permissions: record.permissions.clone(),
             ver: None,
+            tenant: key.tenant().map(str::to_owned),
         };
         let commands = self.strategy.issued(&mut claims, record, now).await?;
         self.shared.cutoff.note(&claims);
-        Ok((claims, commands))
+        Ok((Unsigned { claims, key }, commands))
     }
 
-    /// The claims as a token.
-    pub(super) fn signed(&self, claims: &Claims) -> Result<String, Problem> {
+    /// With its signature.
+    pub(super) fn signed(&self, Unsigned { claims, key }: &Unsigned) -> Result<String, Problem> {
         let failed = |error: crate::keys::KeyError| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string())
         };
-        let token = sign(&self.shared.keys.present(), claims).map_err(failed)?;
+        let token = sign(key, claims).map_err(failed)?;
         self.shared.process.tokens_issued.fetch_add(1, Relaxed);
         Ok(token)
     }
 
-    pub(super) fn tokens(&self, claims: &Claims, refresh: &RefreshToken) -> Result<Tokens, Problem> {
-        let access_token = self.signed(claims)?;
+    pub(super) fn tokens(&self, unsigned: &Unsigned, refresh: &RefreshToken) -> Result<Tokens, Problem> {
+        let access_token = self.signed(unsigned)?;
         Ok(Tokens {
             access_token,
             token_type: "Bearer",

@@ -41,6 +41,7 @@ impl Scene {
             exp: 1e9,
             permissions: permissions.clone(),
             ver: Some(1),
+            tenant: None,
         };
         let truth = SubjectRecord { version: 1, permissions, ..SubjectRecord::default() };
         Scene { orientation, token, truth, change: None }

@@ -166,6 +166,7 @@ impl Truth {
             exp: numeric_date(now.wall_ms + self.token_ttl_ms),
             permissions: record.permissions.clone(),
             ver: Some(record.version),
+            tenant: None,
         };
         self.behaviour.issue(&mut claims, renewed, record, now);
         tables.tokens.push(Arc::new(Token { subject: Arc::clone(subject), session, claims }));

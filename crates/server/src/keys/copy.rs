@@ -263,7 +263,7 @@ mod tests {
         };
         tokio::select! {
             () = fresh => unreachable!("it goes on for ever"),
-            () = learnt => {}
+            learnt = tokio::time::timeout(Duration::from_secs(10), learnt) => learnt.expect("it is never learnt"),
         }
         assert!(copy.keys().now().find(old.kid()).is_none());
     }

@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::KeySet;
 
-/// Names of keys that are over which are remembered: more than a service replaces in a token's life.
-const REMEMBERED: usize = 32;
+/// Names of keys that are over which are remembered: more than a service, or its tenants, replace in a token's life.
+const REMEMBERED: usize = 1_000;
 
 /// A set and what is known of it.
 struct Held {

@@ -11,7 +11,7 @@ mod signing;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 pub(crate) use copy::{FetchKeys, KeyCopy};
@@ -81,6 +81,9 @@ pub struct Jwk {
     /// Second coordinate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
+    /// The tenant whose tokens it signs, where it is one tenant's (a member of our own, RFC 7517 §4; Entra's is `issuer`).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "named")]
+    pub tenant: Option<String>,
     /// Private part of any kind; never published by us, refused from others.
     #[serde(default, skip_serializing)]
     d: Option<String>,
@@ -94,6 +97,11 @@ pub struct Jwk {
 pub struct Jwks {
     /// The keys.
     pub keys: Vec<Jwk>,
+}
+
+/// Where the member is there, it has a value: a key of `null` is not one of no tenant.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -194,6 +202,8 @@ mod tests {
         check(vec![with("alg", "".into())], "no key for");
         check(vec![with("alg", "RS256".into())], "no key for");
         check(vec![with("use", "enc".into())], "no key for");
+        check(vec![with("tenant", serde_json::Value::Null)], "not a JSON Web Key set");
+        check(vec![with("tenant", 7.into())], "not a JSON Web Key set");
         assert!(KeySet::from_json("[]", Algorithm::EdDSA).is_err());
     }
 

@@ -1,5 +1,8 @@
 //! Keys that verify, found by name.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
@@ -17,6 +20,7 @@ enum Public {
 pub struct VerifyKey {
     kid: String,
     algorithm: Algorithm,
+    tenant: Option<String>,
     public: Public,
 }
 
@@ -24,6 +28,12 @@ impl VerifyKey {
     /// The only algorithm it verifies.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The only tenant whose tokens it verifies; `None`: it verifies those of subjects who are of none.
+    #[inline]
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// Is this the signature of the message?
@@ -58,7 +68,8 @@ impl VerifyKey {
             }
             _ => return None,
         };
-        Some(VerifyKey { kid: jwk.kid.clone(), algorithm, public: Public::Parsed(public) })
+        let (kid, tenant) = (jwk.kid.clone(), jwk.tenant.clone());
+        Some(VerifyKey { kid, algorithm, tenant, public: Public::Parsed(public) })
     }
 }
 
@@ -115,7 +126,8 @@ fn has_small_order(point: &[u8; 32]) -> bool {
 /// The keys of a verifier, found by name.
 #[derive(Default)]
 pub struct KeySet {
-    keys: Vec<VerifyKey>,
+    /// In the order of their names: where each tenant has a key, there are many.
+    keys: Vec<Arc<VerifyKey>>,
 }
 
 impl KeySet {
@@ -124,21 +136,31 @@ impl KeySet {
     /// # Errors
     /// A set that mixes in private keys, names two keys alike, or has none that can be used.
     pub fn from_jwks(jwks: &Jwks, algorithm: Algorithm) -> Result<Self, KeyError> {
-        let mut keys: Vec<VerifyKey> = Vec::new();
-        for (at, jwk) in jwks.keys.iter().enumerate() {
+        let (mut keys, mut names) = (Vec::new(), BTreeSet::new());
+        for jwk in &jwks.keys {
             if jwk.d.is_some() || jwk.k.is_some() {
                 return Err(KeyError::Private(jwk.kid.clone()));
             }
-            if jwks.keys[..at].iter().any(|other| other.kid == jwk.kid) {
+            if !names.insert(jwk.kid.as_str()) {
                 return Err(KeyError::DuplicateId(jwk.kid.clone()));
             }
             // A key that does not say what it is for is for nothing.
             if jwk.alg == algorithm.name() && jwk.usage == "sig" {
                 let key = VerifyKey::from_jwk(jwk, algorithm);
-                keys.push(key.ok_or_else(|| KeyError::Unusable(jwk.kid.clone()))?);
+                keys.push(Arc::new(key.ok_or_else(|| KeyError::Unusable(jwk.kid.clone()))?));
             }
         }
-        if keys.is_empty() { Err(KeyError::NoneFor(algorithm.name())) } else { Ok(KeySet { keys }) }
+        if keys.is_empty() { Err(KeyError::NoneFor(algorithm.name())) } else { Ok(KeySet::sorted(keys)) }
+    }
+
+    fn sorted(mut keys: Vec<Arc<VerifyKey>>) -> KeySet {
+        keys.sort_unstable_by(|one, other| one.kid.cmp(&other.kid));
+        KeySet { keys }
+    }
+
+    /// The keys of all of these sets, whose names differ.
+    pub(super) fn joined<'s>(sets: impl Iterator<Item = &'s KeySet>) -> KeySet {
+        KeySet::sorted(sets.flat_map(|set| &set.keys).cloned().collect())
     }
 
     /// From the text of a published set.
@@ -160,7 +182,7 @@ impl KeySet {
 
     pub(super) fn of_shared(key: Box<hmac::Key>) -> Self {
         let (kid, algorithm, public) = (SHARED_KEY_ID.to_owned(), Algorithm::HS256, Public::Hmac(key));
-        KeySet { keys: vec![VerifyKey { kid, algorithm, public }] }
+        KeySet { keys: vec![Arc::new(VerifyKey { kid, algorithm, tenant: None, public })] }
     }
 
     /// What its keys are called.
@@ -171,6 +193,7 @@ impl KeySet {
     /// The key of this name.
     #[inline]
     pub fn find(&self, kid: &str) -> Option<&VerifyKey> {
-        self.keys.iter().find(|key| key.kid == kid)
+        let at = self.keys.binary_search_by(|key| key.kid.as_str().cmp(kid)).ok()?;
+        self.keys.get(at).map(Arc::as_ref)
     }
 }

@@ -94,6 +94,20 @@ impl SigningKey {
         SigningKey { private, public: Some(public), kid, algorithm }
     }
 
+    /// The same as one tenant's own, which is published as such. A shared secret stays everyone's.
+    #[must_use]
+    pub fn for_tenant(mut self, tenant: &str) -> Self {
+        if let Some(public) = &mut self.public {
+            public.tenant = Some(tenant.to_owned());
+        }
+        self
+    }
+
+    /// Whose tokens it signs, where it is one tenant's.
+    pub fn tenant(&self) -> Option<&str> {
+        self.public.as_ref()?.tenant.as_deref()
+    }
+
     /// Its name.
     pub fn kid(&self) -> &str {
         &self.kid

@@ -52,6 +52,7 @@ impl Scene {
             exp: iat + 900.0,
             permissions: Vec::new(),
             ver: None,
+            tenant: None,
         };
         let commands = self.strategy.issued(&mut claims, &SubjectRecord::default(), now).await.unwrap();
         self.client.transaction(commands).await.unwrap();

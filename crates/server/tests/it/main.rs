@@ -29,6 +29,7 @@ mod sockets;
 mod state_sizes;
 mod stores;
 mod streams;
+mod tenant_keys;
 mod under_faults;
 
 mod valve;

@@ -1,7 +1,5 @@
 //! Outdated tokens replaced in the answer: what the new one says and for how long, who may have one made, and how often.
 
-use std::time::Duration;
-
 use revbench_model::counters::name;
 use revbench_model::settings::OnStoreDown;
 use revbench_model::{Orientation, Settings};
@@ -194,7 +192,6 @@ async fn without_the_issuer_the_policy_decides_about_outdated_tokens_only() {
         let gone = fleet.call(&ann.access, "orders:write").await;
         assert_eq!((gone.status, gone.headers.contains_key(NEW)), (status, false), "{policy:?}");
         way.refuse(false);
-        tokio::time::sleep(Duration::from_millis(1)).await;
         let back = fleet.call(&ann.access, "orders:write").await;
         assert_eq!(
             (back.status, back.headers.contains_key(NEW)),

@@ -90,6 +90,7 @@ fn claims(number: u64, issued_ms: u64) -> Claims {
         exp: iat + TTL_MS as f64 / 1_000.0,
         permissions: Vec::new(),
         ver: None,
+        tenant: None,
     }
 }
 

@@ -1,15 +1,16 @@
 //! Claims under faults against what servers do: every strategy, every fault that can be played here, every policy. Old
 //! answers never beyond the bound; and where old answers are said to go on, they are seen to go on.
 //!
-//! A subject who was just served loses a permission, the change is acknowledged, and the fault is there: before the change
-//! where it stops what a change sends, after it where it destroys what the change wrote. Whoever is allowed meanwhile and
-//! was not changed gets the answers that the claim names and no others.
+//! A subject who was just served loses a permission (with its tenant, where the strategy knows no smaller word), the change
+//! is acknowledged, and the fault is there: before the change where it stops what a change sends, after it where it destroys
+//! what the change wrote. Whoever is allowed meanwhile and was not changed gets the answers that the claim names and no
+//! others.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use revbench_model::settings::{Algorithm, OnStoreDown};
+use revbench_model::settings::{Algorithm, KeyPer, OnStoreDown};
 use revbench_model::time::NS_PER_MS;
 use revbench_model::{Change, Claims, Fault, Now, Orientation, Scope, ScopeKind, Settings};
 use revbench_server::clock;
@@ -38,8 +39,13 @@ const RECONNECTED_MS: f64 = 700.0;
 const SUBSCRIPTION: usize = 1;
 
 fn settings(kind: StrategyKind, policy: OnStoreDown) -> Settings {
+    // A key that is changed is one that is published.
+    let is_published = kind == StrategyKind::KeyRotation;
     Settings {
-        algorithm: Algorithm::HS256,
+        algorithm: if is_published { Algorithm::EdDSA } else { Algorithm::HS256 },
+        key_per: KeyPer::Tenant,
+        jwks_ttl_ms: 200,
+        jwks_cooldown_ms: 0,
         on_store_down: policy,
         token_ttl_ms: if is_time_bound(kind) { 700 } else { 60_000 },
         cache_ttl_ms: 200,
@@ -71,7 +77,7 @@ impl Scene {
         let valve = Valve::to(&store.address);
         let fleet = Fleet::with(kind, settings(kind, policy), &store.address, &valve.address, None).await;
         let sign_in = async |subject: &str| {
-            fleet.seed(subject, &["orders:write"]).await;
+            fleet.seed_in(&tenant_of(subject), &[subject], &["orders:write"]).await;
             let tokens = fleet.sign_in(subject).await;
             assert_eq!(fleet.call(&tokens.access, "orders:write").await.status, 200, "{kind:?}");
             tokens
@@ -86,7 +92,11 @@ impl Scene {
 
     /// The change, acknowledged; when.
     async fn demote(&self) -> u64 {
-        self.fleet.change(Orientation::Revoke, json!({ "subject": "ann" }), Some("orders:write")).await;
+        let scope = match smallest_scope(self.fleet.kind) {
+            ScopeKind::Tenant => json!({ "tenant": tenant_of("ann") }),
+            _ => json!({ "subject": "ann" }),
+        };
+        self.fleet.change(Orientation::Revoke, scope, Some("orders:write")).await;
         clock::mono_ns()
     }
 
@@ -95,20 +105,27 @@ impl Scene {
         std::iter::once(&self.valve).chain(&self.fleet.to_issuer)
     }
 
+    /// Those on which nothing comes without the store: an issuer reads it to judge a token, and not to publish its keys.
+    fn ways_to_the_store(&self) -> impl Iterator<Item = &Valve> {
+        let through_issuer = self.fleet.kind != StrategyKind::KeyRotation;
+        std::iter::once(&self.valve).chain(self.fleet.to_issuer.as_ref().filter(move |_| through_issuer))
+    }
+
     /// Breaks what the fault breaks. The authority's own way to the store stays: it can acknowledge changes.
     async fn breaks(&mut self, fault: Fault) {
         match fault {
-            Fault::StoreDown => self.ways().for_each(cut_off),
+            Fault::StoreDown => self.ways_to_the_store().for_each(cut_off),
             // Nothing comes in time.
             Fault::StoreSlow => {
-                for way in self.ways() {
+                for way in self.ways_to_the_store() {
                     way.hold_new();
                     (0..way.count()).for_each(|number| way.hold(number, Way::Back));
                 }
             }
             Fault::StoreRestartsEmpty => {
                 flush(&self.store.address);
-                self.ways().for_each(|way| (0..way.count()).for_each(|number| way.cut(number)));
+                let ways = self.ways_to_the_store();
+                ways.for_each(|way| (0..way.count()).for_each(|number| way.cut(number)));
             }
             Fault::BusPartition if self.fleet.kind == StrategyKind::Push => {
                 self.valve.refuse(true);
@@ -130,6 +147,16 @@ impl Scene {
             (0..way.count()).for_each(|number| way.open(number));
         }
     }
+}
+
+/// Each subject is the only one of its tenant.
+fn tenant_of(subject: &str) -> String {
+    format!("of-{subject}")
+}
+
+/// About what a change is that takes something from one subject.
+fn smallest_scope(kind: StrategyKind) -> ScopeKind {
+    if kind == StrategyKind::KeyRotation { ScopeKind::Tenant } else { ScopeKind::Subject }
 }
 
 /// Does the token's own end do the work?
@@ -178,7 +205,7 @@ async fn check(kind: StrategyKind, fault: Fault, policy: OnStoreDown) {
     let read_ns = scene.read_ns;
     let question = Question {
         orientation: Orientation::Revoke,
-        scope: ScopeKind::Subject,
+        scope: smallest_scope(kind),
         everything: false,
         is_theft: false,
         undone: false,
@@ -229,8 +256,12 @@ async fn check(kind: StrategyKind, fault: Fault, policy: OnStoreDown) {
     let goes_on = believes && matches!(claimed, ClaimedUnderFault::BoundAfter { .. });
     assert!(!goes_on || old_meanwhile > healed_ms - 600.0, "{what}: nothing broke");
     if meanwhile == Meanwhile::StaleThenRefuses {
-        let Settings { cache_ttl_ms, backstop_ms, .. } = scene.fleet.settings;
-        let life_ms = if kind == StrategyKind::Push { backstop_ms } else { cache_ttl_ms };
+        let Settings { cache_ttl_ms, backstop_ms, jwks_ttl_ms, .. } = scene.fleet.settings;
+        let life_ms = match kind {
+            StrategyKind::Push => backstop_ms,
+            StrategyKind::KeyRotation => jwks_ttl_ms,
+            _ => cache_ttl_ms,
+        };
         // It was read before that, so that it is at least as old.
         let age_ms = old_meanwhile + (acknowledged_ns - read_ns) as f64 / NS_PER_MS as f64;
         assert!(age_ms > life_ms as f64, "{what}: nothing was served beyond its age, {age_ms} ms");
@@ -245,9 +276,9 @@ async fn check(kind: StrategyKind, fault: Fault, policy: OnStoreDown) {
     assert_eq!(last, meant, "{what}: {:?}", bob.statuses);
 }
 
-/// The change of these tests is one of a subject; who knows only everyone cannot make it.
+/// The change of these tests is one of a subject, or of its tenant; who knows only everyone cannot make it.
 fn singling_out() -> impl Iterator<Item = StrategyKind> {
-    stores::kinds().into_iter().filter(|kind| kind.singles_out())
+    stores::kinds().into_iter().filter(|kind| *kind != StrategyKind::Lockdown)
 }
 
 /// The faults that break what servers ask, under every policy.
@@ -292,6 +323,7 @@ async fn revived<S: Strategy>(strategy: S, client: &Client, settings: &Settings,
         exp: ms_date(start.wall_ms + settings.token_ttl_ms),
         permissions: record.permissions.clone(),
         ver: None,
+        tenant: None,
     };
     let mut commands = strategy.issued(&mut claims, &record, start).await.unwrap();
     commands.push(record.write(&subject));

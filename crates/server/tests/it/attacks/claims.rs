@@ -207,20 +207,25 @@ fn missing(forge: &Forge) -> Vec<Attack> {
     rows.into()
 }
 
-/// Another authority of the same make: its keys, or its name. There are no tenants within one.
+/// Another authority of the same make: its keys, or its name; and a tenant's token, which our key, that is no tenant's, does
+/// not sign. What the keys of tenants sign for each other is in `tenants.rs`.
 fn of_others(forge: &Forge) -> Vec<Attack> {
     let other = forge.attacker();
     let elsewhere = json!("https://tenant-b.revbench.test");
     let mut renamed = forge.claims.clone();
     renamed["iss"] = elsewhere.clone();
-    vec![
+    let mut rows = vec![
         Attack::refused(46, "another authority's token", other.good()),
         Attack::refused(46, "another authority's token under our kid", other.with_header(&forge.header())),
         Attack::refused(46, "our key, another issuer", forge.with_claim("iss", Some(elsewhere))),
         Attack::refused(46, "another authority's key and name", {
             other.signed(&other.header().to_string(), &renamed.to_string())
         }),
-    ]
+    ];
+    for value in [json!("acme"), json!(""), json!(null), json!(7), json!(["acme"]), json!({}), json!(true)] {
+        rows.push(changed(forge, 46, "tenant", value));
+    }
+    rows
 }
 
 /// For the strategy that compares versions: a missing one is not zero, and a higher one is not better.

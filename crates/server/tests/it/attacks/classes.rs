@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::forge::Forge;
 use super::trap::Trap;
-use super::{asked, authority, claims, key_sets, requests, revoked, tokens, verifier};
+use super::{asked, authority, claims, key_sets, requests, revoked, tenants, tokens, verifier};
 
 /// How many classes there are.
 const CLASSES: u8 = 59;
@@ -41,6 +41,8 @@ fn classes_with_rows() -> BTreeSet<u8> {
     classes.extend(authority::ENDINGS.iter().map(|ending| ending.class));
     classes.extend(key_sets::rows().iter().map(|row| row.class));
     classes.extend(key_sets::retired(&forge, &forge.attacker()).iter().map(|row| row.class));
+    let forges = tenants::Forges::new(Algorithm::ES256);
+    classes.extend(tenants::rows(&forges, &forge).iter().map(|row| row.class));
     classes
 }
 

@@ -17,6 +17,7 @@ mod requests;
 mod revoked;
 mod signatures;
 mod stage;
+mod tenants;
 mod tokens;
 mod trap;
 mod verifier;

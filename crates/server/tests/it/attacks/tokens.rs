@@ -60,7 +60,7 @@ fn fault(attack: &Attack, answer: &Answer, path: &str) -> Option<String> {
     })
 }
 
-fn show(client: &mut Client, attacks: &[Attack]) -> Vec<String> {
+pub(super) fn show(client: &mut Client, attacks: &[Attack]) -> Vec<String> {
     let mut faults = Vec::new();
     for attack in attacks {
         for (method, path) in ROUTES {
