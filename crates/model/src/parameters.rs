@@ -34,7 +34,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "token_ttl",
         DURATION,
         "3s",
-        "life of an access token of short-ttl and refresh-rotation; other tokens outlive the run",
+        "life of an access token on which a claim rests (short-ttl, refresh-rotation); others outlive the run",
     ),
     row("leeway", DURATION, "1s", "how long after its expiry a token is still accepted"),
     row(

@@ -113,8 +113,9 @@ pub(crate) fn empty_cell(
     outcome: Outcome,
     why: Option<String>,
 ) -> Cell {
-    let settings =
-        settings(&plan.options, &plan.scenarios, strategy).expect("parameters were checked with the flags");
+    let fault = plan.scenarios[scenario].fault.map(|fault| fault.kind);
+    let settings = settings(&plan.options, &plan.scenarios, strategy, fault)
+        .expect("parameters were checked with the flags");
     Cell {
         scenario: plan.scenarios[scenario].name.clone(),
         strategy: strategy.name().to_owned(),

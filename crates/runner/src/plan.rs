@@ -12,11 +12,12 @@ use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
-use revbench_model::{ChangeActor, Distribution, Orientation, ScopeKind, Settings};
+use revbench_model::{ChangeActor, Distribution, Fault, Orientation, ScopeKind, Settings};
 use revbench_oracle::BoundFrom;
 use revbench_oracle::closed_form::FleetLaw;
 use revbench_strategies::{
-    Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under, time_scale_ms,
+    Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under, rests_on_token_life,
+    time_scale_ms,
 };
 
 use crate::fault::FleetFault;
@@ -203,7 +204,8 @@ impl RunPlan {
         let of_everyone = |&index: &usize| self.scenarios[index].scope == ScopeKind::All;
         let alone = asked.iter().find(|index| of_everyone(index));
         let alone = alone.map(|&index| self.scenarios[index].name.clone());
-        let settings = settings(&self.options, &self.scenarios, strategy)
+        let broken = asked.first().and_then(|&index| self.scenarios[index].fault);
+        let settings = settings(&self.options, &self.scenarios, strategy, broken.map(|fault| fault.kind))
             .expect("parameters were checked with the flags");
         let sizes = self.sizes();
         let time_scale_ms = time_scale_ms(strategy, &settings);
@@ -302,8 +304,10 @@ fn parse_all(options: &Options) -> Result<Vec<Scenario>, Vec<Problem>> {
     if problems.is_empty() { Ok(scenarios) } else { Err(problems) }
 }
 
-/// A strategy's settings: the profile's, the strain of a stress scenario, then every `--param`. A time to live that the strategy does not use
-/// is left alone, so that `token_ttl` shortens only tokens on whose life something rests.
+/// A strategy's settings: the profile's, the strain of a stress scenario, then every `--param`. Tokens are short where
+/// what is claimed with these settings, also under the fleet's fault, rests on their life; a watch would else last as
+/// long as they do. A time to live that the strategy does not use is left alone, so that `token_ttl` shortens only
+/// tokens on whose life something rests.
 ///
 /// # Errors
 /// The first parameter that is unknown or of the wrong form.
@@ -311,16 +315,22 @@ pub fn settings(
     options: &Options,
     scenarios: &[Scenario],
     strategy: StrategyKind,
+    fault: Option<Fault>,
 ) -> Result<Settings, SettingError> {
-    let mut settings = options.profile.settings(strategy);
-    scenarios.iter().filter_map(|scenario| scenario.stress.as_ref()).for_each(|s| s.apply(&mut settings));
-    for (name, value) in &options.params {
-        let its_own = matches!(name.as_str(), "token_ttl" | "cache_ttl");
-        if !its_own || strategy.card().params.contains(&name.as_str()) {
-            settings.set(name, value)?;
+    let asked = |short_tokens: bool| -> Result<Settings, SettingError> {
+        let mut settings = options.profile.settings(short_tokens);
+        scenarios.iter().filter_map(|scenario| scenario.stress.as_ref()).for_each(|s| s.apply(&mut settings));
+        for (name, value) in &options.params {
+            let is_life = matches!(name.as_str(), "token_ttl" | "cache_ttl");
+            let is_used = strategy.card().params.contains(&name.as_str());
+            if !is_life || is_used || (short_tokens && name == "token_ttl") {
+                settings.set(name, value)?;
+            }
         }
-    }
-    Ok(settings)
+        Ok(settings)
+    };
+    let outliving = asked(false)?;
+    if rests_on_token_life(strategy, fault, &outliving) { asked(true) } else { Ok(outliving) }
 }
 
 impl FleetPlan {
@@ -481,6 +491,12 @@ impl FleetPlan {
             bound_ms + cell.undone_after_ms.unwrap_or(0.0) + self.settings.refresh_jitter_ms as f64
         };
         SETTLED_MS / 1_000.0 + self.cells.iter().map(of).fold(0.0, f64::max) / 1_000.0
+    }
+
+    /// Does what is claimed rest on the life of tokens? Then they are short, and end windows by the wall clock.
+    pub(crate) fn rests_on_token_life(&self) -> bool {
+        let fault = self.fault.as_ref().map(|fault| fault.planned.kind);
+        rests_on_token_life(self.strategy, fault, &self.settings)
     }
 
     /// The period of whatever timer the strategy has, seconds: changes meet every phase of it.

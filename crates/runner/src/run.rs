@@ -11,7 +11,6 @@ use revbench_model::event::{FaultRecord, Usage};
 use revbench_model::summary::{Cell, Store, Summary};
 use revbench_oracle::Environment;
 use revbench_oracle::blocks::Recorded;
-use revbench_strategies::Family;
 use thiserror::Error;
 
 use crate::fault::Injection;
@@ -44,7 +43,7 @@ pub enum Event<'a> {
     Progress {
         /// The counters.
         progress: &'a Progress,
-        /// Changes planned for this fleet.
+        /// Changes planned for this fleet, probed or not, as the driver counts them.
         changes: u32,
         /// Seconds left of this fleet's run.
         left_s: f64,
@@ -234,7 +233,7 @@ impl<'a> Run<'a> {
         recording.history.faults.extend(fault);
         let environment = Environment {
             wall_clock_step_ms: Some((clock::wall_offset_ns() - offset_ns) as f64 / 1e6),
-            ends_by_token_life: fleet.strategy.card().family == Family::TimeBound,
+            ends_by_token_life: fleet.rests_on_token_life(),
             store_rtt_us: Some(running.store().rtt_us),
         };
         self.keep(fleet, &running, recording, usages, environment)
@@ -274,6 +273,7 @@ impl<'a> Run<'a> {
         fleet: &FleetPlan,
     ) -> Result<(Recording, Vec<Usage>, Option<FaultRecord>), NoCells> {
         let (progress, done) = (Progress::default(), AtomicBool::new(false));
+        let changes = subjects::planned_changes(plan);
         let core = self.placement.driver;
         let mut injection = Injection::new(fleet.fault.as_ref(), &plan.slices);
         let running = RefCell::new(running);
@@ -304,7 +304,7 @@ impl<'a> Run<'a> {
                     progress.stop.store(true, Ordering::Relaxed);
                 }
                 let left_s = left_s(plan, &progress);
-                (self.watcher)(Event::Progress { progress: &progress, changes: fleet.changes(), left_s });
+                (self.watcher)(Event::Progress { progress: &progress, changes, left_s });
                 next_ns
             });
             (driver.join().expect("the driver does not panic"), usages, died)

@@ -454,6 +454,30 @@ pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
     }
 }
 
+/// Does what is promised with these settings depend on how long tokens live, without a fault or under this one? Then
+/// whoever is to see the promise kept needs tokens that do not outlive them. It is the claim that tells: about a
+/// permission of a subject, in either orientation.
+pub fn rests_on_token_life(kind: StrategyKind, fault: Option<Fault>, settings: &Settings) -> bool {
+    let bounds_ms = |token_ttl_ms| {
+        let settings = Settings { token_ttl_ms, ..settings.clone() };
+        [Orientation::Revoke, Orientation::Grant].map(|orientation| {
+            let question = Question {
+                orientation,
+                scope: ScopeKind::Subject,
+                everything: false,
+                is_theft: false,
+                undone: false,
+                rate_per_s: 1.0,
+            };
+            let ordinary = claim(kind, &settings, &question);
+            let under = fault.map(|fault| claim_under(kind, fault, &settings, &question).claimed);
+            let under_ms = under.and_then(|claimed| claimed.bound_ms(&ordinary, 0.0));
+            (ClaimedUnderFault::Unaffected.bound_ms(&ordinary, 0.0), under_ms)
+        })
+    };
+    bounds_ms(1_000) != bounds_ms(2_000)
+}
+
 /// The settings that shape the strategy, their names with units: `cache_ttl_ms`; and what strains it on purpose.
 pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde_json::Value> {
     chosen(settings, kind.card().params)
@@ -475,7 +499,7 @@ pub(crate) fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, s
 
 #[cfg(test)]
 mod tests {
-    use revbench_model::settings::OnStoreDown;
+    use revbench_model::settings::{CutoffRule, OnStoreDown};
 
     use super::*;
     use crate::under_fault::Meanwhile;
@@ -539,6 +563,29 @@ mod tests {
         assert_eq!(params["on_store_down"], "refuse");
         assert!(!params.contains_key("token_ttl_ms"));
         assert!(!params.contains_key("hole") && !params.contains_key("fill_delay_ms"));
+    }
+
+    /// By what is claimed, not by who claims it: a lenient cut-off makes tokens of its own second live, and a clock that
+    /// is further behind than notes outlive their tokens makes all of them.
+    #[test]
+    fn claims_tell_whether_they_rest_on_the_life_of_tokens() {
+        let check = |kind: StrategyKind, fault, settings: &Settings, expected: bool| {
+            assert_eq!(rests_on_token_life(kind, fault, settings), expected, "{kind:?} {fault:?}");
+        };
+        let usual = Settings::default();
+        for kind in StrategyKind::ALL {
+            let is_time_bound = kind.card().family == Family::TimeBound;
+            check(kind, None, &usual, is_time_bound);
+            check(kind, Some(Fault::StoreDown), &usual, is_time_bound);
+            check(kind, Some(Fault::ClockSkew), &usual, is_time_bound);
+        }
+        let lenient = Settings { cutoff_rule: CutoffRule::SecondLenient, ..usual.clone() };
+        check(StrategyKind::ValidAfter, None, &lenient, true);
+        check(StrategyKind::DenyList, None, &lenient, false);
+        let behind = Settings { clock_skew_ms: 3_000, ..usual };
+        check(StrategyKind::DenyList, Some(Fault::ClockSkew), &behind, true);
+        check(StrategyKind::DenyList, None, &behind, false);
+        check(StrategyKind::AllowList, Some(Fault::ClockSkew), &behind, false);
     }
 
     #[test]

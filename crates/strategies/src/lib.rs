@@ -43,7 +43,10 @@ pub use deny_list::DenyList;
 pub use floor::Floor;
 pub use introspection::{AskIssuer, Introspected, Introspection};
 pub use key_rotation::{KeyRotation, NoKeys, SigningKeys};
-pub use kind::{Card, Claimed, Family, Question, StrategyKind, claim, claim_under, params, time_scale_ms};
+pub use kind::{
+    Card, Claimed, Family, Question, StrategyKind, claim, claim_under, params, rests_on_token_life,
+    time_scale_ms,
+};
 pub use lockdown::Lockdown;
 pub use lookup::Lookup;
 pub use meters::{Meters, Spent, Totals};

@@ -8,7 +8,7 @@
 //!
 //! **State.** One value per subject changed, and one per session ended, within the last token_ttl + leeway + 1 s: with
 //! λ꜀ changes per second of different subjects, N = λ꜀ × (token_ttl + leeway + 1 s) values, about 90 bytes each (`MEMORY USAGE`) in
-//! Redis 7. A change is one value however many tokens there are, and no token is registered anywhere. After a whole
+//! Redis 7 (for a second longer where ends are whole seconds). A change is one value however many tokens there are, and no token is registered anywhere. After a whole
 //! life no token from before the cut-off can be alive, so its value goes.
 //!
 //! **The tick of the cut-off.** A token and a cut-off of the same tick say nothing of their order, so a rule must.
@@ -35,7 +35,7 @@ use revbench_model::settings::{CutoffRule, OnStoreDown};
 use revbench_model::{Claims, Fault, Now, Orientation, Reason, SessionId, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
-use crate::deny_list::MARGIN_MS;
+use crate::deny_list::kept_after_exp_ms;
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::short_ttl;
@@ -139,7 +139,7 @@ impl ValidAfter {
             meters,
             policy: settings.on_store_down,
             rule: settings.cutoff_rule,
-            life_ms: settings.token_ttl_ms + settings.leeway_ms + MARGIN_MS,
+            life_ms: settings.token_ttl_ms + kept_after_exp_ms(settings),
         }
     }
 
