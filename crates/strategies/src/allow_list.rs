@@ -41,8 +41,8 @@ pub const CARD: Card = Card {
     summary: "Every token is registered in a shared store when it is issued; each request asks whether it still is.",
     promises: "A token taken off the list is refused with the acknowledgement. Grants wait for the next token.",
     costs: "One store operation and one round trip a request; an entry and an index member for every live token.",
-    fails: "The store down: 503, or every token is believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. Eviction or a restart without persistence signs everyone out and lets \
+    fails: "The store down: 503, the database's record decides (ask-database), or every token is believed \
+            (allow-from-token). It keeps no answer, so serve-stale refuses too. Eviction or a restart without persistence signs everyone out and lets \
             nobody in.",
     needs: "A shared store that every resource server reaches, with room for every live token.",
     source_urls: &[
@@ -66,10 +66,16 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
 }
 
 /// What is not on the list is not honoured, so a list that is gone honours nobody, and a server that is behind neither.
-pub(crate) fn claim_under(fault: Fault, settings: &Settings) -> UnderFault {
+/// Who is reinstated needs a renewal, and that the authority and its store.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
     match fault {
-        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::none()),
+        Fault::StoreDown | Fault::StoreSlow => {
+            UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
+        }
+        Fault::StoreRestartsEmpty if is_grant => UnderFault::grant_lost(Meanwhile::SignsOut),
         Fault::StoreRestartsEmpty => UnderFault::unaffected(Meanwhile::SignsOut),
+        Fault::AuthorityDown if is_grant => UnderFault::after(renewal, Meanwhile::DecidesUntilExpiry),
         Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
         Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
         Fault::ClockSkew => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),

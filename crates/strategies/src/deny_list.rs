@@ -31,8 +31,8 @@ pub const CARD: Card = Card {
     summary: "Revoked tokens are listed in a shared store until they would expire; each request asks the list.",
     promises: "A revoked token is refused with the acknowledgement. Grants cannot be expressed.",
     costs: "One store operation and one round trip a request; an index of live tokens at each issue.",
-    fails: "The store down: 503, or revoked tokens are believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. Eviction or a restart without persistence brings revoked tokens back.",
+    fails: "The store down: 503, the database's record decides (ask-database), or revoked tokens are believed \
+            (allow-from-token). It keeps no answer, so serve-stale refuses too. Eviction or a restart without persistence brings revoked tokens back.",
     needs: "A shared store that every resource server reaches, without eviction.",
     source_urls: &[
         "https://www.rfc-editor.org/rfc/rfc7009",
@@ -66,17 +66,24 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     }
 }
 
-/// What is not on the list is honoured, so a list that is gone honours every token until it expires.
-pub(crate) fn claim_under(fault: Fault, settings: &Settings) -> UnderFault {
+/// What is not on the list is honoured, so a list that is gone honours every token until it expires. Who is reinstated
+/// needs a renewal, and that the authority and its store.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
     match fault {
-        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::none()),
+        Fault::StoreDown | Fault::StoreSlow => {
+            UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
+        }
+        Fault::StoreRestartsEmpty if is_grant => UnderFault::grant_lost(Meanwhile::DecidesUntilExpiry),
         Fault::StoreRestartsEmpty => {
             let why = "the entries of denied tokens and the index of live ones are gone";
             let at_most = Some(Limit::token_life(settings));
             UnderFault::unbounded(why, at_most, Meanwhile::DecidesUntilExpiry)
         }
+        Fault::AuthorityDown if is_grant => UnderFault::after(renewal, Meanwhile::DecidesUntilExpiry),
         Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
         Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew if is_grant => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
         Fault::ClockSkew => UnderFault::note_under_skew(settings),
     }
 }

@@ -32,7 +32,7 @@
 use std::sync::Arc;
 
 use revbench_model::settings::{CutoffRule, OnStoreDown};
-use revbench_model::{Claims, Fault, Now, Orientation, Reason, SessionId, Settings, SubjectId};
+use revbench_model::{Claims, Fault, Now, Orientation, Reason, ScopeKind, SessionId, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
 use crate::deny_list::kept_after_exp_ms;
@@ -50,8 +50,8 @@ pub const CARD: Card = Card {
     promises: "A token from before a change is refused with the acknowledgement; a grant takes one renewal more.",
     costs: "One store operation and one round trip a request and one at each issue; a renewal for every \
             session of a changed subject.",
-    fails: "The store down: 503, or old tokens are believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. Eviction or a restart without persistence brings old tokens back.",
+    fails: "The store down: 503, the database's record decides (ask-database; it knows no cut-off of everyone), or \
+            old tokens are believed (allow-from-token). It keeps no answer, so serve-stale refuses too. Eviction or a restart without persistence brings old tokens back.",
     needs: "A shared store that every resource server reaches, without eviction; an authority whose clock \
             does not step back.",
     source_urls: &[
@@ -93,7 +93,12 @@ pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question
         return lenient_under(fault, settings, question);
     }
     let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
+    let asks_database = settings.on_store_down == OnStoreDown::AskDatabase;
     match fault {
+        // A cut-off of everyone is in the store alone: whoever asks the database honours old tokens until it is back.
+        Fault::StoreDown | Fault::StoreSlow if asks_database && question.scope == ScopeKind::All => {
+            UnderFault::after(Limit::none(), Meanwhile::ByDatabase)
+        }
         Fault::StoreDown | Fault::StoreSlow => {
             UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
         }
@@ -291,7 +296,6 @@ impl Strategy for ValidAfter {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use revbench_model::ScopeKind;
 
     use super::*;
 

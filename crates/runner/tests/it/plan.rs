@@ -6,7 +6,7 @@ use revbench_strategies::StrategyKind;
 
 /// All strategies of a run without a database.
 fn without_database() -> impl Iterator<Item = StrategyKind> {
-    StrategyKind::ALL.into_iter().filter(|kind| !kind.needs_database())
+    StrategyKind::ALL.into_iter().filter(|kind| !kind.reads_database())
 }
 
 /// The options of a plain `run` with these scenarios and parameters.
