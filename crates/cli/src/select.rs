@@ -24,7 +24,7 @@ pub(crate) fn strategy_names() -> Vec<&'static str> {
 /// Every strategy that can be served with such a database: what 'all' means.
 pub(crate) fn strategies_with(database: &DatabaseChoice) -> Vec<StrategyKind> {
     let has_database = *database != DatabaseChoice::None;
-    StrategyKind::ALL.into_iter().filter(|kind| has_database || !kind.needs_database()).collect()
+    StrategyKind::ALL.into_iter().filter(|kind| has_database || !kind.reads_database()).collect()
 }
 
 /// The name of a built-in scenario's file without folder and ending.

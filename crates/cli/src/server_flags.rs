@@ -3,7 +3,7 @@
 use clap::Args;
 use revbench_model::Settings;
 use revbench_model::parameters::Parameter;
-use revbench_model::settings::SettingError;
+use revbench_model::settings::{OnStoreDown, SettingError};
 use revbench_runner::options::{DatabaseChoice, StoreChoice};
 use revbench_store::DatabaseAddress;
 use revbench_store::database::find_programs;
@@ -234,17 +234,40 @@ pub(crate) fn check_database(choice: &DatabaseChoice) -> Result<(), Failure> {
     }
 }
 
-/// A strategy that reads a database, named where there is none.
-///
-/// # Errors
-/// That is the mistake, with the flag that mends it.
-pub(crate) fn needs_database(strategy: StrategyKind, choice: &DatabaseChoice) -> Result<(), Mistake> {
-    if !strategy.needs_database() || *choice != DatabaseChoice::None {
-        return Ok(());
+/// What keeps these strategies from being served with these settings and this database: a policy that one cannot follow,
+/// and a database that one reads, or that the policy is to ask, where there is none.
+pub(crate) fn unservable(
+    strategies: &[StrategyKind],
+    settings: &Settings,
+    choice: &DatabaseChoice,
+) -> Vec<Mistake> {
+    let policy = settings.on_store_down;
+    let unable = strategies.iter().filter_map(|kind| Some((kind, kind.cannot_follow(policy)?)));
+    let mut mistakes: Vec<Mistake> = unable
+        .map(|(kind, why)| {
+            let message =
+                format!("strategy '{}' cannot follow on_store_down={}: {why}", kind.name(), policy.name());
+            let others: Vec<&str> = kind.policies().map(OnStoreDown::name).collect();
+            let help = format!("leave the strategy out, or choose one of {}", others.join(", "));
+            Mistake::argument(CONFLICT, message, help)
+        })
+        .collect();
+    if *choice != DatabaseChoice::None {
+        return mistakes;
     }
-    let message = format!("strategy '{}' reads a database, and there is none", strategy.name());
-    let help = format!("add --database postgres, or --database {DATABASE_URL} for a server of your own");
-    Err(Mistake::argument(CONFLICT, message, help))
+    let without = |message: String| {
+        let help = format!("add --database postgres, or --database {DATABASE_URL} for a server of your own");
+        Mistake::argument(CONFLICT, message, help)
+    };
+    let readers = strategies.iter().filter(|kind| kind.reads_database());
+    mistakes.extend(readers.map(|kind| {
+        without(format!("strategy '{}' reads a database, and there is none", kind.name()))
+    }));
+    if strategies.iter().any(|kind| !kind.reads_database() && kind.needs_database(settings)) {
+        let message = format!("on_store_down={} asks a database, and there is none", policy.name());
+        mistakes.push(without(message));
+    }
+    mistakes
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "token_ttl",
         DURATION,
         "3s",
-        "life of an access token of short-ttl and refresh-rotation; other tokens outlive the run",
+        "life of an access token on which a claim rests (short-ttl, refresh-rotation); others outlive the run",
     ),
     row("leeway", DURATION, "1s", "how long after its expiry a token is still accepted"),
     row(
@@ -49,9 +49,9 @@ pub const PARAMETERS: &[Parameter] = &[
     row("store_timeout", DURATION, "250ms", "how long a resource server waits for the store"),
     row(
         "on_store_down",
-        "one of refuse, allow-from-token, serve-stale",
+        "one of refuse, allow-from-token, serve-stale, ask-database",
         "allow-from-token",
-        "what a resource server does when the store or the issuer does not answer in time",
+        "what a resource server does when the store or the issuer does not answer in time; ask-database needs --database",
     ),
     row("stale_for", DURATION, "5s", "how long beyond its age a kept answer is served then (serve-stale)"),
     row("issuer_timeout", DURATION, "250ms", "how long a resource server waits for the issuer"),

@@ -48,12 +48,19 @@ pub enum OnStoreDown {
     AllowFromToken,
     /// Decide by the answer that is kept, for at most `stale_for_ms` beyond its age; refuse where none is.
     ServeStale,
+    /// Decide by the subject's record in the system's own database, read anew for each decision; refuse where that does
+    /// not answer either.
+    AskDatabase,
 }
 
 impl OnStoreDown {
     /// All of them, the default first.
-    pub const ALL: [OnStoreDown; 3] =
-        [OnStoreDown::Refuse, OnStoreDown::AllowFromToken, OnStoreDown::ServeStale];
+    pub const ALL: [OnStoreDown; 4] = [
+        OnStoreDown::Refuse,
+        OnStoreDown::AllowFromToken,
+        OnStoreDown::ServeStale,
+        OnStoreDown::AskDatabase,
+    ];
 
     /// The word on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -61,6 +68,7 @@ impl OnStoreDown {
             OnStoreDown::Refuse => "refuse",
             OnStoreDown::AllowFromToken => "allow-from-token",
             OnStoreDown::ServeStale => "serve-stale",
+            OnStoreDown::AskDatabase => "ask-database",
         }
     }
 
@@ -478,7 +486,7 @@ impl Settings {
             "bus_cut_every" => self.bus_cut_every_ms = whole_ms()?,
             "bus_cut_for" => self.bus_cut_for_ms = whole_ms()?,
             "on_store_down" => {
-                let accepted = "one of refuse, allow-from-token, serve-stale";
+                let accepted = "one of refuse, allow-from-token, serve-stale, ask-database";
                 self.on_store_down = OnStoreDown::from_name(value).ok_or_else(|| fail(accepted))?;
             }
             _ => return Err(SettingError::Unknown { name: name.to_owned() }),

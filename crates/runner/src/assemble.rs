@@ -120,8 +120,9 @@ pub(crate) fn empty_cell(
     outcome: Outcome,
     why: Option<String>,
 ) -> Cell {
-    let settings =
-        settings(&plan.options, &plan.scenarios, system).expect("parameters were checked with the flags");
+    let fault = plan.scenarios[scenario].fault.map(|fault| fault.kind);
+    let settings = settings(&plan.options, &plan.scenarios, system, fault)
+        .expect("parameters were checked with the flags");
     Cell {
         scenario: plan.scenarios[scenario].name.clone(),
         strategy: system.name(),

@@ -1,5 +1,5 @@
 //! A fleet's database: which one, where it runs, and the distance in front of it. Only fleets have one whose strategy
-//! reads it.
+//! reads it, or is to ask it while the store does not answer.
 
 use std::path::Path;
 

@@ -88,7 +88,7 @@ pub(crate) struct Once {
 pub(crate) struct Fleet<'a> {
     spawner: Spawner<'a>,
     store: RunningStore,
-    /// Where the strategy reads one.
+    /// Where the strategy reads one, or is to ask one.
     database: Option<RunningDatabase>,
     authority: Child,
     /// In front of the authority, for resource servers only.
@@ -117,7 +117,7 @@ impl<'a> Fleet<'a> {
         let far = (options.store_rtt_us, presence);
         let store = RunningStore::start(&options.store, far, cores, program, calibration)?;
         let strategy = strategy_of(fleet);
-        let database = match strategy.needs_database() {
+        let database = match strategy.needs_database(&fleet.settings) {
             true => {
                 let (choice, rtt_us) = (&options.database, options.store_rtt_us);
                 RunningDatabase::start(choice, rtt_us, cores, program, calibration, template)?

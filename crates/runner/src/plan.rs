@@ -13,11 +13,13 @@ use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
-use revbench_model::{ChangeActor, Distribution, Orientation, ScopeKind, Settings};
+use revbench_model::{ChangeActor, Distribution, Fault, Orientation, ScopeKind, Settings};
 use revbench_oracle::BoundFrom;
 use revbench_oracle::closed_form::FleetLaw;
 use revbench_model::target_file;
-use revbench_strategies::{Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under};
+use revbench_strategies::{
+    Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under, rests_on_token_life,
+};
 
 use crate::fault::FleetFault;
 use crate::options::Options;
@@ -209,7 +211,8 @@ impl RunPlan {
         let of_everyone = |&index: &usize| self.scenarios[index].scope == ScopeKind::All;
         let alone = asked.iter().find(|index| of_everyone(index));
         let alone = alone.map(|&index| self.scenarios[index].name.clone());
-        let settings = settings(&self.options, &self.scenarios, system)
+        let broken = asked.first().and_then(|&index| self.scenarios[index].fault);
+        let settings = settings(&self.options, &self.scenarios, system, broken.map(|fault| fault.kind))
             .expect("parameters were checked with the flags");
         let (sizes, instances) = (self.sizes(system), self.instances(system));
         let time_scale_ms = system.time_scale_ms(&settings);
@@ -327,9 +330,11 @@ fn parse_all(options: &Options) -> Result<(Vec<Scenario>, Vec<System>), Vec<Prob
     if problems.is_empty() { Ok((scenarios, systems)) } else { Err(problems) }
 }
 
-/// A strategy's settings: the profile's, the strain of a stress scenario, then every `--param`. A time to live that the strategy does not use
-/// is left alone, so that `token_ttl` shortens only tokens on whose life something rests. None of them is a system's of
-/// one's own; how its clients renew their tokens is the profile's.
+/// A strategy's settings: the profile's, the strain of a stress scenario, then every `--param`. Tokens are short where
+/// what is claimed with these settings, also under the fleet's fault, rests on their life; a watch would else last as
+/// long as they do. A time to live that the strategy does not use is left alone, so that `token_ttl` shortens only
+/// tokens on whose life something rests. None of them is a system's of one's own; how its clients renew their tokens is
+/// the profile's.
 ///
 /// # Errors
 /// The first parameter that is unknown or of the wrong form.
@@ -337,19 +342,23 @@ pub fn settings(
     options: &Options,
     scenarios: &[Scenario],
     system: &System,
+    fault: Option<Fault>,
 ) -> Result<Settings, SettingError> {
-    let System::Strategy(strategy) = *system else {
-        return Ok(options.profile.settings(StrategyKind::None));
-    };
-    let mut settings = options.profile.settings(strategy);
-    scenarios.iter().filter_map(|scenario| scenario.stress.as_ref()).for_each(|s| s.apply(&mut settings));
-    for (name, value) in &options.params {
-        let its_own = matches!(name.as_str(), "token_ttl" | "cache_ttl");
-        if !its_own || strategy.card().params.contains(&name.as_str()) {
-            settings.set(name, value)?;
+    let System::Strategy(strategy) = *system else { return Ok(options.profile.settings(false)) };
+    let asked = |short_tokens: bool| -> Result<Settings, SettingError> {
+        let mut settings = options.profile.settings(short_tokens);
+        scenarios.iter().filter_map(|scenario| scenario.stress.as_ref()).for_each(|s| s.apply(&mut settings));
+        for (name, value) in &options.params {
+            let is_life = matches!(name.as_str(), "token_ttl" | "cache_ttl");
+            let is_used = strategy.card().params.contains(&name.as_str());
+            if !is_life || is_used || (short_tokens && name == "token_ttl") {
+                settings.set(name, value)?;
+            }
         }
-    }
-    Ok(settings)
+        Ok(settings)
+    };
+    let outliving = asked(false)?;
+    if rests_on_token_life(strategy, fault, &outliving) { asked(true) } else { Ok(outliving) }
 }
 
 impl FleetPlan {
@@ -521,6 +530,12 @@ impl FleetPlan {
             bound_ms + cell.undone_after_ms.unwrap_or(0.0) + self.settings.refresh_jitter_ms as f64
         };
         SETTLED_MS / 1_000.0 + self.cells.iter().map(of).fold(0.0, f64::max) / 1_000.0
+    }
+
+    /// Does what is claimed rest on the life of tokens? Then they are short, and end windows by the wall clock.
+    pub(crate) fn rests_on_token_life(&self) -> bool {
+        let fault = self.fault.as_ref().map(|fault| fault.planned.kind);
+        matches!(self.system, System::Strategy(kind) if rests_on_token_life(kind, fault, &self.settings))
     }
 
     /// The period of whatever timer the strategy has, seconds: changes meet every phase of it.

@@ -2,7 +2,6 @@
 
 use revbench_model::Settings;
 use revbench_model::time::{NS_PER_MS, NS_PER_S};
-use revbench_strategies::StrategyKind;
 use serde::{Deserialize, Serialize};
 
 /// How much is measured.
@@ -69,7 +68,7 @@ pub struct Sizes {
     pub unbounded_watch_s: f64,
     /// Life of a cache entry.
     pub cache_ttl_ms: u64,
-    /// Life of a token of `short-ttl` and `refresh-rotation`; every other strategy's outlives the run.
+    /// Life of a token where what is claimed rests on it; every other outlives the run.
     pub short_ttl_ms: u64,
 }
 
@@ -180,13 +179,11 @@ impl Profile {
         }
     }
 
-    /// The settings of a strategy under this profile, before `--param`.
-    pub fn settings(self, strategy: StrategyKind) -> Settings {
+    /// The settings of a strategy under this profile, before `--param`; `short_tokens` where what it claims rests on
+    /// the life of tokens.
+    pub fn settings(self, short_tokens: bool) -> Settings {
         let sizes = self.sizes();
-        let token_ttl_ms = match strategy {
-            StrategyKind::ShortTtl | StrategyKind::RefreshRotation => sizes.short_ttl_ms,
-            _ => LONG_TTL_MS,
-        };
+        let token_ttl_ms = if short_tokens { sizes.short_ttl_ms } else { LONG_TTL_MS };
         // Who is told of changes can afford to keep twice as long.
         let backstop_ms = 2 * sizes.cache_ttl_ms;
         // To tokens of 15 minutes it is what 30 s are: thefts go unnoticed as often as there.

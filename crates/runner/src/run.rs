@@ -11,7 +11,6 @@ use revbench_model::event::{FaultRecord, Usage};
 use revbench_model::summary::{Cell, Scraped, Store, Summary};
 use revbench_oracle::Environment;
 use revbench_oracle::blocks::Recorded;
-use revbench_strategies::Family;
 use thiserror::Error;
 
 use crate::fault::Injection;
@@ -46,7 +45,7 @@ pub enum Event<'a> {
     Progress {
         /// The counters.
         progress: &'a Progress,
-        /// Changes planned for this fleet.
+        /// Changes planned for this fleet, probed or not, as the driver counts them.
         changes: u32,
         /// Seconds left of this fleet's run.
         left_s: f64,
@@ -243,7 +242,7 @@ impl<'a> Run<'a> {
         measured.recording.history.faults.extend(measured.fault.take());
         let environment = Environment {
             wall_clock_step_ms: Some((clock::wall_offset_ns() - offset_ns) as f64 / 1e6),
-            ends_by_token_life: ends_by_token_life(&fleet.system),
+            ends_by_token_life: fleet.rests_on_token_life(),
             store_rtt_us: running.store().map(|store| store.rtt_us),
         };
         self.keep(fleet, &running, measured, environment)
@@ -285,6 +284,7 @@ impl<'a> Run<'a> {
     ) -> Result<Measured, NoCells> {
         let mut scraping = running.scraping();
         let (progress, done) = (Progress::default(), AtomicBool::new(false));
+        let changes = subjects::planned_changes(plan);
         let core = self.placement.driver;
         let mut injection = Injection::new(fleet.fault.as_ref(), &plan.slices);
         let running = RefCell::new(running);
@@ -318,7 +318,7 @@ impl<'a> Run<'a> {
                     progress.stop.store(true, Ordering::Relaxed);
                 }
                 let left_s = left_s(plan, &progress);
-                (self.watcher)(Event::Progress { progress: &progress, changes: fleet.changes(), left_s });
+                (self.watcher)(Event::Progress { progress: &progress, changes, left_s });
                 next_ns
             });
             (driver.join().expect("the driver does not panic"), usages, died)
@@ -368,11 +368,6 @@ impl<'a> Run<'a> {
         self.dir.write_record(fleet, &recorded)?;
         Ok(self.judging.strategy_of(fleet, self.watcher)?)
     }
-}
-
-/// Does what is believed end with the token that says it?
-fn ends_by_token_life(system: &System) -> bool {
-    matches!(system, System::Strategy(kind) if kind.card().family == Family::TimeBound)
 }
 
 /// What a run was measured on so far must be what it goes on with.

@@ -164,6 +164,12 @@ fn rows_of_block(
     rows.into_iter().skip(first).take(each).collect::<Vec<_>>().into_iter()
 }
 
+/// How many changes the driver will make: the watched ones, those asked about once, and those of the background, which
+/// nobody probes.
+pub(crate) fn planned_changes(plan: &Plan) -> u32 {
+    plan.subjects.iter().filter(|subject| subject.change_at_ns.is_some()).count() as u32
+}
+
 /// As many as are open at a time on the average where changes come as fast as they may, and half as many again.
 fn streams_at_once(fleet: &FleetPlan, scenarios: &[Scenario]) -> usize {
     let open_s = |cell: &CellPlan| {
@@ -419,14 +425,56 @@ mod tests {
     use std::collections::BTreeSet;
 
     use revbench_model::scenario::{built_in, parse};
+    use revbench_strategies::StrategyKind;
 
     use super::*;
+    use crate::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
+    use crate::plan::RunPlan;
+    use crate::profile::Profile;
 
     fn scenario(name: &str) -> Scenario {
         let file = format!("scenarios/{name}.toml");
         let (file, text) = built_in().into_iter().find(|(known, _)| *known == file).expect("it is built in");
         let names = revbench_strategies::StrategyKind::ALL.map(|kind| kind.name());
         parse(file, text, &names).expect("it is right")
+    }
+
+    /// What progress is counted against: the driver counts every change that it makes.
+    #[test]
+    fn the_changes_of_the_background_are_planned_too() {
+        let source = |name: &str| {
+            let file = format!("scenarios/{name}.toml");
+            let (file, text) = built_in().into_iter().find(|(known, _)| *known == file).expect("built in");
+            ScenarioSource { file: file.to_owned(), text: text.to_owned(), trace: None }
+        };
+        let options = Options {
+            profile: Profile::Full,
+            scenarios: vec![source("role-demoted"), source("logout")],
+            strategies: vec![StrategyKind::Lookup],
+            params: Vec::new(),
+            store: StoreChoice::Embedded,
+            database: DatabaseChoice::None,
+            store_rtt_us: 500.0,
+            rate_per_s: None,
+            changes: None,
+            blocks: None,
+            instances: 1,
+            seed: 1,
+            mutant: None,
+            command: String::new(),
+            version: String::new(),
+        };
+        let plan = RunPlan::new(options).expect("built-in scenarios are sound");
+        let fleet = &plan.fleets[0];
+        let somewhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let addresses = Addresses { authority: somewhere, instances: vec![(somewhere, "r0".to_owned())] };
+        let (driven, _) =
+            driver_plan(fleet, &plan.scenarios, &addresses, Target::built_in(""), &plan.traffic, 1);
+        let of = |role| driven.subjects.iter().filter(|subject| subject.role == role).count();
+        let changed = [SubjectRole::Treated, SubjectRole::OneShot, SubjectRole::Unprobed].map(of);
+        assert!(changed.iter().all(|count| *count > 0), "{changed:?}");
+        assert_eq!(planned_changes(&driven) as usize, changed.iter().sum::<usize>());
+        assert_eq!(fleet.changes() as usize, changed[0] + changed[1], "which are probed or asked about once");
     }
 
     #[test]

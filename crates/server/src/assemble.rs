@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderValue;
-use revbench_model::settings::{Algorithm, KeyPer};
+use revbench_model::settings::{Algorithm, KeyPer, OnStoreDown};
 use revbench_store::{Client, DatabaseAddress, Limits, StoreAddress};
 use revbench_strategies::cached_introspection::AnswerCache;
 use revbench_strategies::cached_lookup::FactCache;
 use revbench_strategies::introspection::Itself;
 use revbench_strategies::refresh_on_change::ExchangeCache;
 use revbench_strategies::{
-    AllowList, CachedIntrospection, CachedLookup, Database, DenyAllAfterChange, DenyAndRefresh, DenyList,
-    Floor, Introspection, KeyRotation, Lockdown, Lookup, NoCheck, NoKeys, Push, RefreshOnChange,
+    AllowList, AskDatabase, CachedIntrospection, CachedLookup, Database, DenyAllAfterChange, DenyAndRefresh,
+    DenyList, Floor, Introspection, KeyRotation, Lockdown, Lookup, NoCheck, NoKeys, Push, RefreshOnChange,
     RefreshRotation, ShortTtl, Strategy, StrategyKind, TokenVersion, ValidAfter,
 };
 use tokio::sync::OnceCell;
@@ -25,7 +25,7 @@ use crate::authority::{self, Authority};
 use crate::clock;
 use crate::config::{
     AUDIENCE, AuthorityConfig, ISSUER, KeySource, Mutant, ResourceConfig, ServerError, authority_limits,
-    issuer, reads_store, resource_limits,
+    check_policy, issuer, reads_store, resource_limits,
 };
 use crate::issuer::IssuerClient;
 use crate::keys::{KeyCopy, KeyRing, KeySet, SigningKey};
@@ -157,7 +157,8 @@ impl AuthorityPlan {
             hs256_secret,
         } = config;
         let store = store.ok_or(ServerError::StoreNeeded { who: "the authority", strategy: kind })?;
-        if database.is_none() && kind.needs_database() {
+        check_policy(kind, &settings)?;
+        if database.is_none() && kind.needs_database(&settings) {
             return Err(ServerError::DatabaseNeeded { who: "the authority", strategy: kind });
         }
         if settings.algorithm == Algorithm::HS256 && hs256_secret.is_none() {
@@ -310,7 +311,8 @@ impl ResourcePlan {
         if config.store.is_none() && needs_store(&config) {
             return Err(ServerError::StoreNeeded { who: "a resource server", strategy: kind });
         }
-        if config.database.is_none() && kind.needs_database() {
+        check_policy(kind, &config.settings)?;
+        if config.database.is_none() && kind.needs_database(&config.settings) {
             return Err(ServerError::DatabaseNeeded { who: "a resource server", strategy: kind });
         }
         let cache_ttl_ms = match config.mutant {
@@ -384,28 +386,28 @@ impl ResourcePlan {
             StrategyKind::RefreshRotation => self.with(client, RefreshRotation::new(settings)),
             StrategyKind::DenyList => {
                 let strategy = DenyList::new(store(), meters, settings, issuer());
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::DenyAndRefresh => {
                 let strategy = DenyAndRefresh::new(store(), meters, settings, issuer());
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::TokenVersion => {
                 let strategy = TokenVersion::new(store(), meters, settings);
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::RefreshOnChange => {
                 let (issuer, exchanges) = (self.issuer()?, self.exchanges.clone());
                 let strategy = RefreshOnChange::new(store(), issuer, meters, settings, exchanges);
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::Lookup => {
                 let strategy = Lookup::new(store(), meters, settings);
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::CachedLookup => {
                 let strategy = CachedLookup::new(store(), meters, settings, self.cache.clone());
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::LookupPostgres => {
                 let strategy = Lookup::new(self.database().await?, meters, settings);
@@ -421,15 +423,15 @@ impl ResourcePlan {
                 // One thread listens for all; the first, before any connection is accepted.
                 let strategy =
                     if self.listens.swap(true, Relaxed) { strategy } else { strategy.listening().await? };
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::AllowList => {
                 let strategy = AllowList::new(store(), meters, settings, issuer());
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::ValidAfter => {
                 let strategy = ValidAfter::new(store(), meters, settings);
-                self.with(client, strategy)
+                self.or_database(client, strategy).await
             }
             StrategyKind::Introspection => {
                 let strategy = Introspection::new(self.issuer()?, meters, settings);
@@ -445,6 +447,22 @@ impl ResourcePlan {
                 let strategy = Lockdown::new(store(), meters, settings);
                 self.with(client, strategy)
             }
+        }
+    }
+
+    /// For a strategy whose answers the database has too: where that is the policy, it is asked while the store does not
+    /// answer. What is broken on purpose has no such help, so that nobody mends what is to be noticed.
+    async fn or_database<S: Strategy + Clone>(
+        &self,
+        client: Option<Client>,
+        strategy: S,
+    ) -> Result<Worker, ServerError> {
+        match (self.config.settings.on_store_down, self.config.mutant) {
+            (OnStoreDown::AskDatabase, None) => {
+                let database = self.database().await?;
+                self.plain(AskDatabase::new(strategy, database, self.process.meters.clone()))
+            }
+            _ => self.with(client, strategy),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use revbench_model::settings::Algorithm;
+use revbench_model::settings::{Algorithm, OnStoreDown};
 use revbench_model::{Issuer, Settings};
 use revbench_store::{DatabaseAddress, Limits, StoreAddress};
 use revbench_strategies::StrategyKind;
@@ -53,7 +53,7 @@ pub struct ResourceConfig {
     pub settings: Settings,
     /// What the strategy reads; floor, control and short life need none.
     pub store: Option<StoreAddress>,
-    /// The system's own database, for strategies that read it.
+    /// The system's own database, for strategies that read it, and for those that are to ask it while the store is away.
     #[serde(default)]
     pub database: Option<DatabaseAddress>,
     /// Its name in `x-instance`.
@@ -157,6 +157,18 @@ pub(crate) fn reads_store(kind: StrategyKind) -> bool {
     }
 }
 
+/// Can the strategy do what the policy says?
+///
+/// # Errors
+/// It cannot, and why.
+pub(crate) fn check_policy(strategy: StrategyKind, settings: &Settings) -> Result<(), ServerError> {
+    let policy = settings.on_store_down;
+    match strategy.cannot_follow(policy) {
+        Some(why) => Err(ServerError::PolicyNotFollowed { strategy, policy, why }),
+        None => Ok(()),
+    }
+}
+
 /// Why a server does not start, or stops.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -175,6 +187,16 @@ pub enum ServerError {
         who: &'static str,
         /// The strategy.
         strategy: StrategyKind,
+    },
+    /// A policy that the strategy cannot follow.
+    #[error("strategy '{}' cannot follow on_store_down={}: {why}", .strategy.name(), .policy.name())]
+    PolicyNotFollowed {
+        /// The strategy.
+        strategy: StrategyKind,
+        /// The policy.
+        policy: OnStoreDown,
+        /// Why not.
+        why: &'static str,
     },
     /// The issuer is asked and none is named.
     #[error("a resource server of strategy '{}' asks the issuer and was told of none", .strategy.name())]

@@ -1,74 +1,31 @@
-//! The store client of a server: one multiplexed, pipelined connection that comes back by itself.
-//!
-//! While there is no connection, requests fail at once: what to do without a store is a strategy's policy,
-//! and a client that waited or retried would hide it. Nothing is sent twice.
+//! The store client of a server: one multiplexed, pipelined connection that comes back by itself (`reconnecting.rs`).
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, RedisConnectionInfo, RedisError, cmd};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
 
 use crate::address::StoreAddress;
 use crate::command::{Command, Value, score_text};
 use crate::error::StoreError;
-
-/// Pause before every attempt to reach a store that was lost: one that accepts and hangs up must not be
-/// hammered.
-pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
+use crate::reconnecting::{Driver, Limits, Place, Reconnecting};
 
 /// Requests that may wait for the socket before a further one waits for them; the library's default of 50
 /// would be felt at the rates of a load test.
 const QUEUED_REQUESTS: usize = 4096;
 
-/// How long a client waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// For a connection, the password included.
-    pub connect_timeout_ms: u64,
-    /// For an answer.
-    pub response_timeout_ms: u64,
-}
-
 /// A connection to a store, shared by its clones. Needs a tokio runtime, one thread is enough.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    address: StoreAddress,
-    limits: Limits,
-    /// `None` while the store is lost.
-    connection: Mutex<Option<MultiplexedConnection>>,
-    operations: AtomicU64,
-    round_trips: AtomicU64,
-    unavailable: AtomicU64,
+    kept: Reconnecting<StoreAddress>,
 }
 
 impl Client {
     /// Connects and authenticates; the first connection is not retried.
     pub async fn connect(address: &StoreAddress, limits: Limits) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared {
-            address: address.clone(),
-            limits,
-            connection: Mutex::new(None),
-            operations: AtomicU64::new(0),
-            round_trips: AtomicU64::new(0),
-            unavailable: AtomicU64::new(0),
-        });
-        let (opened, first) = oneshot::channel();
-        tokio::spawn(keep_connected(Arc::downgrade(&shared), address.clone(), limits, opened));
-        match first.await {
-            Ok(Ok(())) => Ok(Self { shared }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(StoreError::unavailable(address, "the runtime stopped while connecting")),
-        }
+        Ok(Self { kept: Reconnecting::connect(address.clone(), limits).await? })
     }
 
     /// Asks for a sign of life.
@@ -137,31 +94,30 @@ impl Client {
 
     /// Commands sent since connect; a transaction counts its steps.
     pub fn operations(&self) -> u64 {
-        self.shared.operations.load(Relaxed)
+        self.kept.operations()
     }
 
     /// Requests sent since connect; a transaction counts once.
     pub fn round_trips(&self) -> u64 {
-        self.shared.round_trips.load(Relaxed)
+        self.kept.round_trips()
     }
 
     /// Requests since connect that ended as `Unavailable`, sent or not.
     pub fn unavailable(&self) -> u64 {
-        self.shared.unavailable.load(Relaxed)
+        self.kept.unavailable()
     }
 
     pub(crate) fn address(&self) -> &StoreAddress {
-        &self.shared.address
+        self.kept.place()
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        self.shared.limits
+        self.kept.limits()
     }
 
     /// Counts a request of `operations` commands.
     pub(crate) fn count(&self, operations: u64) {
-        self.shared.operations.fetch_add(operations, Relaxed);
-        self.shared.round_trips.fetch_add(1, Relaxed);
+        self.kept.count(operations);
     }
 
     async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
@@ -180,84 +136,36 @@ impl Client {
     where
         F: Future<Output = Result<redis::Value, RedisError>>,
     {
-        let shared = &*self.shared;
-        let Some(connection) = shared.connected() else {
-            shared.unavailable.fetch_add(1, Relaxed);
-            return Err(StoreError::unavailable(&shared.address, "connection lost"));
+        let (address, limit_ms) = (self.address(), self.limits().response_timeout_ms);
+        let sorted = |error| StoreError::sorted(&error, address, limit_ms);
+        let ask = |connection| async move { ask(connection).await.map_err(sorted).and_then(Value::try_from) };
+        self.kept.ask(operations, ask).await
+    }
+}
+
+impl Place for StoreAddress {
+    type Connection = MultiplexedConnection;
+    type Error = StoreError;
+
+    async fn open(&self, limits: Limits) -> Result<(MultiplexedConnection, Driver), StoreError> {
+        let attempt = async {
+            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            stream.set_nodelay(true)?;
+            MultiplexedConnection::new_with_config(&handshake(self), stream, configuration(limits)).await
         };
-        self.count(operations);
-        let answer = ask(connection)
-            .await
-            .map_err(|error| StoreError::sorted(&error, &shared.address, shared.limits.response_timeout_ms))
-            .and_then(Value::try_from);
-        if answer.as_ref().is_err_and(StoreError::is_unavailable) {
-            shared.unavailable.fetch_add(1, Relaxed);
-        }
-        answer
-    }
-}
-
-impl Shared {
-    fn connected(&self) -> Option<MultiplexedConnection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let opened: Result<_, RedisError> = attempt.await;
+        let (connection, driver) =
+            opened.map_err(|error| StoreError::sorted(&error, self, limits.connect_timeout_ms))?;
+        Ok((connection, Box::pin(driver)))
     }
 
-    fn replace(&self, connection: Option<MultiplexedConnection>) {
-        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    fn unavailable(&self, reason: String) -> StoreError {
+        StoreError::unavailable(self, reason)
     }
-}
 
-type Opened = oneshot::Sender<Result<(), StoreError>>;
-
-/// Opens a connection; when it is lost, opens the next one, for as long as a client exists. Ends when the
-/// first cannot be opened.
-async fn keep_connected(shared: Weak<Shared>, address: StoreAddress, limits: Limits, opened: Opened) {
-    let mut opened = Some(opened);
-    while shared.strong_count() > 0 {
-        let held = hold_one(&shared, &address, limits, &mut opened).await;
-        if let (Err(error), Some(opened)) = (held, opened.take()) {
-            // A caller that stopped waiting does not want to know.
-            let _ = opened.send(Err(error));
-            return;
-        }
-        sleep(RECONNECT_PAUSE).await;
+    fn is_unavailable(error: &StoreError) -> bool {
+        error.is_unavailable()
     }
-}
-
-/// Opens a connection within the limits, hands it to the clients and drives it until it is lost.
-async fn hold_one(
-    shared: &Weak<Shared>,
-    address: &StoreAddress,
-    limits: Limits,
-    opened: &mut Option<Opened>,
-) -> Result<(), StoreError> {
-    let info = handshake(address);
-    let limit = Duration::from_millis(limits.connect_timeout_ms);
-    let attempt = async {
-        let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
-        stream.set_nodelay(true)?;
-        MultiplexedConnection::new_with_config(&info, stream, configuration(limits)).await
-    };
-    let (connection, until_lost) = match timeout(limit, attempt).await {
-        Ok(attempted) => {
-            attempted.map_err(|error| StoreError::sorted(&error, address, limits.connect_timeout_ms))?
-        }
-        Err(_) => {
-            let reason = format!("no connection within {} ms", limits.connect_timeout_ms);
-            return Err(StoreError::unavailable(address, reason));
-        }
-    };
-    let Some(alive) = shared.upgrade() else { return Ok(()) };
-    alive.replace(Some(connection));
-    drop(alive);
-    if let Some(opened) = opened.take() {
-        let _ = opened.send(Ok(()));
-    }
-    until_lost.await;
-    if let Some(alive) = shared.upgrade() {
-        alive.replace(None);
-    }
-    Ok(())
 }
 
 fn configuration(limits: Limits) -> AsyncConnectionConfig {

@@ -16,8 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Client, RECONNECT_PAUSE};
+use crate::client::Client;
 use crate::error::StoreError;
+use crate::reconnecting::RECONNECT_PAUSE;
 
 /// Read at once at the least.
 const READ_BYTES: usize = 4 << 10;

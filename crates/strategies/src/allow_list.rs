@@ -7,8 +7,9 @@
 //! binds them to the token's identifier, under which it is registered.
 //!
 //! **State.** One entry per live token, whether or not anything is ever revoked: with λₘ tokens issued per second,
-//! leeway L and the margin of a second, N = λₘ × (token_ttl + L + 1 s) entries and as many members of indexes, less
-//! what changes removed; both take about 270 bytes in Redis 7 at four tokens a subject. A deny list has
+//! leeway L (a second more where ends are whole seconds) and the margin of a second, N = λₘ × (token_ttl + L + 1 s)
+//! entries and as many members of indexes, less what changes removed; both take about 270 bytes in Redis 7 at four
+//! tokens a subject. A deny list has
 //! N = λᵣ × (remaining life + L + 1 s), λᵣ the tokens revoked per second, which is smaller by as much as revocations
 //! are rarer than renewals. A revoked token's member stays in its index until the token would have died: a revocation
 //! that removed the index could hide a token registered meanwhile.
@@ -27,7 +28,7 @@ use revbench_model::settings::OnStoreDown;
 use revbench_model::{Claims, Fault, Issuer, Now, Orientation, Reason, Settings};
 use revbench_store::{Client, Command};
 
-use crate::deny_list::{MARGIN_MS, live_key, live_member, parse_live};
+use crate::deny_list::{kept_after_exp_ms, live_key, live_member, parse_live};
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
@@ -40,8 +41,8 @@ pub const CARD: Card = Card {
     summary: "Every token is registered in a shared store when it is issued; each request asks whether it still is.",
     promises: "A token taken off the list is refused with the acknowledgement. Grants wait for the next token.",
     costs: "One store operation and one round trip a request; an entry and an index member for every live token.",
-    fails: "The store down: 503, or every token is believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. Eviction or a restart without persistence signs everyone out and lets \
+    fails: "The store down: 503, the database's record decides (ask-database), or every token is believed \
+            (allow-from-token). It keeps no answer, so serve-stale refuses too. Eviction or a restart without persistence signs everyone out and lets \
             nobody in.",
     needs: "A shared store that every resource server reaches, with room for every live token.",
     source_urls: &[
@@ -65,10 +66,16 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
 }
 
 /// What is not on the list is not honoured, so a list that is gone honours nobody, and a server that is behind neither.
-pub(crate) fn claim_under(fault: Fault, settings: &Settings) -> UnderFault {
+/// Who is reinstated needs a renewal, and that the authority and its store.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
     match fault {
-        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::none()),
+        Fault::StoreDown | Fault::StoreSlow => {
+            UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
+        }
+        Fault::StoreRestartsEmpty if is_grant => UnderFault::grant_lost(Meanwhile::SignsOut),
         Fault::StoreRestartsEmpty => UnderFault::unaffected(Meanwhile::SignsOut),
+        Fault::AuthorityDown if is_grant => UnderFault::after(renewal, Meanwhile::DecidesUntilExpiry),
         Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
         Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
         Fault::ClockSkew => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
@@ -82,7 +89,8 @@ pub struct AllowList {
     meters: Arc<Meters>,
     issuer: Issuer,
     policy: OnStoreDown,
-    /// How much longer than its token an entry lives: a token that a verifier's leeway still accepts is honoured.
+    /// How much longer than its token an entry lives: a token that a verifier still accepts after its end, by leeway or
+    /// because the second is not over, is honoured.
     grace_ms: u64,
 }
 
@@ -94,7 +102,7 @@ impl AllowList {
             meters,
             issuer,
             policy: settings.on_store_down,
-            grace_ms: settings.leeway_ms + MARGIN_MS,
+            grace_ms: kept_after_exp_ms(settings),
         }
     }
 

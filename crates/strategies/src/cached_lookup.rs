@@ -35,8 +35,8 @@ pub const CARD: Card = Card {
     summary: "The looked-up permissions are kept in each process for a time and then read again.",
     promises: "Revocations and grants take effect within the cache's time to live plus one read of the store.",
     costs: "One store operation per subject, process and time to live; nothing on a hit; memory per subject.",
-    fails: "The store down: entries serve out their life; then 503, the token's own permissions \
-            (allow-from-token), or the old entries for stale_for longer (serve-stale).",
+    fails: "The store down: entries serve out their life; then 503, the database (ask-database), the token's own \
+            permissions (allow-from-token), or the old entries for stale_for longer (serve-stale).",
     needs: "A shared store with every subject's permissions; memory in each resource server.",
     source_urls: &[
         "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",

@@ -27,7 +27,7 @@ use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::strategy::{AppliedChange, Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::{Status, SubjectRecord};
-use crate::under_fault::{Limit, Meanwhile, UnderFault};
+use crate::under_fault::UnderFault;
 
 /// What is to be known about it.
 pub const CARD: Card = Card {
@@ -36,9 +36,9 @@ pub const CARD: Card = Card {
     promises: "A token from before a change is refused with the acknowledgement; a grant takes one renewal more.",
     costs: "One store operation and one round trip a request; an index of live tokens at each issue; an entry \
             per live token and a renewal per session with each change.",
-    fails: "The store down: 503, or denied tokens are believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. Eviction or a restart without persistence brings old tokens back until \
-            they expire.",
+    fails: "The store down: 503, the database's record decides (ask-database), or denied tokens are believed \
+            (allow-from-token). It keeps no answer, so serve-stale refuses too. Eviction or a restart without \
+            persistence brings old tokens back until they expire.",
     needs: "A shared store that every resource server reaches, without eviction; clients that refresh after a \
             401 and try again.",
     source_urls: &[
@@ -64,18 +64,9 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     }
 }
 
-/// As the list itself; and what is given needs a renewal, whose invitation is on the list.
+/// As the list itself, where what is given needs a renewal too; the invitation to it is on the list.
 pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
-    if question.orientation == Orientation::Revoke {
-        return deny_list::claim_under(fault, settings);
-    }
-    match fault {
-        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::renewal(settings)),
-        Fault::StoreRestartsEmpty => UnderFault::grant_lost(Meanwhile::DecidesUntilExpiry),
-        Fault::AuthorityDown => UnderFault::after(Limit::renewal(settings), Meanwhile::DecidesUntilExpiry),
-        Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
-        Fault::ClockSkew => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
-    }
+    deny_list::claim_under(fault, settings, question)
 }
 
 /// Asks the list before it believes the token, and passes on what the list says.

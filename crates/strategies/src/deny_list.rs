@@ -8,8 +8,8 @@
 //!
 //! Entries are keyed by issuer and token identifier, never by the token's text, which an attacker can rewrite
 //! without breaking the signature (ECDSA's second signature, base64url variants). An entry outlives `exp` by
-//! leeway and a second, because a verifier with leeway accepts the token for that long. When it goes follows from
-//! the token alone, and not from when or by whose clock it was revoked: a second revocation cannot shorten the first,
+//! leeway and a second, because a verifier with leeway accepts the token for that long, and by one second more where
+//! ends are whole seconds, because the second under way still counts. When it goes follows from the token alone, and not from when or by whose clock it was revoked: a second revocation cannot shorten the first,
 //! and an authority whose clock is wrong stamps tokens and entries alike. What remains is the store's clock against
 //! the verifiers': further apart than the second, and a revoked token is honoured for the rest.
 
@@ -31,8 +31,8 @@ pub const CARD: Card = Card {
     summary: "Revoked tokens are listed in a shared store until they would expire; each request asks the list.",
     promises: "A revoked token is refused with the acknowledgement. Grants cannot be expressed.",
     costs: "One store operation and one round trip a request; an index of live tokens at each issue.",
-    fails: "The store down: 503, or revoked tokens are believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. Eviction or a restart without persistence brings revoked tokens back.",
+    fails: "The store down: 503, the database's record decides (ask-database), or revoked tokens are believed \
+            (allow-from-token). It keeps no answer, so serve-stale refuses too. Eviction or a restart without persistence brings revoked tokens back.",
     needs: "A shared store that every resource server reaches, without eviction.",
     source_urls: &[
         "https://www.rfc-editor.org/rfc/rfc7009",
@@ -43,8 +43,14 @@ pub const CARD: Card = Card {
     exact_costs: EXACT_PER_REQUEST,
 };
 
-/// How much longer than its token an entry lives, beside the leeway: clocks are read and rounded twice.
+/// How much longer than any verifier takes its token an entry lives: clocks are read and rounded twice.
 pub(crate) const MARGIN_MS: u64 = 1_000;
+
+/// How long after a token's `exp` what is noted about it lives, milliseconds: for as long as a verifier still takes the
+/// token, by its leeway and by the grid of ends, and the margin.
+pub(crate) fn kept_after_exp_ms(settings: &Settings) -> u64 {
+    settings.leeway_ms + settings.expiry.grid_ms() + MARGIN_MS
+}
 
 /// Entries written per transaction when the list is loaded before a run.
 const PRELOAD_BATCH: u32 = 1_000;
@@ -60,17 +66,24 @@ pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
     }
 }
 
-/// What is not on the list is honoured, so a list that is gone honours every token until it expires.
-pub(crate) fn claim_under(fault: Fault, settings: &Settings) -> UnderFault {
+/// What is not on the list is honoured, so a list that is gone honours every token until it expires. Who is reinstated
+/// needs a renewal, and that the authority and its store.
+pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
+    let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
     match fault {
-        Fault::StoreDown | Fault::StoreSlow => UnderFault::unanswered(settings, Limit::none()),
+        Fault::StoreDown | Fault::StoreSlow => {
+            UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
+        }
+        Fault::StoreRestartsEmpty if is_grant => UnderFault::grant_lost(Meanwhile::DecidesUntilExpiry),
         Fault::StoreRestartsEmpty => {
             let why = "the entries of denied tokens and the index of live ones are gone";
             let at_most = Some(Limit::token_life(settings));
             UnderFault::unbounded(why, at_most, Meanwhile::DecidesUntilExpiry)
         }
+        Fault::AuthorityDown if is_grant => UnderFault::after(renewal, Meanwhile::DecidesUntilExpiry),
         Fault::AuthorityDown => UnderFault::unaffected(Meanwhile::DecidesUntilExpiry),
         Fault::BusPartition | Fault::InstanceRestartsCold => UnderFault::unaffected(Meanwhile::Decides),
+        Fault::ClockSkew if is_grant => UnderFault::unaffected(Meanwhile::RefusesSomeTokens),
         Fault::ClockSkew => UnderFault::note_under_skew(settings),
     }
 }
@@ -106,8 +119,9 @@ pub struct DenyList {
     issuer: Issuer,
     policy: OnStoreDown,
     token_ttl_ms: u64,
-    leeway_ms: u64,
-    /// How much longer than its token an entry lives.
+    /// How long after its token's `exp` a member of the index is kept.
+    kept_after_exp_ms: u64,
+    /// The same of an entry, unless that is the hole.
     grace_ms: u64,
     preload: u32,
 }
@@ -121,10 +135,10 @@ impl DenyList {
             issuer,
             policy: settings.on_store_down,
             token_ttl_ms: settings.token_ttl_ms,
-            leeway_ms: settings.leeway_ms,
+            kept_after_exp_ms: kept_after_exp_ms(settings),
             grace_ms: match settings.hole {
                 Hole::EntryMargin => 0,
-                _ => settings.leeway_ms + MARGIN_MS,
+                _ => kept_after_exp_ms(settings),
             },
             preload: settings.deny_preload,
         }
@@ -167,7 +181,7 @@ impl DenyList {
 
     /// Scores below this belong to tokens that no verifier accepts any more.
     fn dead_below_ms(&self, now: Now) -> f64 {
-        now.wall_ms.saturating_sub(self.leeway_ms + MARGIN_MS) as f64
+        now.wall_ms.saturating_sub(self.kept_after_exp_ms) as f64
     }
 }
 
@@ -211,7 +225,7 @@ impl Strategy for DenyList {
         now: Now,
     ) -> Result<Vec<Command>, Unavailable> {
         let key = live_key(&claims.sub);
-        let life_ms = self.token_ttl_ms + self.leeway_ms + MARGIN_MS;
+        let life_ms = self.token_ttl_ms + self.kept_after_exp_ms;
         Ok(vec![
             Command::AddScored {
                 key: key.clone(),

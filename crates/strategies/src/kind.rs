@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use revbench_model::settings::OnStoreDown;
 use revbench_model::{Distribution, Fault, Orientation, ScopeKind, Settings};
 use serde::{Deserialize, Serialize};
 
@@ -160,10 +161,57 @@ impl StrategyKind {
         )
     }
 
-    /// Do its resource servers read a database of the system's own? Then there must be one (`--database`), and the
-    /// authority writes changes there too.
-    pub fn needs_database(self) -> bool {
+    /// Do its resource servers read a database of the system's own, whatever its settings?
+    pub fn reads_database(self) -> bool {
         matches!(self, StrategyKind::LookupPostgres | StrategyKind::CachedLookupPostgres)
+    }
+
+    /// Must a fleet of it with these settings have a database (`--database`), because it reads one, or because it is to
+    /// ask one while the store does not answer? Then the authority writes changes there too.
+    pub fn needs_database(self, settings: &Settings) -> bool {
+        let is_to_ask = settings.on_store_down == OnStoreDown::AskDatabase;
+        self.reads_database() || (is_to_ask && self.can_ask_database())
+    }
+
+    /// Is what its decisions ask the store about a subject or a token in the database's record of the subject too, so
+    /// that this can answer instead?
+    pub fn can_ask_database(self) -> bool {
+        matches!(
+            self,
+            StrategyKind::DenyList
+                | StrategyKind::TokenVersion
+                | StrategyKind::Lookup
+                | StrategyKind::CachedLookup
+                | StrategyKind::DenyAndRefresh
+                | StrategyKind::AllowList
+                | StrategyKind::ValidAfter
+                | StrategyKind::Push
+                | StrategyKind::RefreshOnChange
+        )
+    }
+
+    /// Why it cannot do what a policy says while nobody answers; `None` where it can, and where it asks nobody, so that
+    /// no policy is ever asked for.
+    pub fn cannot_follow(self, policy: OnStoreDown) -> Option<&'static str> {
+        if policy != OnStoreDown::AskDatabase || self.can_ask_database() {
+            return None;
+        }
+        match self {
+            StrategyKind::LookupPostgres | StrategyKind::CachedLookupPostgres => {
+                Some("the database is what it asks already, and there is no other")
+            }
+            StrategyKind::Introspection | StrategyKind::CachedIntrospection => Some(
+                "it asks the issuer so as to know of no database; a resource server that may read one is lookup-postgres",
+            ),
+            StrategyKind::KeyRotation => Some("it asks for keys, and the database's records are of people"),
+            StrategyKind::Lockdown => Some("whether the service is shut is in nobody's record"),
+            _ => None,
+        }
+    }
+
+    /// The policies that it can follow.
+    pub fn policies(self) -> impl Iterator<Item = OnStoreDown> {
+        OnStoreDown::ALL.into_iter().filter(move |policy| self.cannot_follow(*policy).is_none())
     }
 
     /// Lines of code of its own file: neither blank nor only a comment, and without tests. What it shares with others
@@ -391,7 +439,8 @@ fn no_word_for_everyone(kind: StrategyKind, undone: bool) -> Option<&'static str
     }
 }
 
-/// What a strategy with these settings promises about such a change under a fault.
+/// What a strategy with these settings promises about such a change under a fault; where it cannot follow the policy, that
+/// and nothing else.
 pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, question: &Question) -> UnderFault {
     let UnderFault { claimed, meanwhile } = match kind {
         StrategyKind::Floor => floor::claim_under(fault),
@@ -399,7 +448,7 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
         StrategyKind::ShortTtl => short_ttl::claim_under(fault, settings, question),
         StrategyKind::RefreshRotation => refresh_rotation::claim_under(fault, settings, question),
         StrategyKind::RefreshOnChange => refresh_on_change::claim_under(fault, settings, question),
-        StrategyKind::DenyList => deny_list::claim_under(fault, settings),
+        StrategyKind::DenyList => deny_list::claim_under(fault, settings, question),
         StrategyKind::TokenVersion => token_version::claim_under(fault, settings, question),
         StrategyKind::Lookup => lookup::claim_under(fault, settings, question),
         StrategyKind::LookupPostgres | StrategyKind::CachedLookupPostgres => {
@@ -407,7 +456,7 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
         }
         StrategyKind::CachedLookup => cached_lookup::claim_under(fault, settings, question),
         StrategyKind::DenyAndRefresh => deny_and_refresh::claim_under(fault, settings, question),
-        StrategyKind::AllowList => allow_list::claim_under(fault, settings),
+        StrategyKind::AllowList => allow_list::claim_under(fault, settings, question),
         StrategyKind::ValidAfter => valid_after::claim_under(fault, settings, question),
         StrategyKind::Introspection => introspection::claim_under(fault, settings, question),
         StrategyKind::CachedIntrospection => cached_introspection::claim_under(fault, settings, question),
@@ -416,7 +465,10 @@ pub fn claim_under(kind: StrategyKind, fault: Fault, settings: &Settings, questi
         StrategyKind::Lockdown => lockdown::claim_under(fault, settings),
     };
     let claimed = match claim(kind, settings, question) {
-        Claimed::Bound { .. } => claimed,
+        Claimed::Bound { .. } => match kind.cannot_follow(settings.on_store_down) {
+            Some(why) => ClaimedUnderFault::Cannot { why: why.to_owned() },
+            None => claimed,
+        },
         Claimed::NoClaim => ClaimedUnderFault::NoClaim,
         Claimed::Cannot { why } => ClaimedUnderFault::Cannot { why },
     };
@@ -454,6 +506,30 @@ pub fn time_scale_ms(kind: StrategyKind, settings: &Settings) -> Option<f64> {
     }
 }
 
+/// Does what is promised with these settings depend on how long tokens live, without a fault or under this one? Then
+/// whoever is to see the promise kept needs tokens that do not outlive them. It is the claim that tells: about a
+/// permission of a subject, in either orientation.
+pub fn rests_on_token_life(kind: StrategyKind, fault: Option<Fault>, settings: &Settings) -> bool {
+    let bounds_ms = |token_ttl_ms| {
+        let settings = Settings { token_ttl_ms, ..settings.clone() };
+        [Orientation::Revoke, Orientation::Grant].map(|orientation| {
+            let question = Question {
+                orientation,
+                scope: ScopeKind::Subject,
+                everything: false,
+                is_theft: false,
+                undone: false,
+                rate_per_s: 1.0,
+            };
+            let ordinary = claim(kind, &settings, &question);
+            let under = fault.map(|fault| claim_under(kind, fault, &settings, &question).claimed);
+            let under_ms = under.and_then(|claimed| claimed.bound_ms(&ordinary, 0.0));
+            (ClaimedUnderFault::Unaffected.bound_ms(&ordinary, 0.0), under_ms)
+        })
+    };
+    bounds_ms(1_000) != bounds_ms(2_000)
+}
+
 /// The settings that shape the strategy, their names with units: `cache_ttl_ms`; and what strains it on purpose.
 pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde_json::Value> {
     chosen(settings, kind.card().params)
@@ -475,10 +551,10 @@ pub(crate) fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, s
 
 #[cfg(test)]
 mod tests {
-    use revbench_model::settings::OnStoreDown;
+    use revbench_model::settings::CutoffRule;
 
     use super::*;
-    use crate::under_fault::Meanwhile;
+    use crate::under_fault::{Limit, Meanwhile};
 
     fn question(orientation: Orientation, scope: ScopeKind, everything: bool) -> Question {
         Question { orientation, scope, everything, is_theft: false, undone: false, rate_per_s: 6.0 }
@@ -524,7 +600,7 @@ mod tests {
                 std::fs::read_to_string(text).unwrap_or_else(|error| panic!("{}: {error}", kind.name()));
             let (code, tests) = (kind.code_lines() as usize, text.matches("#[cfg(test)]").count());
             assert!(
-                code > 20 && (code < text.lines().count() || kind.needs_database()) && tests <= 1,
+                code > 20 && (code < text.lines().count() || kind.reads_database()) && tests <= 1,
                 "{}: {code}",
                 kind.name()
             );
@@ -539,6 +615,29 @@ mod tests {
         assert_eq!(params["on_store_down"], "refuse");
         assert!(!params.contains_key("token_ttl_ms"));
         assert!(!params.contains_key("hole") && !params.contains_key("fill_delay_ms"));
+    }
+
+    /// By what is claimed, not by who claims it: a lenient cut-off makes tokens of its own second live, and a clock that
+    /// is further behind than notes outlive their tokens makes all of them.
+    #[test]
+    fn claims_tell_whether_they_rest_on_the_life_of_tokens() {
+        let check = |kind: StrategyKind, fault, settings: &Settings, expected: bool| {
+            assert_eq!(rests_on_token_life(kind, fault, settings), expected, "{kind:?} {fault:?}");
+        };
+        let usual = Settings::default();
+        for kind in StrategyKind::ALL {
+            let is_time_bound = kind.card().family == Family::TimeBound;
+            check(kind, None, &usual, is_time_bound);
+            check(kind, Some(Fault::StoreDown), &usual, is_time_bound);
+            check(kind, Some(Fault::ClockSkew), &usual, is_time_bound);
+        }
+        let lenient = Settings { cutoff_rule: CutoffRule::SecondLenient, ..usual.clone() };
+        check(StrategyKind::ValidAfter, None, &lenient, true);
+        check(StrategyKind::DenyList, None, &lenient, false);
+        let behind = Settings { clock_skew_ms: 3_000, ..usual };
+        check(StrategyKind::DenyList, Some(Fault::ClockSkew), &behind, true);
+        check(StrategyKind::DenyList, None, &behind, false);
+        check(StrategyKind::AllowList, Some(Fault::ClockSkew), &behind, false);
     }
 
     #[test]
@@ -589,14 +688,18 @@ mod tests {
     /// Every strategy, fault, policy and orientation: what must be so of any answer.
     #[test]
     fn claims_under_faults_are_complete_and_no_wishes() {
-        for (kind, fault, policy, orientation) in all_under_faults() {
+        for (kind, fault, policy, orientation, everything) in all_under_faults() {
             let settings = Settings { on_store_down: policy, ..Settings::default() };
-            let question = question(orientation, ScopeKind::Subject, false);
+            let question = question(orientation, ScopeKind::Subject, everything);
             let (ordinary, under) =
                 (claim(kind, &settings, &question), claim_under(kind, fault, &settings, &question));
-            let what = format!("{kind:?} {fault:?} {policy:?} {orientation:?} {under:?}");
+            let what = format!("{kind:?} {fault:?} {policy:?} {orientation:?} {everything} {under:?}");
             match (&ordinary, &under.claimed) {
                 (Claimed::NoClaim, ClaimedUnderFault::NoClaim) => {}
+                (Claimed::Bound { .. }, ClaimedUnderFault::Cannot { why }) => {
+                    assert_eq!(Some(why.as_str()), kind.cannot_follow(policy), "{what}");
+                    continue;
+                }
                 (Claimed::Cannot { why }, ClaimedUnderFault::Cannot { why: again }) => assert_eq!(why, again),
                 (
                     Claimed::Bound { .. },
@@ -622,22 +725,60 @@ mod tests {
             // Where the truth is lost, so is what was given.
             if fault == Fault::StoreRestartsEmpty
                 && orientation == Orientation::Grant
-                && !kind.needs_database()
+                && !kind.reads_database()
             {
                 assert!(!is_bounded, "{what}");
             }
         }
     }
 
-    fn all_under_faults() -> impl Iterator<Item = (StrategyKind, Fault, OnStoreDown, Orientation)> {
+    fn all_under_faults() -> impl Iterator<Item = (StrategyKind, Fault, OnStoreDown, Orientation, bool)> {
+        use Orientation::{Grant, Revoke};
         StrategyKind::ALL.into_iter().flat_map(|kind| {
             Fault::ALL.into_iter().flat_map(move |fault| {
                 OnStoreDown::ALL.into_iter().flat_map(move |policy| {
-                    [Orientation::Revoke, Orientation::Grant]
-                        .map(|orientation| (kind, fault, policy, orientation))
+                    [(Revoke, false), (Revoke, true), (Grant, false), (Grant, true)]
+                        .map(|(orientation, everything)| (kind, fault, policy, orientation, everything))
                 })
             })
         })
+    }
+
+    /// The database knows of every change of a subject that was acknowledged, so that nothing is staler for asking it; of a
+    /// cut-off of everyone it knows nothing.
+    #[test]
+    fn who_asks_the_database_promises_what_it_did() {
+        let settings = Settings { on_store_down: OnStoreDown::AskDatabase, ..Settings::default() };
+        for kind in StrategyKind::ALL {
+            assert_eq!(
+                kind.needs_database(&settings),
+                kind.can_ask_database() || kind.reads_database(),
+                "{kind:?}"
+            );
+            assert_eq!(kind.needs_database(&Settings::default()), kind.reads_database(), "{kind:?}");
+            assert!(kind.policies().count() >= 3);
+            if !kind.can_ask_database() {
+                let asks_nobody = !kind.card().params.contains(&"on_store_down");
+                let why = kind.cannot_follow(OnStoreDown::AskDatabase);
+                assert_eq!(why.is_none(), asks_nobody, "{kind:?}");
+                assert!(why.is_none_or(|why| why.len() > 10), "{kind:?}");
+                continue;
+            }
+            for fault in [Fault::StoreDown, Fault::StoreSlow] {
+                let question = question(Orientation::Revoke, ScopeKind::Subject, false);
+                let UnderFault { claimed, meanwhile } = claim_under(kind, fault, &settings, &question);
+                assert_eq!(claimed, ClaimedUnderFault::Unaffected, "{kind:?} {fault:?}");
+                let keeps = kind.card().family == Family::Cache;
+                let expected = if keeps { Meanwhile::KeptThenByDatabase } else { Meanwhile::ByDatabase };
+                assert_eq!(meanwhile, expected, "{kind:?} {fault:?}");
+            }
+        }
+        let everyone = question(Orientation::Revoke, ScopeKind::All, true);
+        let under = claim_under(StrategyKind::ValidAfter, Fault::StoreDown, &settings, &everyone);
+        assert_eq!(under, UnderFault::after(Limit::none(), Meanwhile::ByDatabase));
+        let refusing = Settings::default();
+        let under = claim_under(StrategyKind::ValidAfter, Fault::StoreDown, &refusing, &everyone);
+        assert_eq!(under, UnderFault::unaffected(Meanwhile::Refuses));
     }
 
     #[test]

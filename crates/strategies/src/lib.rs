@@ -5,6 +5,7 @@
 //! an argument.
 
 pub mod allow_list;
+pub mod ask_database;
 pub mod cached_introspection;
 pub mod cached_lookup;
 pub mod cached_lookup_postgres;
@@ -35,6 +36,7 @@ pub mod under_fault;
 pub mod valid_after;
 
 pub use allow_list::AllowList;
+pub use ask_database::AskDatabase;
 pub use cached_introspection::CachedIntrospection;
 pub use cached_lookup::CachedLookup;
 pub use database::Database;
@@ -43,7 +45,10 @@ pub use deny_list::DenyList;
 pub use floor::Floor;
 pub use introspection::{AskIssuer, Introspected, Introspection};
 pub use key_rotation::{KeyRotation, NoKeys, SigningKeys};
-pub use kind::{Card, Claimed, Family, Question, StrategyKind, claim, claim_under, params, time_scale_ms};
+pub use kind::{
+    Card, Claimed, Family, Question, StrategyKind, claim, claim_under, params, rests_on_token_life,
+    time_scale_ms,
+};
 pub use lockdown::Lockdown;
 pub use lookup::Lookup;
 pub use meters::{Meters, Spent, Totals};

@@ -24,8 +24,8 @@ pub const CARD: Card = Card {
     summary: "Each request reads the subject's permissions from the store; the token carries identity only.",
     promises: "Revocations and grants take effect with the acknowledgement.",
     costs: "One store operation and one round trip a request, and reading the record.",
-    fails: "The store down: 503, or the token's own permissions (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too.",
+    fails: "The store down: 503, the same read from the database (ask-database), or the token's own permissions \
+            (allow-from-token). It keeps no answer, so serve-stale refuses too.",
     needs: "A shared store with every subject's permissions that every resource server reaches.",
     source_urls: &[
         "https://www.usenix.org/conference/atc19/presentation/pang",

@@ -49,8 +49,8 @@ pub const CARD: Card = Card {
             after each change; memory per subject.",
     fails: "A message lost: old answers for the backstop. A subscriber cut off: old answers until it knows, after \
             heartbeat + store_timeout of silence; then the store is asked for each request until messages come again. \
-            The store down: that, and then 503, the token's own permissions (allow-from-token), or the entries for \
-            stale_for beyond the backstop (serve-stale).",
+            The store down: that, and then 503, the database (ask-database), the token's own permissions \
+            (allow-from-token), or the entries for stale_for beyond the backstop (serve-stale).",
     needs: "A shared store with every subject's permissions and publish/subscribe; in each resource server memory \
             and a second connection that listens.",
     source_urls: &[

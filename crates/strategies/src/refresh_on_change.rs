@@ -39,7 +39,8 @@ pub const CARD: Card = Card {
     promises: "Revocations and grants take effect with the acknowledgement; sessions that go on are not sent to renew.",
     costs: "One store operation and one round trip a request; after a change one exchange at the authority for each \
             token and resource server.",
-    fails: "The store down: refuse all or believe old tokens. The authority down: the same for the outdated ones.",
+    fails: "The store down: refuse all, ask the database, or believe old tokens. The authority down: the same for the \
+            outdated ones.",
     needs: "A shared store and an authority that every resource server reaches, credentials for them; clients that \
             take a token from an answer and keep the newest.",
     source_urls: &[

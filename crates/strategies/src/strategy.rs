@@ -86,9 +86,13 @@ impl Held {
 }
 
 /// The decision when the store gave no answer and none is kept that may still be served: refuse, or believe the token.
+/// Where the database is to be asked, that is done around the strategy, once it has said that it cannot tell
+/// ([`AskDatabase`](crate::AskDatabase)).
 pub(crate) fn without_store(policy: OnStoreDown) -> Result<Held, Decision> {
     match policy {
-        OnStoreDown::Refuse | OnStoreDown::ServeStale => Err(Decision::Unavailable),
+        OnStoreDown::Refuse | OnStoreDown::ServeStale | OnStoreDown::AskDatabase => {
+            Err(Decision::Unavailable)
+        }
         OnStoreDown::AllowFromToken => Ok(Held::InToken),
     }
 }

@@ -27,8 +27,8 @@ pub const CARD: Card = Card {
     summary: "Tokens carry the version of their subject's authority; each request compares it with the present one.",
     promises: "A token from before a change is refused with the acknowledgement; a grant takes one renewal more.",
     costs: "One store operation and one round trip a request; a renewal for every session of a changed subject.",
-    fails: "The store down: 503, or old tokens are believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. A lost key makes its subject renew.",
+    fails: "The store down: 503, the database's record decides (ask-database), or old tokens are believed \
+            (allow-from-token). It keeps no answer, so serve-stale refuses too. A lost key makes its subject renew.",
     needs: "A shared store that every resource server reaches; one small value per subject.",
     source_urls: &[
         "https://learn.microsoft.com/aspnet/core/security/authentication/identity-configuration",

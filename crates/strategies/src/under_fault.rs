@@ -87,6 +87,10 @@ pub enum Meanwhile {
     ByToken,
     /// What is kept while it lives, then what the token says.
     KeptThenByToken,
+    /// What the database says, wherever no answer comes in time.
+    ByDatabase,
+    /// What is kept while it lives, then what the database says.
+    KeptThenByDatabase,
     /// 401: no token is known any more, and none can be renewed.
     SignsOut,
     /// 403: nobody's record is known any more.
@@ -97,7 +101,7 @@ pub enum Meanwhile {
 
 impl Meanwhile {
     /// Every answer.
-    pub const ALL: [Meanwhile; 10] = [
+    pub const ALL: [Meanwhile; 12] = [
         Meanwhile::Decides,
         Meanwhile::DecidesUntilExpiry,
         Meanwhile::Refuses,
@@ -105,6 +109,8 @@ impl Meanwhile {
         Meanwhile::StaleThenRefuses,
         Meanwhile::ByToken,
         Meanwhile::KeptThenByToken,
+        Meanwhile::ByDatabase,
+        Meanwhile::KeptThenByDatabase,
         Meanwhile::SignsOut,
         Meanwhile::Denies,
         Meanwhile::RefusesSomeTokens,
@@ -122,6 +128,8 @@ impl Meanwhile {
             Meanwhile::StaleThenRefuses => "what is kept while it lives and for stale_for longer, then 503",
             Meanwhile::ByToken => "what the token says where no answer comes in time",
             Meanwhile::KeptThenByToken => "what is kept while it lives, then what the token says",
+            Meanwhile::ByDatabase => "what the database says where no answer comes in time",
+            Meanwhile::KeptThenByDatabase => "what is kept while it lives, then what the database says",
             Meanwhile::SignsOut => "401 to everyone: no token is known, and none can be renewed",
             Meanwhile::Denies => "403 to everyone: nobody's record is known",
             Meanwhile::RefusesSomeTokens => {
@@ -136,7 +144,9 @@ impl Meanwhile {
             Meanwhile::Decides
             | Meanwhile::DecidesUntilExpiry
             | Meanwhile::ByToken
-            | Meanwhile::KeptThenByToken => &[200],
+            | Meanwhile::KeptThenByToken
+            | Meanwhile::ByDatabase
+            | Meanwhile::KeptThenByDatabase => &[200],
             Meanwhile::Refuses | Meanwhile::KeptThenRefuses | Meanwhile::StaleThenRefuses => &[200, 503],
             Meanwhile::SignsOut | Meanwhile::RefusesSomeTokens => &[200, 401],
             Meanwhile::Denies => &[200, 403],
@@ -219,15 +229,19 @@ impl UnderFault {
         UnderFault::unbounded(why, None, meanwhile)
     }
 
-    /// A decision that asks each time and gets no answer: no staler for a refusal, and as stale as the token where that is
-    /// believed, until there are answers again; what then takes effect within `then`.
+    /// A decision that asks each time and gets no answer: no staler for a refusal, nor for the database, which knows of
+    /// every change that was acknowledged; and as stale as the token where that is believed, until there are answers
+    /// again. What then takes effect within `then`.
     pub(crate) fn unanswered(settings: &Settings, then: Limit) -> UnderFault {
-        match settings.on_store_down {
-            OnStoreDown::Refuse | OnStoreDown::ServeStale if then == Limit::none() => {
-                UnderFault::unaffected(Meanwhile::Refuses)
-            }
-            OnStoreDown::Refuse | OnStoreDown::ServeStale => UnderFault::after(then, Meanwhile::Refuses),
-            OnStoreDown::AllowFromToken => UnderFault::after(then, Meanwhile::ByToken),
+        let meanwhile = match settings.on_store_down {
+            OnStoreDown::Refuse | OnStoreDown::ServeStale => Meanwhile::Refuses,
+            OnStoreDown::AllowFromToken => return UnderFault::after(then, Meanwhile::ByToken),
+            OnStoreDown::AskDatabase => Meanwhile::ByDatabase,
+        };
+        if then == Limit::none() {
+            UnderFault::unaffected(meanwhile)
+        } else {
+            UnderFault::after(then, meanwhile)
         }
     }
 
@@ -241,6 +255,7 @@ impl UnderFault {
                 UnderFault::bound(Limit { formula, bound_ms }, Meanwhile::StaleThenRefuses)
             }
             OnStoreDown::AllowFromToken => UnderFault::after(kept, Meanwhile::KeptThenByToken),
+            OnStoreDown::AskDatabase => UnderFault::unaffected(Meanwhile::KeptThenByDatabase),
         }
     }
 

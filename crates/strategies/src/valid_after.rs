@@ -8,7 +8,7 @@
 //!
 //! **State.** One value per subject changed, and one per session ended, within the last token_ttl + leeway + 1 s: with
 //! λ꜀ changes per second of different subjects, N = λ꜀ × (token_ttl + leeway + 1 s) values, about 90 bytes each (`MEMORY USAGE`) in
-//! Redis 7. A change is one value however many tokens there are, and no token is registered anywhere. After a whole
+//! Redis 7 (for a second longer where ends are whole seconds). A change is one value however many tokens there are, and no token is registered anywhere. After a whole
 //! life no token from before the cut-off can be alive, so its value goes.
 //!
 //! **The tick of the cut-off.** A token and a cut-off of the same tick say nothing of their order, so a rule must.
@@ -32,10 +32,10 @@
 use std::sync::Arc;
 
 use revbench_model::settings::{CutoffRule, OnStoreDown};
-use revbench_model::{Claims, Fault, Now, Orientation, Reason, SessionId, Settings, SubjectId};
+use revbench_model::{Claims, Fault, Now, Orientation, Reason, ScopeKind, SessionId, Settings, SubjectId};
 use revbench_store::{Client, Command};
 
-use crate::deny_list::MARGIN_MS;
+use crate::deny_list::kept_after_exp_ms;
 use crate::kind::{Card, Claimed, EXACT_PER_REQUEST, Family, Question};
 use crate::meters::Meters;
 use crate::short_ttl;
@@ -50,8 +50,8 @@ pub const CARD: Card = Card {
     promises: "A token from before a change is refused with the acknowledgement; a grant takes one renewal more.",
     costs: "One store operation and one round trip a request and one at each issue; a renewal for every \
             session of a changed subject.",
-    fails: "The store down: 503, or old tokens are believed (allow-from-token). It keeps no answer, so \
-            serve-stale refuses too. Eviction or a restart without persistence brings old tokens back.",
+    fails: "The store down: 503, the database's record decides (ask-database; it knows no cut-off of everyone), or \
+            old tokens are believed (allow-from-token). It keeps no answer, so serve-stale refuses too. Eviction or a restart without persistence brings old tokens back.",
     needs: "A shared store that every resource server reaches, without eviction; an authority whose clock \
             does not step back.",
     source_urls: &[
@@ -93,7 +93,12 @@ pub(crate) fn claim_under(fault: Fault, settings: &Settings, question: &Question
         return lenient_under(fault, settings, question);
     }
     let (is_grant, renewal) = (question.orientation == Orientation::Grant, Limit::renewal(settings));
+    let asks_database = settings.on_store_down == OnStoreDown::AskDatabase;
     match fault {
+        // A cut-off of everyone is in the store alone: whoever asks the database honours old tokens until it is back.
+        Fault::StoreDown | Fault::StoreSlow if asks_database && question.scope == ScopeKind::All => {
+            UnderFault::after(Limit::none(), Meanwhile::ByDatabase)
+        }
         Fault::StoreDown | Fault::StoreSlow => {
             UnderFault::unanswered(settings, if is_grant { renewal } else { Limit::none() })
         }
@@ -139,7 +144,7 @@ impl ValidAfter {
             meters,
             policy: settings.on_store_down,
             rule: settings.cutoff_rule,
-            life_ms: settings.token_ttl_ms + settings.leeway_ms + MARGIN_MS,
+            life_ms: settings.token_ttl_ms + kept_after_exp_ms(settings),
         }
     }
 
@@ -291,7 +296,6 @@ impl Strategy for ValidAfter {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use revbench_model::ScopeKind;
 
     use super::*;
 

@@ -224,7 +224,7 @@ fn postgres() -> Check {
     let folder = find_programs();
     let version = folder.as_ref().ok().and_then(|folder| version_of(&folder.join("postgres"), "postgres"));
     let names: Vec<&str> =
-        StrategyKind::ALL.into_iter().filter(|kind| kind.needs_database()).map(StrategyKind::name).collect();
+        StrategyKind::ALL.into_iter().filter(|kind| kind.reads_database()).map(StrategyKind::name).collect();
     let (names, of) = (names.join(" and "), "for --database postgres");
     match (version, folder) {
         (Some(version), _) => Check::new("postgres", State::Ok, format!("{version} {of}"), ""),

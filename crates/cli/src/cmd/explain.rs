@@ -120,6 +120,8 @@ struct StrategyJson {
     settings: std::collections::BTreeMap<String, serde_json::Value>,
     claims: Vec<ClaimJson>,
     under_faults: Vec<FaultRow>,
+    /// Values of `on_store_down` that it cannot follow, and why.
+    cannot_follow: std::collections::BTreeMap<&'static str, &'static str>,
     cost: Option<CostJson>,
 }
 
@@ -135,6 +137,7 @@ impl StrategyJson {
             settings: params(kind, &at.settings),
             claims: [Orientation::Revoke, Orientation::Grant].map(ask).into(),
             under_faults: faults::rows(kind, &at.settings, &at.question(kind)),
+            cannot_follow: faults::cannot_follow(kind),
             cost: CostJson::new(kind, at),
         }
     }
@@ -183,7 +186,7 @@ fn strategy_text(kind: StrategyKind, at: &Circumstances) -> String {
         let _ = writeln!(text, "  {:<8} {url}", "source");
     }
     text += "\nunder a fault, and what requests are answered meanwhile:\n";
-    text + &faults::text(&under_faults)
+    text + &faults::text(kind, &under_faults)
 }
 
 /// What a strategy claims about a scenario at the default settings.

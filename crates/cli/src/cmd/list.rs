@@ -59,6 +59,8 @@ struct StrategyRow {
     claims: Vec<ClaimRow>,
     /// The same under each fault, for each value of `on_store_down`.
     under_faults: Vec<FaultRow>,
+    /// Values of `on_store_down` that it cannot follow, and why.
+    cannot_follow: BTreeMap<&'static str, &'static str>,
     /// Scenarios for which it promises a bound.
     expresses: Vec<String>,
     /// Scenarios that it has no words for, and why.
@@ -149,7 +151,9 @@ fn strategies(matrix: &Matrix) -> Vec<StrategyRow> {
         }
         let claims = [Orientation::Revoke, Orientation::Grant].map(claim).into();
         let under_faults = explain::usual_under_faults(kind);
-        StrategyRow { name: kind.name(), card: kind.card(), claims, under_faults, expresses, cannot }
+        let cannot_follow = explain::faults::cannot_follow(kind);
+        let (name, card) = (kind.name(), kind.card());
+        StrategyRow { name, card, claims, under_faults, cannot_follow, expresses, cannot }
     };
     StrategyKind::ALL.into_iter().map(row).collect()
 }

@@ -24,6 +24,16 @@ fn all_without_a_database_is_all_that_need_none() {
     assert!(!said.contains("left out"), "nobody asked for them: {said}");
 }
 
+/// Who asks nobody is asked no policy, so that floor and control run beside whoever asks the database.
+#[test]
+fn who_asks_the_database_needs_one() {
+    let asks = ["--param", "on_store_down=ask-database"];
+    let (planned, _) = plan(&[&asks[..], &["--database", "postgres"]].concat());
+    assert!(planned.contains("fleet   deny-list ") && planned.contains("fleet   floor "), "{planned}");
+    let (planned, _) = plan(&[&asks[..], &["--strategy", "short-ttl"]].concat());
+    assert!(planned.contains("fleet   short-ttl "), "{planned}");
+}
+
 #[test]
 fn the_command_that_reproduces_a_run_names_its_database() {
     let command = |arguments: &[&str]| {

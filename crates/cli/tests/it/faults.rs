@@ -52,6 +52,9 @@ fn lists_and_cards_agree_and_leave_no_policy_out() {
                     .flat_map(|row| row["policies"].as_array().unwrap())
                     .map(|policy| policy.as_str().unwrap())
                     .collect();
+                let unable = strategy["cannot_follow"].as_object().unwrap();
+                assert!(unable.values().all(|why| why.as_str().is_some_and(|why| why.len() > 10)), "{name}");
+                policies.extend(unable.keys().map(String::as_str));
                 policies.sort_unstable();
                 let mut all = OnStoreDown::ALL.map(OnStoreDown::name);
                 all.sort_unstable();

@@ -63,6 +63,15 @@ fn wrong_values_of_run_one_by_one() {
     check(&["--database", "postgres://a@10.0.0.1/x"], "database '10.0.0.1' is not on this machine");
     check(&["--strategy", "lookup-postgres"], "strategy 'lookup-postgres' reads a database");
     check(&["--strategy", "lookup,cached-lookup-postgres"], "add --database postgres");
+    let asks = "on_store_down=ask-database";
+    check(&["--param", asks], "on_store_down=ask-database asks a database, and there is none");
+    check(&["--strategy", "deny-list,push", "--param", asks], "add --database postgres");
+    let unable = "strategy 'lockdown' cannot follow on_store_down=ask-database: whether the service is shut";
+    check(&["--strategy", "lookup,lockdown", "--param", asks, "--database", "postgres"], unable);
+    check(
+        &["--strategy", "lookup-postgres", "--param", asks, "--database", "postgres"],
+        "choose one of refuse, allow-from-token, serve-stale",
+    );
     check(&["--store", "redis://10.0.0.1:6379"], "store '10.0.0.1' is not on this machine");
     check(
         &["--store", "redis://:hunter2@127.0.0.1:6379"],
@@ -202,6 +211,7 @@ fn arguments_that_do_not_exist() {
     check(&["report"], "<RUN_DIR>");
     check(&["serve"], "<STRATEGY>");
     check(&["serve", "lokup", "--listen", "8080"], "did you mean 'lookup'?");
+    check(&["serve", "lookup", "--param", "on_store_down=ask-database"], "asks a database, and there is none");
     check(&["explain", "cached-lokup"], "did you mean 'cached-lookup'?");
     check(&["explain", "lookup", "--param", "cache_ttl=5"], "value '5' of parameter 'cache_ttl'");
     check(&["report", "nowhere", "neither"], "2 mistakes found");

@@ -6,7 +6,7 @@ use revbench_strategies::StrategyKind;
 
 /// All strategies of a run without a database.
 fn without_database() -> impl Iterator<Item = StrategyKind> {
-    StrategyKind::ALL.into_iter().filter(|kind| !kind.needs_database())
+    StrategyKind::ALL.into_iter().filter(|kind| !kind.reads_database())
 }
 
 /// The options of a plain `run` with these scenarios and parameters.
@@ -131,11 +131,38 @@ fn the_order_of_fleets_follows_the_seed_and_nothing_else() {
 fn a_time_to_live_shortens_only_what_lives_by_it() {
     let options =
         options(Profile::Quick, BOTH_ROLES, &[("token_ttl", "2s"), ("cache_ttl", "700ms"), ("leeway", "1s")]);
-    let of = |strategy| settings(&options, &[], &System::Strategy(strategy)).expect("the parameters are sound");
+    let of = |strategy| {
+        settings(&options, &[], &System::Strategy(strategy), None).expect("the parameters are sound")
+    };
     assert_eq!(of(StrategyKind::ShortTtl).token_ttl_ms, 2_000);
     assert_eq!(of(StrategyKind::Lookup).token_ttl_ms, 86_400_000);
     assert_eq!(of(StrategyKind::CachedLookup).cache_ttl_ms, 700);
     assert_eq!(of(StrategyKind::Lookup).leeway_ms, 1_000);
+}
+
+/// A claim that follows from `token_ttl`, whoever makes it, is watched for seconds, and not for the day that tokens live
+/// where nothing rests on it.
+#[test]
+fn tokens_are_short_where_a_claim_rests_on_their_life() {
+    let check = |kind: StrategyKind, scenario: &str, params: &[(&str, &str)], token_ttl_ms: u64| {
+        let asked = options(Profile::Quick, &[scenario], params);
+        let plan = plan(Options { strategies: vec![kind], ..asked });
+        let [fleet] = &plan.fleets[..] else { panic!("one fleet") };
+        assert_eq!(fleet.settings.token_ttl_ms, token_ttl_ms, "{kind:?} {scenario} {params:?}");
+        let watched_ns = fleet.cells.iter().map(|cell| cell.horizon_ns).max();
+        assert!(watched_ns.is_some_and(|ns| ns < 30_000_000_000), "{kind:?} {params:?}: {watched_ns:?}");
+    };
+    const DAY_MS: u64 = 86_400_000;
+    let lenient = ("cutoff_rule", "second-lenient");
+    check(StrategyKind::ValidAfter, "role-demoted", &[], DAY_MS);
+    check(StrategyKind::ValidAfter, "role-demoted", &[lenient], 3_000);
+    check(StrategyKind::ValidAfter, "role-demoted", &[lenient, ("token_ttl", "2s")], 2_000);
+    let behind = ("clock_skew", "3s");
+    check(StrategyKind::DenyList, "role-demoted", &[behind], DAY_MS);
+    check(StrategyKind::DenyList, "clock-skew.toml", &[], DAY_MS);
+    check(StrategyKind::DenyList, "clock-skew.toml", &[behind], 3_000);
+    check(StrategyKind::DenyList, "clock-skew.toml", &[behind, ("token_ttl", "2s")], 2_000);
+    check(StrategyKind::ShortTtl, "account-reinstated", &[], 3_000);
 }
 
 #[test]

@@ -71,7 +71,8 @@ impl Shared {
 
     /// When the last token issued up to now is dead for every verifier.
     fn tokens_dead_at_ms(&self, now_ms: u64) -> u64 {
-        now_ms + self.settings.token_ttl_ms + self.settings.leeway_ms + 1_000
+        let Settings { token_ttl_ms, leeway_ms, expiry, .. } = &self.settings;
+        now_ms + token_ttl_ms + leeway_ms + expiry.grid_ms() + 1_000
     }
 }
 

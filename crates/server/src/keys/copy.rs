@@ -47,7 +47,10 @@ impl KeyCopy {
     pub(crate) fn new(keys: KeySet, settings: &Settings, asked_ns: u64) -> KeyCopy {
         let ttl_ns = settings.jwks_ttl_ms * NS_PER_MS;
         let life_ns = match settings.on_store_down {
-            OnStoreDown::Refuse => ttl_ns + settings.issuer_timeout_ms * NS_PER_MS,
+            // Keys are in no record of the database: `key-rotation` cannot follow that policy, and others copy no keys.
+            OnStoreDown::Refuse | OnStoreDown::AskDatabase => {
+                ttl_ns + settings.issuer_timeout_ms * NS_PER_MS
+            }
             OnStoreDown::ServeStale => {
                 ttl_ns + settings.issuer_timeout_ms.max(settings.stale_for_ms) * NS_PER_MS
             }

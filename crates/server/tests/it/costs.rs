@@ -272,7 +272,7 @@ async fn a_change_about_many_costs_what_it_costs_for_each() {
                 fleet.change(Orientation::Revoke, scope.clone(), permission).await;
                 let cost = of_authority(&fleet.authority).await.since(&before);
                 // One statement writes all of them to the database.
-                let statements = u32::from(kind.needs_database());
+                let statements = u32::from(kind.reads_database());
                 let expected = (
                     f64::from(truth + members * commands + statements),
                     f64::from(3 + members * reads + statements),

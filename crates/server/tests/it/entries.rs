@@ -4,12 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use revbench_model::settings::Hole;
-use revbench_model::{Change, Now, Orientation, Scope, Settings};
+use revbench_model::settings::{Expiry, Hole};
+use revbench_model::{Change, Claims, Now, Orientation, Scope, Settings};
 use revbench_server::clock;
 use revbench_server::config::issuer;
 use revbench_store::{Client, Command, Limits};
-use revbench_strategies::{AppliedChange, DenyList, Meters, Strategy, StrategyKind, SubjectRecord, TokenRef};
+use revbench_strategies::truth::read_subject;
+use revbench_strategies::{
+    AllowList, AppliedChange, DenyAndRefresh, DenyList, Meters, Strategy, StrategyKind, SubjectRecord,
+    TokenRef, ValidAfter,
+};
+use serde_json::json;
 
 use crate::fleet::{Fleet, quick};
 use crate::stores;
@@ -43,9 +48,9 @@ async fn an_entry_that_goes_with_its_token_lets_it_rise_from_the_dead() {
     }
 }
 
-/// What a list writes for a token that expires at `exp_ms` where the clock of whoever revokes it says `now_ms`.
-async fn written(list: &DenyList, exp_ms: u64, now_ms: u64) -> Vec<Command> {
-    let applied = AppliedChange {
+/// The end of a session, and of a token of it that expires then.
+fn ended(exp_ms: u64) -> AppliedChange {
+    AppliedChange {
         change: Change {
             orientation: Orientation::Revoke,
             scope: Scope::Token("j".into()),
@@ -56,8 +61,87 @@ async fn written(list: &DenyList, exp_ms: u64, now_ms: u64) -> Vec<Command> {
         record: SubjectRecord::default(),
         session: Some("s".into()),
         token: Some(TokenRef { jti: "j".into(), exp_ms }),
+    }
+}
+
+/// What a list writes for a token that expires at `exp_ms` where the clock of whoever revokes it says `now_ms`.
+async fn written(list: &DenyList, exp_ms: u64, now_ms: u64) -> Vec<Command> {
+    list.propagate(&ended(exp_ms), Now { wall_ms: now_ms, mono_ns: 0 }).await.unwrap()
+}
+
+/// How long what a strategy notes about a token is kept, ms from now: of whatever it writes when the token is issued and
+/// when it is revoked.
+async fn kept_ms(strategy: &impl Strategy) -> Vec<u64> {
+    let now = Now { wall_ms: 1_700_000_000_000, mono_ns: 0 };
+    let exp_ms = now.wall_ms + 60_000;
+    let seconds = |ms: u64| ms as f64 / 1_000.0;
+    let mut claims = Claims {
+        iss: issuer(),
+        aud: "resources".to_owned(),
+        sub: "ann".into(),
+        sid: "s".into(),
+        jti: "j".into(),
+        client_id: "client".to_owned(),
+        iat: seconds(now.wall_ms),
+        exp: seconds(exp_ms),
+        permissions: Vec::new(),
+        ver: None,
     };
-    list.propagate(&applied, Now { wall_ms: now_ms, mono_ns: 0 }).await.unwrap()
+    let mut commands = strategy.issued(&mut claims, &SubjectRecord::default(), now).await.unwrap();
+    commands.extend(strategy.propagate(&ended(exp_ms), now).await.unwrap());
+    let kept = |command: &Command| match command {
+        Command::SetUntil { until_ms, .. } => Some(until_ms - now.wall_ms),
+        Command::Set { expire_ms, .. } => *expire_ms,
+        Command::Expire { ms, .. } => Some(*ms),
+        // A member goes when the end of its token lies so far back.
+        Command::RemoveScoredBelow { below, .. } => Some(now.wall_ms - *below as u64),
+        _ => None,
+    };
+    commands.iter().filter_map(kept).collect()
+}
+
+/// A token whose end is a whole second is taken until that second is over. What is noted about it is kept for as much
+/// longer, or nothing would be left of the margin.
+#[tokio::test]
+async fn whole_seconds_leave_the_margin_of_notes_as_it_is() {
+    let store = stores::embedded();
+    let limits = Limits { connect_timeout_ms: 1_000, response_timeout_ms: 1_000 };
+    let client = Client::connect(&store.address, limits).await.unwrap();
+    let (c, m) = (|| client.clone(), Arc::<Meters>::default);
+    let [ms, s] = Expiry::ALL.map(|expiry| Settings { expiry, ..Settings::default() });
+    let check = |kind: StrategyKind, millisecond: Vec<u64>, second: Vec<u64>| {
+        let longer: Vec<u64> = millisecond.iter().map(|kept_ms| kept_ms + s.expiry.grid_ms()).collect();
+        assert!(!longer.is_empty(), "{kind:?}");
+        assert_eq!(second, longer, "{kind:?}");
+    };
+    let of = async |settings: &Settings| kept_ms(&DenyList::new(c(), m(), settings, issuer())).await;
+    check(StrategyKind::DenyList, of(&ms).await, of(&s).await);
+    let of = async |settings: &Settings| kept_ms(&DenyAndRefresh::new(c(), m(), settings, issuer())).await;
+    check(StrategyKind::DenyAndRefresh, of(&ms).await, of(&s).await);
+    let of = async |settings: &Settings| kept_ms(&AllowList::new(c(), m(), settings, issuer())).await;
+    check(StrategyKind::AllowList, of(&ms).await, of(&s).await);
+    let of = async |settings: &Settings| kept_ms(&ValidAfter::new(c(), m(), settings)).await;
+    check(StrategyKind::ValidAfter, of(&ms).await, of(&s).await);
+}
+
+/// The record's own list of ended sessions, which lookups and databases go by, likewise.
+#[tokio::test]
+async fn an_ended_session_is_remembered_until_its_last_second_is_over() {
+    let store = stores::embedded();
+    let limits = Limits { connect_timeout_ms: 1_000, response_timeout_ms: 1_000 };
+    let client = Client::connect(&store.address, limits).await.unwrap();
+    let settings = Settings { token_ttl_ms: 60_000, expiry: Expiry::Second, ..quick() };
+    let fleet = Fleet::new(StrategyKind::Lookup, settings, &store.address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    let ann = fleet.sign_in("ann").await;
+    fleet.change(Orientation::Revoke, json!({ "session": ann.session }), None).await;
+    let after_ms = clock::now().wall_ms;
+    let record = read_subject(&client, &"ann".into()).await.unwrap().unwrap();
+    let [ended] = &record.ended[..] else { panic!("{record:?}") };
+    // Ended before `after_ms`, by less than the margin.
+    let (life_ms, margin_ms) = (60_000 + Expiry::Second.grid_ms(), 1_000);
+    let kept_ms = ended.until_ms - (after_ms - margin_ms);
+    assert!(kept_ms > life_ms + margin_ms, "{kept_ms}");
 }
 
 /// A life counted from the revoker's clock is too short where that clock is ahead, and the second of two revocations

@@ -60,7 +60,7 @@ pub(crate) struct Fleet {
     pub(crate) to_issuer: Option<Valve>,
     /// What the resource server was started with.
     resource_config: ResourceConfig,
-    /// The resource server's way to the database, where it reads one.
+    /// The resource server's way to the database, where it reads one, or is to ask one.
     pub(crate) to_database: Option<Valve>,
 }
 
@@ -120,7 +120,8 @@ impl Fleet {
         resource_store: &StoreAddress,
         mutant: Option<Mutant>,
     ) -> Fleet {
-        let database = if kind.needs_database() { Some(stores::fresh_database().await) } else { None };
+        let needs_database = kind.needs_database(&settings);
+        let database = if needs_database { Some(stores::fresh_database().await) } else { None };
         let valve = database.as_ref().map(|database| Valve::to(&socket_of(database)));
         let resource_database = database
             .as_ref()

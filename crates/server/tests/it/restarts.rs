@@ -15,16 +15,17 @@ use crate::fleet::{Fleet, quick};
 use crate::valve::eventually;
 
 /// A real server on a port and a folder of its own that outlive it.
-struct Mortal {
+pub(crate) struct Mortal {
     program: PathBuf,
     folder: TempDir,
-    address: StoreAddress,
+    pub(crate) address: StoreAddress,
     persistent: bool,
     child: Option<Child>,
 }
 
 impl Mortal {
-    async fn start(persistent: bool) -> Option<Mortal> {
+    /// `None` where no real server is installed.
+    pub(crate) async fn start(persistent: bool) -> Option<Mortal> {
         let program = find_program(ServerKind::Auto).ok()?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = StoreAddress { host: "127.0.0.1".to_owned(), port, password: None };
@@ -54,7 +55,7 @@ impl Mortal {
         self.spawn().await;
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();

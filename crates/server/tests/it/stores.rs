@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use revbench_model::Settings;
+use revbench_model::settings::OnStoreDown;
 use revbench_store::database::{DatabaseClient, Template, find_programs};
 use revbench_store::private::find_program;
 use revbench_store::{
@@ -55,7 +57,13 @@ pub(crate) fn has_database() -> bool {
 /// Every strategy that can be served on this machine: those over a database only where there is one.
 pub(crate) fn kinds() -> Vec<StrategyKind> {
     let has_database = has_database();
-    StrategyKind::ALL.into_iter().filter(|kind| has_database || !kind.needs_database()).collect()
+    StrategyKind::ALL.into_iter().filter(|kind| has_database || !kind.reads_database()).collect()
+}
+
+/// Is there a Postgres to start, where a fleet of the strategy under this policy needs one?
+pub(crate) fn has_database_for(kind: StrategyKind, on_store_down: OnStoreDown) -> bool {
+    let settings = Settings { on_store_down, ..Settings::default() };
+    !kind.needs_database(&settings) || has_database()
 }
 
 /// What `initdb` made, shared by the tests that run at the same time.

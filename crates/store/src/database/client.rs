@@ -1,43 +1,33 @@
-//! The database client of a server: one pipelined connection with its statements prepared, which comes back by itself.
+//! The database client of a server: one pipelined connection with its statements prepared, which comes back by itself
+//! (`reconnecting.rs`).
 //!
-//! While there is no connection, requests fail at once, as they do with the store. Nothing is sent twice. Statements
-//! are prepared when a connection is opened, so that a request is one round trip; each is a transaction of its own.
+//! Statements are prepared when a connection is opened, so that a request is one round trip; each is a transaction of its
+//! own.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row, Statement};
 
 use super::address::DatabaseAddress;
 use super::error::DatabaseError;
-use crate::client::{Limits, RECONNECT_PAUSE};
+use crate::reconnecting::{Driver, Limits, Place, Reconnecting};
 
 /// A connection to a database, shared by its clones. Needs a tokio runtime, one thread is enough.
 #[derive(Clone)]
 pub struct DatabaseClient {
-    shared: Arc<Shared>,
+    kept: Reconnecting<Greeted>,
 }
 
-/// What is said over each new connection before it is used.
-#[derive(Clone, Copy)]
-struct Greeting {
+/// A database, and what is said over each new connection to it before it is used.
+#[derive(Clone)]
+struct Greeted {
+    address: DatabaseAddress,
     setup: &'static str,
     statements: &'static [&'static str],
-}
-
-struct Shared {
-    address: DatabaseAddress,
-    limits: Limits,
-    /// `None` while the database is lost.
-    live: Mutex<Option<Arc<Live>>>,
-    operations: AtomicU64,
-    round_trips: AtomicU64,
-    unavailable: AtomicU64,
 }
 
 /// A connection that is open.
@@ -58,22 +48,8 @@ impl DatabaseClient {
         setup: &'static str,
         statements: &'static [&'static str],
     ) -> Result<Self, DatabaseError> {
-        let shared = Arc::new(Shared {
-            address: address.clone(),
-            limits,
-            live: Mutex::new(None),
-            operations: AtomicU64::new(0),
-            round_trips: AtomicU64::new(0),
-            unavailable: AtomicU64::new(0),
-        });
-        let (opened, first) = oneshot::channel();
-        let greeting = Greeting { setup, statements };
-        tokio::spawn(keep_connected(Arc::downgrade(&shared), address.clone(), limits, greeting, opened));
-        match first.await {
-            Ok(Ok(())) => Ok(Self { shared }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(DatabaseError::unavailable(address, "the runtime stopped while connecting")),
-        }
+        let place = Greeted { address: address.clone(), setup, statements };
+        Ok(Self { kept: Reconnecting::connect(place, limits).await? })
     }
 
     /// Carries out the statement of this number, in one round trip and one transaction.
@@ -85,125 +61,63 @@ impl DatabaseClient {
         statement: usize,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, DatabaseError> {
-        let answer = self.ask(statement, parameters).await;
-        if answer.as_ref().is_err_and(DatabaseError::is_unavailable) {
-            self.shared.unavailable.fetch_add(1, Relaxed);
-        }
-        answer
+        let (address, limit_ms) = (&self.kept.place().address, self.kept.limits().response_timeout_ms);
+        let ask = |live: Arc<Live>| async move {
+            let answer = live.client.query(&live.statements[statement], parameters);
+            match timeout(Duration::from_millis(limit_ms), answer).await {
+                Ok(answer) => answer.map_err(|error| DatabaseError::sorted(&error, address)),
+                Err(_) => {
+                    Err(DatabaseError::unavailable(address, format!("no answer within {limit_ms} ms")))
+                }
+            }
+        };
+        self.kept.ask(1, ask).await
     }
 
     /// Statements sent since connect, those of the greeting left out.
     pub fn operations(&self) -> u64 {
-        self.shared.operations.load(Relaxed)
+        self.kept.operations()
     }
 
     /// Requests sent since connect.
     pub fn round_trips(&self) -> u64 {
-        self.shared.round_trips.load(Relaxed)
+        self.kept.round_trips()
     }
 
     /// Requests since connect that ended as `Unavailable`, sent or not.
     pub fn unavailable(&self) -> u64 {
-        self.shared.unavailable.load(Relaxed)
+        self.kept.unavailable()
     }
+}
 
-    async fn ask(
-        &self,
-        statement: usize,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, DatabaseError> {
-        let Shared { address, limits, operations, round_trips, .. } = &*self.shared;
-        let live = self.shared.connected();
-        let live = live.ok_or_else(|| DatabaseError::unavailable(address, "connection lost"))?;
-        operations.fetch_add(1, Relaxed);
-        round_trips.fetch_add(1, Relaxed);
-        let limit = Duration::from_millis(limits.response_timeout_ms);
-        match timeout(limit, live.client.query(&live.statements[statement], parameters)).await {
-            Ok(answer) => answer.map_err(|error| DatabaseError::sorted(&error, address)),
-            Err(_) => {
-                let reason = format!("no answer within {} ms", limits.response_timeout_ms);
-                Err(DatabaseError::unavailable(address, reason))
-            }
+impl Place for Greeted {
+    type Connection = Arc<Live>;
+    type Error = DatabaseError;
+
+    /// Opens a connection and says the greeting. What drives the connection ends with it, and with the last of those who
+    /// could use it.
+    async fn open(&self, _limits: Limits) -> Result<(Arc<Live>, Driver), DatabaseError> {
+        let (client, driver) = sign_in(&self.address).await?;
+        let sorted = |error| DatabaseError::sorted(&error, &self.address);
+        if !self.setup.is_empty() {
+            client.batch_execute(self.setup).await.map_err(sorted)?;
         }
-    }
-}
-
-impl Shared {
-    fn connected(&self) -> Option<Arc<Live>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn replace(&self, live: Option<Arc<Live>>) {
-        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
-    }
-}
-
-type Opened = oneshot::Sender<Result<(), DatabaseError>>;
-
-/// Opens a connection; when it is lost, opens the next one, for as long as a client exists. Ends when the
-/// first cannot be opened.
-async fn keep_connected(
-    shared: Weak<Shared>,
-    address: DatabaseAddress,
-    limits: Limits,
-    greeting: Greeting,
-    opened: Opened,
-) {
-    let mut opened = Some(opened);
-    while shared.strong_count() > 0 {
-        let held = hold_one(&shared, &address, limits, greeting, &mut opened).await;
-        if let (Err(error), Some(opened)) = (held, opened.take()) {
-            // A caller that stopped waiting does not want to know.
-            let _ = opened.send(Err(error));
-            return;
+        let mut statements = Vec::with_capacity(self.statements.len());
+        for text in self.statements {
+            statements.push(client.prepare(text).await.map_err(sorted)?);
         }
-        sleep(RECONNECT_PAUSE).await;
+        // However it ends, it has ended.
+        let driver = Box::pin(async move { drop(driver.await) });
+        Ok((Arc::new(Live { client, statements }), driver))
     }
-}
 
-/// Opens a connection within the limits, hands it to the clients and drives it until it is lost.
-async fn hold_one(
-    shared: &Weak<Shared>,
-    address: &DatabaseAddress,
-    limits: Limits,
-    greeting: Greeting,
-    opened: &mut Option<Opened>,
-) -> Result<(), DatabaseError> {
-    let limit = Duration::from_millis(limits.connect_timeout_ms);
-    let (live, until_lost) = timeout(limit, open(address, greeting)).await.map_err(|_| {
-        let reason = format!("no connection within {} ms", limits.connect_timeout_ms);
-        DatabaseError::unavailable(address, reason)
-    })??;
-    let Some(alive) = shared.upgrade() else { return Ok(()) };
-    alive.replace(Some(Arc::new(live)));
-    drop(alive);
-    if let Some(opened) = opened.take() {
-        let _ = opened.send(Ok(()));
+    fn unavailable(&self, reason: String) -> DatabaseError {
+        DatabaseError::unavailable(&self.address, reason)
     }
-    // However it ended, it has ended.
-    let _ = until_lost.await;
-    if let Some(alive) = shared.upgrade() {
-        alive.replace(None);
-    }
-    Ok(())
-}
 
-/// Opens a connection, says the greeting, and gives the task that drives it. The task ends with the connection, and
-/// with the last of those who could use it.
-async fn open(
-    address: &DatabaseAddress,
-    greeting: Greeting,
-) -> Result<(Live, tokio::task::JoinHandle<()>), DatabaseError> {
-    let (client, driver) = sign_in(address).await?;
-    let sorted = |error| DatabaseError::sorted(&error, address);
-    if !greeting.setup.is_empty() {
-        client.batch_execute(greeting.setup).await.map_err(sorted)?;
+    fn is_unavailable(error: &DatabaseError) -> bool {
+        error.is_unavailable()
     }
-    let mut statements = Vec::with_capacity(greeting.statements.len());
-    for text in greeting.statements {
-        statements.push(client.prepare(text).await.map_err(sorted)?);
-    }
-    Ok((Live { client, statements }, driver))
 }
 
 /// Opens a connection and signs in; the task drives it.

@@ -1,6 +1,7 @@
-//! What a strategy promises under each fault and under each policy for the time without answers; policies that come to
-//! the same thing are one row.
+//! What a strategy promises under each fault and under each policy that it can follow for the time without answers;
+//! policies that come to the same thing are one row.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use revbench_model::duration::format_ms;
@@ -26,7 +27,7 @@ pub(crate) fn rows(kind: StrategyKind, settings: &Settings, question: &Question)
     for fault in Fault::ALL {
         for orientation in [Orientation::Revoke, Orientation::Grant] {
             let question = Question { orientation, ..*question };
-            for policy in OnStoreDown::ALL {
+            for policy in kind.policies() {
                 let settings = Settings { on_store_down: policy, ..settings.clone() };
                 let under = claim_under(kind, fault, &settings, &question);
                 let alike = |row: &&mut FaultRow| {
@@ -42,22 +43,33 @@ pub(crate) fn rows(kind: StrategyKind, settings: &Settings, question: &Question)
     rows
 }
 
-/// One line for each row.
-pub(super) fn text(rows: &[FaultRow]) -> String {
+/// The policies that a strategy cannot follow, and why.
+pub(crate) fn cannot_follow(kind: StrategyKind) -> BTreeMap<&'static str, &'static str> {
+    let unable = |policy: OnStoreDown| Some((policy.name(), kind.cannot_follow(policy)?));
+    OnStoreDown::ALL.into_iter().filter_map(unable).collect()
+}
+
+/// One line for each row, and for each policy that the strategy cannot follow.
+pub(super) fn text(kind: StrategyKind, rows: &[FaultRow]) -> String {
     let mut text = String::new();
+    let policies = kind.policies().count();
     let mut last = None;
     for row in rows {
         let fault = if last == Some(row.fault) { "" } else { row.fault.name() };
         last = Some(row.fault);
-        let _ = writeln!(text, "  {fault:<22} {:<6} {}", row.orientation.name(), row.words());
+        let _ = writeln!(text, "  {fault:<22} {:<6} {}", row.orientation.name(), row.words(policies));
+    }
+    for (policy, why) in cannot_follow(kind) {
+        let _ = writeln!(text, "  {policy}: not here, {why}");
     }
     text
 }
 
 impl FaultRow {
-    fn words(&self) -> String {
+    /// `all`: how many policies there are for this strategy.
+    fn words(&self, all: usize) -> String {
         let policies: Vec<&str> = self.policies.iter().map(|policy| policy.name()).collect();
-        let condition = if self.policies.len() == OnStoreDown::ALL.len() {
+        let condition = if self.policies.len() == all {
             String::new()
         } else {
             format!("{}: ", policies.join(", "))

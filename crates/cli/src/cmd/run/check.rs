@@ -59,7 +59,11 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     let (scenarios, asked) = read_scenarios(args, profile, &targets, mistakes);
     let database = mistakes.keep(server_flags::database(&args.servers.database));
     let strategies = with_control(read_strategies(args, profile, database.as_ref(), mistakes), profile);
-    let (params, _) = server_flags::params(&args.servers.param, mistakes);
+    let (params, settings) = server_flags::params(&args.servers.param, mistakes);
+    // A resumed run has its own.
+    if let Some(database) = database.as_ref().filter(|_| args.resume.is_none()) {
+        mistakes.0.extend(server_flags::unservable(&strategies, &settings, database));
+    }
     mistakes.0.extend(strains::misplaced(&asked, &params));
     let changes = args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES)));
     let blocks = args.blocks.as_ref().and_then(|text| mistakes.keep(whole("--blocks", text, MAX_BLOCKS)));
@@ -194,11 +198,6 @@ fn read_strategies(
     }
     let named = args.strategy.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
     let chosen: Vec<StrategyKind> = named.filter_map(|name| mistakes.keep(select::strategy(name))).collect();
-    // A resumed run has its own.
-    for (kind, database) in chosen.iter().zip(database.into_iter().cycle()).filter(|_| args.resume.is_none())
-    {
-        mistakes.keep(server_flags::needs_database(*kind, database));
-    }
     StrategyKind::ALL.into_iter().filter(|kind| chosen.contains(kind)).collect()
 }
 

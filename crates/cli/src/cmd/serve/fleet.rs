@@ -75,7 +75,7 @@ pub(super) fn execute(args: &ServeArgs, console: &Console) -> anyhow::Result<Exi
     let asked = ended.clone();
     interrupt::install_as_normal_end(move || drop(asked.send(Ok(()))))?;
     let store = Store::start(&request.store, &ended)?;
-    let database = match request.strategy.needs_database() {
+    let database = match request.strategy.needs_database(&request.settings) {
         true => Database::start(&request.database)?,
         false => None,
     };
@@ -150,7 +150,7 @@ fn check(args: &ServeArgs) -> Result<Request, Mistakes> {
     let store = mistakes.keep(server_flags::store(&args.servers.store));
     let database = mistakes.keep(server_flags::database(&args.servers.database));
     if let (Some(strategy), Some(database)) = (strategy, &database) {
-        mistakes.keep(server_flags::needs_database(strategy, database));
+        mistakes.0.extend(server_flags::unservable(&[strategy], &settings, database));
     }
     let mutant = mistakes.keep(args.mutant.as_deref().map(find_mutant).transpose());
     match (strategy, listen, store, database, mutant) {

@@ -78,7 +78,7 @@ impl Stage {
         let rarely = if kind == StrategyKind::KeyRotation { 3_600_000 } else { 1_000 };
         let settings =
             Settings { algorithm, jwks_ttl_ms: rarely, jwks_cooldown_ms: rarely, ..Settings::default() };
-        let database = kind.needs_database().then(stores::database);
+        let database = kind.reads_database().then(stores::database);
         let config = AuthorityConfig {
             strategy: kind,
             settings: settings.clone(),
