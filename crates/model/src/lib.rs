@@ -20,6 +20,7 @@ pub mod prose;
 pub mod scenario;
 pub mod settings;
 pub mod summary;
+pub mod sweep;
 pub mod target;
 pub mod time;
 
@@ -32,4 +33,5 @@ pub use ids::{Issuer, Jti, Permission, SessionId, SubjectId};
 pub use problem::Problem;
 pub use scenario::Scenario;
 pub use settings::Settings;
+pub use sweep::{Point, Sweep};
 pub use time::Now;

@@ -213,6 +213,21 @@ mod tests {
         }
     }
 
+    /// A run takes several values of a setting with commas between them, and tells a further setting by its '='.
+    #[test]
+    fn no_value_has_a_comma_or_an_equals_sign_in_it() {
+        for parameter in PARAMETERS {
+            let default = parameter.value(&Settings::default());
+            for value in [parameter.example, &default] {
+                assert!(!value.contains([',', '=']), "{}: {value}", parameter.name);
+                for part in [',', '='] {
+                    let joined = format!("{value}{part}{value}");
+                    assert!(Settings::default().set(parameter.name, &joined).is_err(), "{joined}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn durations_are_whole_in_their_unit() {
         let check = |ms: u64, expected: &str| assert_eq!(whole_ms(ms), expected);

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::Settings;
+use revbench_model::{Point, Settings};
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{
     BlockFigures, Cell, CellDetail, CellRole, NoiseFloor, Outcome, SCHEMA, Summary, Validity, Verdict,
 };
 use revbench_oracle::added_latency;
 use revbench_oracle::blocks::{intervals, noise_floor};
-use revbench_strategies::{StrategyKind, params, stream_params};
+use revbench_model::sweep::named;
+use revbench_strategies::{StrategyKind, chosen, params, stream_params};
 
-use crate::plan::{RunPlan, settings};
+use crate::plan::{RunPlan, settings_at};
 use crate::run_dir::Manifest;
 
 /// The control once more, under another name.
@@ -21,6 +22,8 @@ pub(crate) struct Twin {
     pub(crate) blocks: Vec<BlockFigures>,
     /// Is its latency invalid?
     pub(crate) is_invalid: bool,
+    /// The swept values that it has in common with the control that it stands beside.
+    pub(crate) swept: Point,
 }
 
 /// What the control differs from itself; no figures where either of the two is invalid.
@@ -40,13 +43,20 @@ pub(crate) fn summary(
     let mut cells = Vec::new();
     let mut missing = !is_complete;
     for (index, scenario) in plan.scenarios.iter().enumerate() {
-        for &strategy in &plan.options.strategies {
-            let is_it = |cell: &Cell| cell.strategy == strategy.name() && cell.scenario == scenario.name;
-            let measured = details.iter().map(|detail| &detail.cell).find(|cell| is_it(cell));
-            match (measured, plan.cannot.iter().find(|(s, k, _)| (*s, *k) == (index, strategy))) {
+        let each = plan.options.strategies.iter();
+        for (strategy, point) in each.flat_map(|&kind| plan.points(kind).into_iter().map(move |p| (kind, p)))
+        {
+            let name = named(strategy.name(), &point);
+            let is_it = |cell: &&Cell| cell.name() == name && cell.scenario == scenario.name;
+            let measured = details.iter().map(|detail| &detail.cell).find(is_it);
+            let cannot = plan.cannot.iter().find(|one| {
+                (one.scenario, one.strategy, &one.swept) == (index, strategy, &point)
+            });
+            match (measured, cannot) {
                 (Some(cell), _) => cells.push(cell.clone()),
-                (None, Some((_, _, why))) => {
-                    cells.push(empty_cell(plan, index, strategy, Outcome::Cannot, Some(why.clone())));
+                (None, Some(one)) => {
+                    let why = Some(one.why.clone());
+                    cells.push(empty_cell(plan, index, (strategy, &point), Outcome::Cannot, why));
                 }
                 (None, None) => missing = true,
             }
@@ -54,7 +64,9 @@ pub(crate) fn summary(
     }
     add_latency_beyond_control(&mut cells);
     add_intervals(&mut cells, details);
-    let control = details.iter().find(|detail| detail.cell.role == CellRole::Control);
+    let is_twins = |cell: &Cell| twin.is_none_or(|twin| twin.swept == cell.swept);
+    let control =
+        details.iter().find(|detail| detail.cell.role == CellRole::Control && is_twins(&detail.cell));
     Summary {
         schema: SCHEMA.to_owned(),
         run: manifest.run.clone(),
@@ -77,28 +89,24 @@ pub(crate) fn summary(
 /// invalid there is none.
 fn add_latency_beyond_control(cells: &mut [Cell]) {
     let usable = |cell: &Cell| cell.validity.latency.is_some_and(|verdict| verdict != Verdict::Invalid);
-    let control: BTreeMap<String, _> = cells
-        .iter()
-        .filter(|cell| cell.role == CellRole::Control && usable(cell))
-        .filter_map(|cell| Some((cell.scenario.clone(), cell.latency_us?)))
-        .collect();
+    let controls: Vec<Cell> =
+        cells.iter().filter(|cell| cell.role == CellRole::Control && usable(cell)).cloned().collect();
     for cell in cells.iter_mut().filter(|cell| cell.role != CellRole::Control && usable(cell)) {
-        let pair = cell.latency_us.as_ref().zip(control.get(&cell.scenario));
+        let control = controls.iter().find(|control| control.is_control_of(cell));
+        let pair = cell.latency_us.as_ref().zip(control.and_then(|control| control.latency_us.as_ref()));
         cell.added_latency_us = pair.map(|(latency, control)| added_latency(latency, control));
     }
 }
 
 /// In a run of blocks: intervals over them, and the difference to the control as it is within them.
 fn add_intervals(cells: &mut [Cell], details: &[CellDetail]) {
-    let blocks = |scenario: &str, strategy: &str| {
-        let is_it = |detail: &&CellDetail| {
-            (detail.cell.scenario.as_str(), detail.cell.strategy.as_str()) == (scenario, strategy)
-        };
-        details.iter().find(is_it).map(|detail| &detail.blocks[..])
+    let blocks = |is_it: &dyn Fn(&Cell) -> bool| {
+        details.iter().find(|detail| is_it(&detail.cell)).map(|detail| &detail.blocks[..])
     };
     for cell in cells {
-        let control = blocks(&cell.scenario, StrategyKind::None.name());
-        let Some(own) = blocks(&cell.scenario, &cell.strategy) else { continue };
+        let control = blocks(&|other| other.is_control_of(cell));
+        let own = blocks(&|other| (&other.scenario, other.name()) == (&cell.scenario, cell.name()));
+        let Some(own) = own else { continue };
         let (ci95, added) = intervals(own, control.filter(|_| cell.role != CellRole::Control));
         cell.ci95 = ci95;
         cell.added_latency_us = cell.added_latency_us.map(|pooled| added.or(pooled));
@@ -109,12 +117,11 @@ fn add_intervals(cells: &mut [Cell], details: &[CellDetail]) {
 pub(crate) fn empty_cell(
     plan: &RunPlan,
     scenario: usize,
-    strategy: StrategyKind,
+    (strategy, point): (StrategyKind, &Point),
     outcome: Outcome,
     why: Option<String>,
 ) -> Cell {
-    let settings =
-        settings(&plan.options, &plan.scenarios, strategy).expect("parameters were checked with the flags");
+    let settings = settings_at(&plan.options, &plan.scenarios, strategy, point);
     Cell {
         scenario: plan.scenarios[scenario].name.clone(),
         strategy: strategy.name().to_owned(),
@@ -122,7 +129,8 @@ pub(crate) fn empty_cell(
         orientation: plan.scenarios[scenario].orientation,
         outcome,
         why,
-        params: of_cell(strategy, &settings, &plan.scenarios[scenario]),
+        params: of_cell(strategy, &settings, &plan.scenarios[scenario], point),
+        swept: point.clone(),
         stands_for: BTreeMap::new(),
         instances: plan.options.instances,
         lambda_t: None,
@@ -143,14 +151,16 @@ pub(crate) fn empty_cell(
     }
 }
 
-/// The settings that shape a cell: the strategy's, and those of streams where it is about them.
+/// The settings that shape a cell: the strategy's, those that are swept, and those of streams where it is about them.
 fn of_cell(
     strategy: StrategyKind,
     settings: &Settings,
     scenario: &Scenario,
+    point: &Point,
 ) -> BTreeMap<String, serde_json::Value> {
     let of_streams = if scenario.stream { stream_params(settings) } else { BTreeMap::new() };
-    params(strategy, settings).into_iter().chain(of_streams).collect()
+    let names: Vec<&str> = point.keys().map(String::as_str).collect();
+    params(strategy, settings).into_iter().chain(chosen(settings, &names)).chain(of_streams).collect()
 }
 
 /// Floor, control or subject.

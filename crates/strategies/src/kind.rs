@@ -166,6 +166,15 @@ impl StrategyKind {
         matches!(self, StrategyKind::LookupPostgres | StrategyKind::CachedLookupPostgres)
     }
 
+    /// Does this setting, named without unit, make a difference to it? Its own do, and those of every token; what a
+    /// stress scenario strains is strained in all but floor and control.
+    pub fn has_setting(self, name: &str) -> bool {
+        let is_strained = !matches!(self, StrategyKind::Floor | StrategyKind::None);
+        self.card().params.contains(&name)
+            || OF_EVERY_TOKEN.contains(&name)
+            || (is_strained && Settings::STRAINS.contains(&name))
+    }
+
     /// Lines of code of its own file: neither blank nor only a comment, and without tests. What it shares with others
     /// is not in them; a lookup over the database is the lookup's file and the database's beside its own.
     pub fn code_lines(self) -> u32 {
@@ -196,6 +205,9 @@ impl StrategyKind {
         )
     }
 }
+
+/// Settings of tokens, which every request carries, also to the floor.
+const OF_EVERY_TOKEN: &[&str] = &["algorithm", "extra_permissions"];
 
 /// Lines of code of each file of this crate, counted when it is built.
 const LINES_OF_CODE: &[(&str, u32)] = include!(concat!(env!("OUT_DIR"), "/lines_of_code.rs"));
@@ -459,8 +471,8 @@ pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde
     chosen(settings, kind.card().params)
 }
 
-/// Of all settings those of these names without unit.
-pub(crate) fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, serde_json::Value> {
+/// Of all settings those of these names without unit, their names with units; and what strains on purpose.
+pub fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, serde_json::Value> {
     let serde_json::Value::Object(all) =
         serde_json::to_value(settings).expect("settings are plain numbers and words")
     else {

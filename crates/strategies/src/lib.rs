@@ -43,7 +43,9 @@ pub use deny_list::DenyList;
 pub use floor::Floor;
 pub use introspection::{AskIssuer, Introspected, Introspection};
 pub use key_rotation::{KeyRotation, NoKeys, SigningKeys};
-pub use kind::{Card, Claimed, Family, Question, StrategyKind, claim, claim_under, params, time_scale_ms};
+pub use kind::{
+    Card, Claimed, Family, Question, StrategyKind, chosen, claim, claim_under, params, time_scale_ms,
+};
 pub use lockdown::Lockdown;
 pub use lookup::Lookup;
 pub use meters::{Meters, Spent, Totals};
@@ -55,7 +57,7 @@ pub use refresh_on_change::{ExchangeToken, Exchanged, RefreshOnChange};
 pub use refresh_rotation::RefreshRotation;
 pub use short_ttl::ShortTtl;
 pub use strategy::{AppliedChange, Decision, Held, RefreshTokens, Strategy, TokenRef, Unavailable};
-pub use stream::{claim_on_stream, claim_to, stream_params};
+pub use stream::{STREAM_SETTINGS, claim_on_stream, claim_to, stream_params};
 pub use token_version::TokenVersion;
 pub use truth::{Status, SubjectRecord};
 pub use under_fault::{ClaimedUnderFault, Limit, Meanwhile, UnderFault};

@@ -1,3 +1,4 @@
+use revbench_model::Sweep;
 use revbench_model::scenario::built_in;
 use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
 use revbench_runner::plan::{FleetPlan, RunPlan, settings};
@@ -24,6 +25,7 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
             _ => without_database().collect(),
         },
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        sweeps: Vec::new(),
         store: StoreChoice::Embedded,
         database: DatabaseChoice::None,
         store_rtt_us: 500.0,
@@ -109,7 +111,8 @@ fn what_breaks_something_has_a_fleet_of_its_own_and_takes_seconds() {
 #[test]
 fn what_cannot_be_expressed_is_a_result_and_not_a_cell() {
     let plan = plan(options(Profile::Quick, BOTH_ROLES, &[]));
-    let pairs: Vec<(usize, &str)> = plan.cannot.iter().map(|(s, kind, _)| (*s, kind.name())).collect();
+    let pairs: Vec<(usize, &str)> =
+        plan.cannot.iter().map(|one| (one.scenario, one.strategy.name())).collect();
     assert_eq!(pairs, [(1, "deny-list")]);
     let deny_list = plan.fleets.iter().find(|fleet| fleet.strategy == StrategyKind::DenyList);
     assert_eq!(deny_list.expect("it has a fleet").cells.len(), 1);
@@ -134,6 +137,103 @@ fn a_time_to_live_shortens_only_what_lives_by_it() {
     assert_eq!(of(StrategyKind::Lookup).token_ttl_ms, 86_400_000);
     assert_eq!(of(StrategyKind::CachedLookup).cache_ttl_ms, 700);
     assert_eq!(of(StrategyKind::Lookup).leeway_ms, 1_000);
+}
+
+/// The options with several values of settings.
+fn sweeping(sweeps: &[(&str, &[&str])], options: Options) -> Options {
+    let sweep = |(name, values): &(&str, &[&str])| Sweep {
+        name: (*name).to_owned(),
+        values: values.iter().map(|&value| value.to_owned()).collect(),
+    };
+    Options { sweeps: sweeps.iter().map(sweep).collect(), ..options }
+}
+
+/// The labels of a block's fleets, sorted.
+fn labels(plan: &RunPlan, block: u32) -> Vec<String> {
+    let mut labels: Vec<String> =
+        plan.fleets.iter().filter(|fleet| fleet.block == block).map(FleetPlan::label).collect();
+    labels.sort();
+    labels
+}
+
+#[test]
+fn each_value_of_a_swept_setting_has_a_fleet_in_each_block() {
+    let blocks = Options { blocks: Some(2), ..options(Profile::Quick, BOTH_ROLES, &[("leeway", "1s")]) };
+    let plan = plan(sweeping(&[("cache_ttl", &["300ms", "1s", "3s"])], blocks));
+    for block in 1..=2 {
+        assert_eq!(
+            labels(&plan, block),
+            [
+                "cached-lookup[cache_ttl=1s]",
+                "cached-lookup[cache_ttl=300ms]",
+                "cached-lookup[cache_ttl=3s]",
+                "deny-list",
+                "floor",
+                "lookup",
+                "none",
+                "none-again",
+                "short-ttl",
+                "token-version",
+            ]
+        );
+    }
+    let folders: std::collections::BTreeSet<String> = plan.fleets.iter().map(FleetPlan::folder).collect();
+    assert_eq!(folders.len(), plan.fleets.len(), "each leaves a folder of its own");
+    for fleet in plan.fleets.iter().filter(|fleet| fleet.strategy == StrategyKind::CachedLookup) {
+        let bound = fleet.cells[0].bound.as_ref().expect("a bound");
+        assert_eq!(bound.ms, fleet.settings.cache_ttl_ms as f64 + 500.0, "{}", fleet.label());
+        assert_eq!(fleet.settings.leeway_ms, 1_000);
+        // λT is the profile's at each value, so that the closed form is the same in units of T.
+        assert!((fleet.lambda_t.expect("it ages") - 6.0).abs() < 1e-9, "{}", fleet.label());
+    }
+}
+
+#[test]
+fn what_every_token_has_is_swept_in_floor_and_control_too() {
+    let values = [("algorithm", &["RS256", "ES256"][..]), ("cache_ttl", &["1s", "2s"][..])];
+    let options = Options { blocks: Some(2), ..options(Profile::Quick, &["role-demoted"], &[]) };
+    let strategies = vec![StrategyKind::Floor, StrategyKind::None, StrategyKind::CachedLookup];
+    let plan = plan(sweeping(&values, Options { strategies, ..options }));
+    assert_eq!(
+        labels(&plan, 1),
+        [
+            "cached-lookup[algorithm=ES256,cache_ttl=1s]",
+            "cached-lookup[algorithm=ES256,cache_ttl=2s]",
+            "cached-lookup[algorithm=RS256,cache_ttl=1s]",
+            "cached-lookup[algorithm=RS256,cache_ttl=2s]",
+            "floor[algorithm=ES256]",
+            "floor[algorithm=RS256]",
+            "none-again[algorithm=RS256]",
+            "none[algorithm=ES256]",
+            "none[algorithm=RS256]",
+        ]
+    );
+}
+
+#[test]
+fn a_question_can_be_asked_at_one_value_and_not_at_another() {
+    let one = Options {
+        strategies: vec![StrategyKind::Lookup],
+        ..options(Profile::Smoke, &["stream-withdrawn"], &[])
+    };
+    let plan = plan(sweeping(&[("stream_check", &["interval", "pushed"])], one));
+    assert_eq!(labels(&plan, 1), ["lookup[stream_check=interval]"]);
+    let cannot: Vec<(&str, &str)> =
+        plan.cannot.iter().map(|one| (one.strategy.name(), one.swept["stream_check"].as_str())).collect();
+    assert_eq!(cannot, [("lookup", "pushed")]);
+}
+
+#[test]
+fn streams_are_swept_where_there_are_any() {
+    let at = |scenario| {
+        let one = Options {
+            strategies: vec![StrategyKind::Lookup],
+            ..options(Profile::Smoke, &[scenario], &[])
+        };
+        labels(&plan(sweeping(&[("stream_interval", &["500ms", "1s"])], one)), 1)
+    };
+    assert_eq!(at("role-demoted"), ["lookup"]);
+    assert_eq!(at("stream-withdrawn"), ["lookup[stream_interval=1s]", "lookup[stream_interval=500ms]"]);
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use revbench_model::duration::format_ms;
 use revbench_model::summary::{Cell, Store};
+use revbench_model::sweep::named;
 use revbench_model::time::ns_to_ms;
 use revbench_runner::Event;
 use revbench_runner::machine::Placement;
-use revbench_runner::plan::{CellPlan, FleetPlan, RunPlan};
+use revbench_runner::plan::{CannotPlan, CellPlan, FleetPlan, RunPlan};
 use revbench_strategies::{StrategyKind, params};
 use serde_json::json;
 
@@ -34,12 +35,16 @@ pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
         options.seed,
     );
     let _ = writeln!(text, "env     {}", Placement::of_this_process().describe());
-    for (fleet, times) in distinct(fleets) {
+    let distinct = distinct(fleets);
+    // Names with swept values are longer than any other.
+    let width = distinct.iter().map(|(fleet, _)| fleet.label().len()).max().unwrap_or(0).max(22);
+    for (fleet, times) in distinct {
         let times = if plan.blocks == 1 { String::new() } else { format!("{times} × ") };
-        let _ = writeln!(text, "fleet   {:<22} {times}{}", fleet.label(), cells(plan, fleet));
+        let _ = writeln!(text, "fleet   {:<width$} {times}{}", fleet.label(), cells(plan, fleet));
     }
-    for (scenario, strategy, why) in &plan.cannot {
-        let _ = writeln!(text, "cannot  {:<22} {}: {why}", strategy.name(), plan.scenarios[*scenario].name);
+    for CannotPlan { scenario, strategy, swept, why } in &plan.cannot {
+        let (name, scenario) = (named(strategy.name(), swept), &plan.scenarios[*scenario].name);
+        let _ = writeln!(text, "cannot  {name:<width$} {scenario}: {why}");
     }
     text
 }
@@ -81,8 +86,9 @@ fn strategies(chosen: &[StrategyKind]) -> String {
 
 /// The plan as `--json` prints it.
 pub(super) fn describe_json(plan: &RunPlan, fleets: &[&FleetPlan], doubts: &[String]) -> serde_json::Value {
-    let cannot = plan.cannot.iter().map(|(scenario, strategy, why)| {
-        json!({ "scenario": plan.scenarios[*scenario].name, "strategy": strategy.name(), "why": why })
+    let cannot = plan.cannot.iter().map(|CannotPlan { scenario, strategy, swept, why }| {
+        let scenario = &plan.scenarios[*scenario].name;
+        json!({ "scenario": scenario, "strategy": strategy.name(), "swept": swept, "why": why })
     });
     json!({
         "profile": plan.options.profile.name(),
@@ -114,6 +120,7 @@ fn fleet_json(plan: &RunPlan, fleet: &FleetPlan) -> serde_json::Value {
         "strategy": fleet.strategy.name(),
         "label": fleet.label(),
         "params": params(fleet.strategy, &fleet.settings),
+        "swept": fleet.swept,
         "rate_per_s": fleet.sizes.rate_per_s,
         "expected_s": fleet.expected_s(),
         "cells": fleet.cells.iter().map(cell).collect::<Vec<_>>(),
@@ -212,7 +219,7 @@ fn store_line(what: &str, store: &Store) -> String {
 fn cell_line(cell: &Cell) -> String {
     let verdict = cell.claim.as_ref().and_then(|claim| claim.verdict);
     let verdict = verdict.map(|verdict| format!(", claim {verdict:?}").to_lowercase()).unwrap_or_default();
-    format!("done    {} · {}{verdict}", cell.scenario, cell.strategy)
+    format!("done    {} · {}{verdict}", cell.scenario, cell.name())
 }
 
 /// Columns of the terminal behind stdout.
