@@ -14,7 +14,7 @@ use revbench_model::settings::SettingError;
 use revbench_model::sweep::{named, points};
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
 use revbench_model::{ChangeActor, Distribution, Orientation, Point, ScopeKind, Settings};
-use revbench_oracle::BoundFrom;
+use revbench_oracle::{BoundFrom, requests_move};
 use revbench_oracle::closed_form::FleetLaw;
 use revbench_strategies::{
     Claimed, ClaimedUnderFault, Question, STREAM_SETTINGS, StrategyKind, claim_to, claim_under, time_scale_ms,
@@ -472,6 +472,8 @@ impl FleetPlan {
         };
         match claim_to(self.strategy, &self.settings, &question, scenario.stream) {
             Claimed::Bound { formula, bound_ms, predicted } => {
+                // Where probes renew what they look at, they follow no law of the traffic.
+                let predicted = predicted.filter(|&law| !requests_move(law));
                 let bound = Bound { formula, ms: bound_ms, predicted, ..Bound::default() };
                 let under = |fault: &FleetFault| {
                     claim_under(self.strategy, fault.planned.kind, &self.settings, &question).claimed

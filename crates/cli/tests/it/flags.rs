@@ -226,6 +226,22 @@ fn what_the_plan_shows_comes_with_the_rest_and_names_the_flag() {
 }
 
 #[test]
+fn leeways_that_servers_are_run_with_can_be_measured_side_by_side() {
+    let arguments = ["run", "--dry-run", "--json", "--strategy", "short-ttl", "--scenario", "role-demoted"];
+    let (code, stdout, stderr) = call(&[&arguments[..], &["--param", "leeway=0,5s,60s"]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let of = |fleet: &serde_json::Value| {
+        (fleet["label"].as_str().unwrap().to_owned(), fleet["cells"][0]["claim"]["bound_ms"].as_f64())
+    };
+    let mut fleets: Vec<(String, Option<f64>)> =
+        plan["fleets"].as_array().unwrap().iter().map(of).filter(|(label, _)| label != "none").collect();
+    fleets.sort_by(|a, b| a.0.cmp(&b.0));
+    let at = |leeway: &str, bound_ms| (format!("short-ttl[leeway={leeway}]"), Some(bound_ms));
+    assert_eq!(fleets, [at("0", 3_000.0), at("1m", 63_000.0), at("5s", 8_000.0)]);
+}
+
+#[test]
 fn nothing_selected_has_a_code_of_its_own() {
     for arguments in [["run", "--strategy", ","], ["run", "--scenario", ","]] {
         let (code, stdout, stderr) = call(&arguments);

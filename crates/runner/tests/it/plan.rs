@@ -224,6 +224,20 @@ fn a_question_can_be_asked_at_one_value_and_not_at_another() {
 }
 
 #[test]
+fn no_law_is_predicted_of_windows_that_probes_move() {
+    let laws = |params: &[(&str, &str)]| {
+        let one = Options { strategies: vec![StrategyKind::CachedLookup], ..options(Profile::Quick, BOTH_ROLES, params) };
+        let plan = plan(one);
+        let bounds = plan.fleets[0].cells.iter().map(|cell| cell.bound.clone().expect("a bound"));
+        bounds.map(|bound| (bound.ms, bound.predicted.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(laws(&[]), [(1_500.0, true); 2]);
+    assert_eq!(laws(&[("cache_jitter", "0.3")]), [(1_500.0, true); 2]);
+    assert_eq!(laws(&[("refresh_ahead", "0.2")]), [(1_500.0, false); 2]);
+    assert_eq!(laws(&[("refresh_ahead", "0.2"), ("cache_jitter", "0.3")]), [(1_500.0, false); 2]);
+}
+
+#[test]
 fn streams_are_swept_where_there_are_any() {
     let at = |scenario| {
         let one = Options {
