@@ -11,7 +11,7 @@ use revbench_model::summary::{
 use revbench_oracle::added_latency;
 use revbench_oracle::blocks::{intervals, noise_floor};
 use revbench_model::sweep::named;
-use revbench_strategies::{StrategyKind, chosen, params, stream_params};
+use revbench_strategies::{StrategyKind, TOKEN_SETTINGS, chosen, params, stream_params};
 
 use crate::plan::{RunPlan, settings_at};
 use crate::run_dir::Manifest;
@@ -129,7 +129,7 @@ pub(crate) fn empty_cell(
         orientation: plan.scenarios[scenario].orientation,
         outcome,
         why,
-        params: of_cell(strategy, &settings, &plan.scenarios[scenario], point),
+        params: of_cell(plan, strategy, &settings, &plan.scenarios[scenario], point),
         swept: point.clone(),
         stands_for: BTreeMap::new(),
         instances: plan.options.instances,
@@ -151,15 +151,19 @@ pub(crate) fn empty_cell(
     }
 }
 
-/// The settings that shape a cell: the strategy's, those that are swept, and those of streams where it is about them.
+/// The settings that shape a cell: the strategy's, those that are swept, those of every token that were asked for, and
+/// those of streams where it is about them.
 fn of_cell(
+    plan: &RunPlan,
     strategy: StrategyKind,
     settings: &Settings,
     scenario: &Scenario,
     point: &Point,
 ) -> BTreeMap<String, serde_json::Value> {
     let of_streams = if scenario.stream { stream_params(settings) } else { BTreeMap::new() };
-    let names: Vec<&str> = point.keys().map(String::as_str).collect();
+    let asked = plan.options.params.iter().map(|(name, _)| name.as_str());
+    let of_tokens = asked.filter(|name| TOKEN_SETTINGS.contains(name));
+    let names: Vec<&str> = point.keys().map(String::as_str).chain(of_tokens).collect();
     params(strategy, settings).into_iter().chain(chosen(settings, &names)).chain(of_streams).collect()
 }
 

@@ -171,7 +171,7 @@ impl StrategyKind {
     pub fn has_setting(self, name: &str) -> bool {
         let is_strained = !matches!(self, StrategyKind::Floor | StrategyKind::None);
         self.card().params.contains(&name)
-            || OF_EVERY_TOKEN.contains(&name)
+            || TOKEN_SETTINGS.contains(&name)
             || (is_strained && Settings::STRAINS.contains(&name))
     }
 
@@ -206,8 +206,8 @@ impl StrategyKind {
     }
 }
 
-/// Settings of tokens, which every request carries, also to the floor.
-const OF_EVERY_TOKEN: &[&str] = &["algorithm", "extra_permissions"];
+/// Names of the settings of every token, without unit: each request carries one, also to the floor.
+pub const TOKEN_SETTINGS: &[&str] = &["algorithm", "extra_permissions"];
 
 /// Lines of code of each file of this crate, counted when it is built.
 const LINES_OF_CODE: &[(&str, u32)] = include!(concat!(env!("OUT_DIR"), "/lines_of_code.rs"));

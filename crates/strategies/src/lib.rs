@@ -44,7 +44,7 @@ pub use floor::Floor;
 pub use introspection::{AskIssuer, Introspected, Introspection};
 pub use key_rotation::{KeyRotation, NoKeys, SigningKeys};
 pub use kind::{
-    Card, Claimed, Family, Question, StrategyKind, chosen, claim, claim_under, params, time_scale_ms,
+    Card, Claimed, Family, Question, StrategyKind, TOKEN_SETTINGS, chosen, claim, claim_under, params, time_scale_ms,
 };
 pub use lockdown::Lockdown;
 pub use lookup::Lookup;
