@@ -50,7 +50,7 @@ pub(crate) fn series(docs: &RunDocuments, fleets: &Question<'_>, looks: &Identit
         };
         lanes.push(Lane {
             label: fleets.label(cell),
-            look: looks.get(&cell.strategy),
+            look: looks.get(&cell.name()),
             centre_us: added.point_us,
             interval_us: added.interval_us,
             figure: figures::added(fleets, cell, Percentile::P50),

@@ -68,7 +68,7 @@ pub(crate) fn series(
         let label = named(&cell.strategy, &others);
         match lines.iter_mut().find(|line| line.label == label) {
             Some(line) => line.points.push(point),
-            None => lines.push(Line { label, look: looks.get(&cell.strategy), points: vec![point] }),
+            None => lines.push(Line { label, look: looks.get(&cell.name()), points: vec![point] }),
         }
     }
     lines.retain(|line| line.points.len() > 1);
