@@ -41,7 +41,7 @@ def details(run, summary):
     """Every measured cell of summary.json with its own file; the floor makes no changes."""
     for cell in summary["cells"]:
         if cell["outcome"] == "measured" and cell["role"] != "floor":
-            yield cell, document(run / "cells" / f"{cell['scenario']}.{cell['strategy']}.json")
+            yield cell, document(run / "cells" / f"{cell['scenario']}.{tables.named(cell)}.json")
 
 
 def meant_by(manifest):
@@ -66,10 +66,10 @@ def blocks_of(summary):
 
 
 def by_strategy(found):
-    """The cells of each strategy together: they share its raw histories."""
+    """The cells of each strategy (at each of its swept values) together: they share its raw histories."""
     groups = {}
     for cell, detail in found:
-        groups.setdefault(cell["strategy"], []).append((cell, detail))
+        groups.setdefault(tables.named(cell), []).append((cell, detail))
     return groups
 
 
@@ -80,7 +80,7 @@ def recomputed(run, blocks, own, meant):
         (detail, recompute.Cell(cell["scenario"], cell["orientation"], cell["instances"], compare.horizon_ns(detail), **meant.get(cell["scenario"], {})))
         for cell, detail in own
     ]
-    strategy, problems = own[0][0]["strategy"], []
+    strategy, problems = tables.named(own[0][0]), []
     for block, folder in tables.folders(run, blocks, strategy).items():
         index = None
         for detail, found in cells:
@@ -93,7 +93,7 @@ def recomputed(run, blocks, own, meant):
 
 
 def name_of(cell):
-    return f"{cell['scenario']}/{cell['strategy']} {cell['orientation']}"
+    return f"{cell['scenario']}/{tables.named(cell)} {cell['orientation']}"
 
 
 def missing_said(name, missing, partial_history):
@@ -127,7 +127,7 @@ def check_run(run, partial_history=False):
         for (cell, _), (detail, found) in zip(own, cells):
             name = name_of(cell)
             problems += [f"{name}: {key} of summary.json and of the cell's own file differ" for key in OWN if cell[key] != detail["cell"][key]]
-            own_rows = rows.pop((cell["scenario"], cell["strategy"], cell["orientation"]), [])
+            own_rows = rows.pop((cell["scenario"], tables.named(cell), cell["orientation"]), [])
             at, missing = compare.compare_cell(detail, own_rows, found, blocks)
             problems += at.problems
             seen += len(found.blocks)
@@ -156,7 +156,9 @@ def check_capture(run, file, zero):
         raise tables.NotARun(f"no fleet of {run} has its zero at {zero}: {', '.join(map(str, fleets))}")
     strategy = fleets[zero]["strategy"]
     folder = fleets[zero].get("folder") or strategy
-    cells = [detail for cell, detail in details(run, document(run / "summary.json")) if cell["strategy"] == strategy]
+    label = folder.rsplit("/", 1)[-1]
+    measured = [pair for pair in details(run, document(run / "summary.json")) if pair[0]["strategy"] == strategy]
+    cells = [detail for cell, detail in measured if not cell.get("swept") or label.startswith(tables.named(cell))]
     if not cells:
         raise tables.NotARun(f"{strategy} has no measured cell")
     watches = {(detail["cell"]["scenario"], detail["cell"]["orientation"]): compare.horizon_ns(detail) for detail in cells}

@@ -3,7 +3,7 @@
 import csv
 import math
 
-from history import estimators, recompute
+from history import estimators, recompute, tables
 from history.recompute import NS_PER_MS
 
 # The tables print six decimals of a millisecond: one nanosecond.
@@ -98,7 +98,7 @@ def compare_cell(detail, rows, found, blocks):
     many blocks. Returns the Comparison and the blocks that the cell has pooled, but that left no raw history: their
     windows and all pooled figures are not compared."""
     cell = detail["cell"]
-    at = Comparison(f"{cell['scenario']}/{cell['strategy']} {cell['orientation']}", blocks > 1)
+    at = Comparison(f"{cell['scenario']}/{tables.named(cell)} {cell['orientation']}", blocks > 1)
     watches = horizons([detail["windows"], cell["staleness"]])
     if len(watches) > 1:
         at.say(f"several horizons in one cell: {sorted(watches)}")
@@ -265,7 +265,7 @@ def compare_exposure(at, cell, found):
 
 
 def read_rows(path):
-    """changes.csv by (scenario, strategy, orientation)."""
+    """changes.csv by (scenario, strategy as it is called in the run, orientation)."""
     by_cell = {}
     with open(path, newline="") as lines:
         for row in csv.DictReader(lines):

@@ -102,25 +102,25 @@ def windows_of(block):
     ]
 
 
-def write_run(run, measured=(1, 2, 3), blocks=3):
-    """A run of so many blocks, of which those `measured` were."""
+def write_run(run, measured=(1, 2, 3), blocks=3, swept=None, name=STRATEGY):
+    """A run of so many blocks, of which those `measured` were. With `swept` settings its cell is called `name`."""
     (run / "cells").mkdir(parents=True)
     fleets = []
     for block in measured:
-        for label in (STRATEGY, "none-again"):
+        for label in (name, "none-again"):
             folder = f"block-{block:02}/{label}"
             write_history(run / "history" / folder, block)
-            strategy = STRATEGY if label == STRATEGY else "none"
-            fleets.append({"strategy": strategy, "folder": folder, "zero_mono_ns": 1000 * block + (label != STRATEGY)})
-    own = cell(measured)
+            strategy = STRATEGY if label == name else "none"
+            fleets.append({"strategy": strategy, "folder": folder, "zero_mono_ns": 1000 * block + (label != name)})
+    own = cell(measured) | ({"swept": swept} if swept else {})
     said = [window for block in measured for window in windows_of(block)]
     detail = {"cell": own, "windows": said, "blocks": [{"block": block} for block in measured]}
     summary = {"schema": "revbench.run/1", "partial": len(measured) < blocks, "blocks": blocks, "cells": [own]}
     text = f'name = "{SCENARIO}"\nscope = "subject"\n'
     manifest = {"fleets": fleets, "options": {"scenarios": [{"file": f"{SCENARIO}.toml", "text": text}]}}
-    for name, content in (("summary", summary), (f"cells/{SCENARIO}.{STRATEGY}", detail), ("manifest", manifest)):
+    for name, content in (("summary", summary), (f"cells/{SCENARIO}.{name}", detail), ("manifest", manifest)):
         (run / f"{name}.json").write_text(json.dumps(content))
-    head = (SCENARIO, STRATEGY, "revoke")
+    head = (SCENARIO, name, "revoke")
     table(
         run / "changes.csv",
         ["scenario", "strategy", "orientation", "block", "subject", "submitted_ms", "acknowledged_ms", "instance", "lower_ms", "upper_ms", "resolution_ms"],

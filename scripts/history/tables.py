@@ -47,6 +47,12 @@ def _rows(path):
         yield from csv.DictReader(lines)
 
 
+def named(cell):
+    """What a cell's strategy is called in its run: with the swept settings of the cell, where several values were measured."""
+    swept = ",".join(f"{name}={value}" for name, value in sorted(cell.get("swept", {}).items()))
+    return f"{cell['strategy']}[{swept}]" if swept else cell["strategy"]
+
+
 def block_name(block):
     return f"block-{block:02}"
 

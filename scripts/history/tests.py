@@ -444,6 +444,14 @@ class Blocks(unittest.TestCase):
                     self.edit_figures(lambda cell: cell["staleness"].update(mean_se_ms=math.sqrt(1700 / 3) / 2))
                 self.says(0, f"{2 * len(measured)} changes in {len(measured)} block", never=["not checked"])
 
+    def test_swept_settings_name_a_cell_and_its_files(self):
+        shutil.rmtree(self.made)
+        name = f"{handmade.STRATEGY}[cache_ttl=300ms,stale_for=1s]"
+        handmade.write_run(self.made, swept={"stale_for": "1s", "cache_ttl": "300ms"}, name=name)
+        self.says(0, f"ok {handmade.SCENARIO}/{name} revoke", "6 changes in 3 blocks")
+        shutil.move(self.made / "history" / "block-02" / name, self.made / "history" / "block-02" / handmade.STRATEGY)
+        self.says(1, "no raw history of block 2")
+
     def test_tampering_with_one_block(self):
         for block in (1, 2, 3):
             with self.subTest(block=block):

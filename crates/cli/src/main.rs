@@ -7,6 +7,7 @@ mod console;
 mod exit;
 mod interrupt;
 mod loopback;
+mod param_flags;
 mod progress;
 mod render;
 mod select;

@@ -1,15 +1,15 @@
-//! `--param`, `--store` and `--database`: the flags of every command that has servers.
+//! `--param`, `--store` and `--database`: the flags of every command that has servers. What `--param` takes is read in
+//! `param_flags`.
 
 use clap::Args;
 use revbench_model::Settings;
-use revbench_model::parameters::Parameter;
-use revbench_model::settings::{OnStoreDown, SettingError};
+use revbench_model::settings::OnStoreDown;
 use revbench_runner::options::{DatabaseChoice, StoreChoice};
 use revbench_store::DatabaseAddress;
 use revbench_store::database::find_programs;
 use revbench_strategies::StrategyKind;
 
-use crate::render::{BAD_VALUE, CONFLICT, Failure, Mistake, Mistakes, UNKNOWN_NAME};
+use crate::render::{BAD_VALUE, CONFLICT, Failure, Mistake};
 use crate::{loopback, select};
 
 /// What `--store` takes beside an address.
@@ -37,7 +37,7 @@ pub(crate) const DATABASE_PASSWORD_HELP: &str = "put it into the variable REVBEN
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {
     /// A setting of strategies and servers, such as cache_ttl=2s; may be repeated. 'revbench list params' has the names
-    #[arg(long, value_name = "NAME=VALUE", env = "REVBENCH_PARAM", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME=VALUE", env = "REVBENCH_PARAM")]
     pub(crate) param: Vec<String>,
     /// The store: auto, embedded, redis-server, valkey-server, or redis://HOST:PORT on this machine
     ///
@@ -65,38 +65,6 @@ pub(crate) struct ServerArgs {
         hide_env_values = true
     )]
     pub(crate) database: String,
-}
-
-/// `--param` flags, each tried on the settings it is for.
-pub(crate) fn params(texts: &[String], mistakes: &mut Mistakes) -> (Vec<(String, String)>, Settings) {
-    let mut settings = Settings::default();
-    let pairs = texts.iter().filter_map(|text| mistakes.keep(param(text, &mut settings))).collect();
-    (pairs, settings)
-}
-
-/// Applies one `NAME=VALUE`.
-fn param(text: &str, settings: &mut Settings) -> Result<(String, String), Mistake> {
-    let (name, value) = text.split_once('=').ok_or_else(|| {
-        let message = format!("value '{text}' of --param has no '='");
-        Mistake::argument(BAD_VALUE, message, write_it_like(text.trim()))
-    })?;
-    let (name, value) = (name.trim(), value.trim());
-    settings.set(name, value).map_err(|error| match error {
-        SettingError::Unknown { .. } => {
-            let help = "'revbench list params' prints them with their defaults";
-            Mistake::argument(UNKNOWN_NAME, error.to_string(), help)
-        }
-        SettingError::Value { .. } => Mistake::argument(BAD_VALUE, error.to_string(), write_it_like(name)),
-    })?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-/// The flag with a value that this parameter takes; the form alone where there is no such parameter.
-fn write_it_like(name: &str) -> String {
-    match Parameter::from_name(name) {
-        Some(Parameter { name, example, .. }) => format!("write it like --param {name}={example}"),
-        None => "write it as --param NAME=VALUE; 'revbench list params' prints the names".to_owned(),
-    }
 }
 
 /// The store of this word or address.
@@ -294,19 +262,5 @@ mod tests {
         let url = database("postgres://ann@127.0.0.1:7000/shop").unwrap();
         assert_eq!(database_word(&url), "postgres://ann@127.0.0.1:7000/shop");
         assert!(database_help(&url).unwrap().contains("psql -h 127.0.0.1 -p 7000 -U ann shop"));
-    }
-
-    #[test]
-    fn help_fits_the_parameter() {
-        let check = |text: &str, expected: &str| {
-            let mistake = param(text, &mut Settings::default()).expect_err(text);
-            let Mistake::Argument { help: Some(help), .. } = mistake else { panic!("{text}: no help") };
-            assert!(help.contains(expected), "{text}: {help}");
-        };
-        check("refresh_at=2", "--param refresh_at=0.8");
-        check("on_store_down=5s", "--param on_store_down=allow-from-token");
-        check("leeway", "--param leeway=1s");
-        check("cache_til=1s", "revbench list params");
-        check("whatever", "--param NAME=VALUE");
     }
 }

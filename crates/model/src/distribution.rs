@@ -24,7 +24,16 @@ pub enum Distribution {
         /// Requests per second of the subject at one instance.
         rate_per_s: f64,
     },
-    /// The same cache, but a read past the age `refresh_ms` still answers with the old entry and replaces it.
+    /// The same cache with a life that is drawn for each entry, uniform between two.
+    JitteredExpireAfterWrite {
+        /// Shortest life of an entry.
+        shortest_ms: f64,
+        /// Longest life of an entry.
+        ttl_ms: f64,
+        /// Requests per second of the subject at one instance.
+        rate_per_s: f64,
+    },
+    /// The cache of a fixed life again, but a read past the age `refresh_ms` still answers with the old entry and replaces it.
     RefreshAhead {
         /// Age from which a read replaces the entry.
         refresh_ms: f64,

@@ -44,6 +44,18 @@ pub const PARAMETERS: &[Parameter] = &[
         "how finely the end of a token is written and checked; in whole seconds it lives up to one more",
     ),
     row("cache_ttl", DURATION, "2s", "age at which a cached permission or answer is read again"),
+    row(
+        "cache_jitter",
+        "a share of the cache time, from 0 to 0.5",
+        "0.2",
+        "longest share of its life by which a kept entry is shortened at random",
+    ),
+    row(
+        "refresh_ahead",
+        "a share of the cache time, from 0 to 0.9",
+        "0.25",
+        "last share of its life in which a request has an entry read again in the background",
+    ),
     row("backstop", DURATION, "30s", "age at which permissions are read again without a message (push)"),
     row("heartbeat", DURATION, "1s", "silence after which a subscriber asks for a sign of life (push)"),
     row("store_timeout", DURATION, "250ms", "how long a resource server waits for the store"),
@@ -140,6 +152,8 @@ impl Parameter {
             "leeway" => whole_ms(settings.leeway_ms),
             "expiry" => settings.expiry.name().to_owned(),
             "cache_ttl" => whole_ms(settings.cache_ttl_ms),
+            "cache_jitter" => settings.cache_jitter.to_string(),
+            "refresh_ahead" => settings.refresh_ahead.to_string(),
             "backstop" => whole_ms(settings.backstop_ms),
             "heartbeat" => whole_ms(settings.heartbeat_ms),
             "store_timeout" => whole_ms(settings.store_timeout_ms),
@@ -217,6 +231,21 @@ mod tests {
             let mut again = Settings::default();
             again.set(parameter.name, &parameter.value(&given)).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(again, given, "{}", parameter.name);
+        }
+    }
+
+    /// A run takes several values of a setting with commas between them, and tells a further setting by its '='.
+    #[test]
+    fn no_value_has_a_comma_or_an_equals_sign_in_it() {
+        for parameter in PARAMETERS {
+            let default = parameter.value(&Settings::default());
+            for value in [parameter.example, &default] {
+                assert!(!value.contains([',', '=']), "{}: {value}", parameter.name);
+                for part in [',', '='] {
+                    let joined = format!("{value}{part}{value}");
+                    assert!(Settings::default().set(parameter.name, &joined).is_err(), "{joined}");
+                }
+            }
         }
     }
 

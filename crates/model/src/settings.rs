@@ -238,6 +238,14 @@ pub struct Settings {
     pub expiry: Expiry,
     /// Age at which a cached permission or answer is read again (`cached-lookup`, `cached-introspection`).
     pub cache_ttl_ms: u64,
+    /// Longest share of its life by which an entry is shortened at random, 0 to 0.5 (`cached-lookup`,
+    /// `cached-introspection`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub cache_jitter: f64,
+    /// Last share of its life in which a request has an entry replaced in the background, 0 to 0.9; 0: none has
+    /// (`cached-lookup`, `cached-introspection`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub refresh_ahead: f64,
     /// Age at which a cached permission is read again although no message came (`push`).
     pub backstop_ms: u64,
     /// Silence after which a subscriber asks the store for a sign of life (`push`).
@@ -298,7 +306,7 @@ pub struct Settings {
     pub bus_cut_for_ms: u64,
 }
 
-/// Strains that are not there stay out of files.
+/// Strains that are not there stay out of files, and so does what a cache does not do.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -310,6 +318,8 @@ impl Default for Settings {
             leeway_ms: 0,
             expiry: Expiry::Millisecond,
             cache_ttl_ms: 1_000,
+            cache_jitter: 0.0,
+            refresh_ahead: 0.0,
             backstop_ms: 2_000,
             heartbeat_ms: 500,
             store_timeout_ms: 500,
@@ -382,6 +392,8 @@ impl Settings {
         "leeway",
         "expiry",
         "cache_ttl",
+        "cache_jitter",
+        "refresh_ahead",
         "backstop",
         "heartbeat",
         "store_timeout",
@@ -423,10 +435,16 @@ impl Settings {
         let ms = || duration::parse_ms(value).map_err(|_| fail("a duration like '250ms' or '3s'"));
         let whole_ms = || ms().map(|ms| ms.round() as u64);
         let count = || value.parse::<u32>().map_err(|_| fail("a whole number"));
+        let share = |most: f64, accepted| {
+            let share = value.parse::<f64>().ok().filter(|share| (0.0..=most).contains(share));
+            share.ok_or_else(|| fail(accepted))
+        };
         match name {
             "token_ttl" => self.token_ttl_ms = whole_ms()?.max(1),
             "leeway" => self.leeway_ms = whole_ms()?,
             "cache_ttl" => self.cache_ttl_ms = whole_ms()?.max(1),
+            "cache_jitter" => self.cache_jitter = share(0.5, "a share of the cache time, from 0 to 0.5")?,
+            "refresh_ahead" => self.refresh_ahead = share(0.9, "a share of the cache time, from 0 to 0.9")?,
             "backstop" => self.backstop_ms = whole_ms()?.max(1),
             "heartbeat" => self.heartbeat_ms = whole_ms()?.max(1),
             "store_timeout" => self.store_timeout_ms = whole_ms()?.max(1),
@@ -505,7 +523,7 @@ mod tests {
             "algorithm" => "es256",
             "on_store_down" => "refuse",
             "cache_inactive" => "yes",
-            "refresh_at" => "0.5",
+            "refresh_at" | "cache_jitter" | "refresh_ahead" => "0.5",
             "cutoff_rule" | "expiry" => "second",
             "key_per" => "tenant",
             "stream_check" => "pushed",
@@ -541,6 +559,9 @@ mod tests {
         check("cache_til", "1s", "did you mean 'cache_ttl'?");
         check("cache_ttl", "5", "value '5' of parameter 'cache_ttl' is not a duration like '250ms' or '3s'");
         check("refresh_at", "1.5", "above 0 and at most 1");
+        check("cache_jitter", "0.6", "value '0.6' of parameter 'cache_jitter' is not a share of the cache time");
+        check("refresh_ahead", "-0.1", "from 0 to 0.9");
+        check("refresh_ahead", "NaN", "from 0 to 0.9");
         check("algorithm", "none", "one of RS256, ES256, EdDSA, HS256");
     }
 }

@@ -75,6 +75,9 @@ impl FleetLaw {
             Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } => {
                 laws::expire_after_write(t_ms, ttl_ms, per_ms(rate_per_s))
             }
+            Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s } => {
+                laws::jittered_expire_after_write(t_ms, shortest_ms, ttl_ms, per_ms(rate_per_s))
+            }
             Distribution::RefreshAhead { refresh_ms, ttl_ms, rate_per_s } => {
                 laws::refresh_ahead(t_ms, refresh_ms, ttl_ms, per_ms(rate_per_s))
             }
@@ -107,9 +110,9 @@ impl FleetLaw {
         match self.law {
             Distribution::Zero => Some(0.0),
             Distribution::Uniform { upper_ms, .. } => Some(upper_ms),
-            Distribution::ExpireAfterWrite { ttl_ms, .. } | Distribution::RefreshAhead { ttl_ms, .. } => {
-                Some(ttl_ms)
-            }
+            Distribution::ExpireAfterWrite { ttl_ms, .. }
+            | Distribution::JitteredExpireAfterWrite { ttl_ms, .. }
+            | Distribution::RefreshAhead { ttl_ms, .. } => Some(ttl_ms),
             Distribution::TwoLayers { near_ms, far_ms, .. } => Some(near_ms + far_ms),
             Distribution::Polling { period_ms, cdn_ttl_ms, batch_ms, fetch_ms } => {
                 Some(period_ms + cdn_ttl_ms + batch_ms + fetch_ms)
@@ -178,10 +181,14 @@ impl FleetLaw {
             }
             Distribution::ExpireAfterWrite { .. } => 0.0,
             Distribution::RefreshAhead { rate_per_s, .. }
+            | Distribution::JitteredExpireAfterWrite { rate_per_s, .. }
             | Distribution::ExpireAfterAccess { rate_per_s, .. }
                 if rate_per_s <= 0.0 =>
             {
                 0.0
+            }
+            Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s } if self.copies == 1 => {
+                laws::jittered_expire_after_write_mean(shortest_ms, ttl_ms, per_ms(rate_per_s))
             }
             Distribution::RefreshAhead { refresh_ms, ttl_ms, rate_per_s } if self.copies == 1 => {
                 laws::refresh_ahead_mean(refresh_ms, ttl_ms, per_ms(rate_per_s))

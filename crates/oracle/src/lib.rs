@@ -43,4 +43,5 @@ pub use judge::{CellQuestion, Judged, judge};
 pub use latency::added_latency;
 pub use reach::Reach;
 pub use rules::Rules;
+pub use two_channel::requests_move;
 pub use windows::{Observed, Unobserved, Watch, Window, Windows, windows};

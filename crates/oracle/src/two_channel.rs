@@ -75,7 +75,8 @@ fn no_verdict(
 /// Do requests after the change move the window? They do where a read prolongs an entry, replaces one that is still in
 /// force, or fills the near cache from a far one that is still old. A cache that keeps what was written until its time
 /// is over is filled by requests *before* the change; one that it misses afterwards is filled anew.
-fn requests_move(law: Distribution) -> bool {
+/// (`docs/METHODOLOGY.md` §13).
+pub fn requests_move(law: Distribution) -> bool {
     match law {
         Distribution::RefreshAhead { .. }
         | Distribution::ExpireAfterAccess { .. }
@@ -83,6 +84,7 @@ fn requests_move(law: Distribution) -> bool {
         Distribution::Zero
         | Distribution::Uniform { .. }
         | Distribution::ExpireAfterWrite { .. }
+        | Distribution::JitteredExpireAfterWrite { .. }
         | Distribution::Polling { .. }
         | Distribution::Push { .. }
         | Distribution::ReplicaLag { .. } => false,
@@ -206,6 +208,7 @@ mod tests {
         let check = |law, expected| assert_eq!(requests_move(law), expected, "{law:?}");
         check(Distribution::Zero, false);
         check(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }, false);
+        check(Distribution::JitteredExpireAfterWrite { shortest_ms: 700.0, ttl_ms, rate_per_s }, false);
         check(Distribution::ExpireAfterAccess { ttl_ms, rate_per_s }, true);
         check(Distribution::RefreshAhead { refresh_ms: 800.0, ttl_ms, rate_per_s }, true);
         check(Distribution::TwoLayers { near_ms: 1.0, far_ms: 1.0, far_shared: false }, true);

@@ -89,6 +89,7 @@ const COLUMNS: &[Column] = &[
     ("authority_store_ops_per_1k", |c| number(c.cost.as_ref().and_then(|k| k.authority_store_ops_per_1k))),
     ("per_change", |c| word(&c.cost.as_ref().map(|k| &k.unit.per_change))),
     ("must_run", |c| word(&c.must_run)),
+    ("name", Cell::name),
 ];
 
 type QuestionColumn = (&'static str, fn(&Question<'_>, &Cell) -> String);

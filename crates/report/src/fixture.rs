@@ -4,6 +4,7 @@
 //! module exists under the feature `fixture`, which nothing but this crate's own tests and examples turns on.
 
 mod blocks;
+mod swept;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use revbench_model::{DecisionClass, Orientation};
 
 use crate::RunDocuments;
 pub use blocks::{ten_blocks, two_blocks};
+pub use swept::swept;
 
 /// Text that must never become markup.
 pub const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&\u{202e}\u{1b}[31m|`";
@@ -244,6 +246,7 @@ fn cell(scenario: &str, strategy: &str, role: CellRole, orientation: Orientation
         outcome: Outcome::Measured,
         why: None,
         params: BTreeMap::new(),
+        swept: BTreeMap::new(),
         stands_for: BTreeMap::new(),
         instances: 2,
         lambda_t: None,

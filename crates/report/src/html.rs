@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::charts::{Chart, blocks, latency, staleness, timeline, tradeoff};
+use crate::charts::{self, Chart, blocks, latency, staleness, timeline, tradeoff};
 use crate::figures::answers;
 use crate::finding::finding;
 use crate::glossary::{self, Word};
@@ -14,7 +14,7 @@ use crate::number::unbroken;
 use crate::question::{Question, anchor, fleets, questions};
 use crate::table::{Table, printable_lines};
 use crate::under_fault::under_fault;
-use crate::{RunDocuments, ScenarioProse, StrategyCard, burden, noise_floor, reading, sections, words};
+use crate::{RunDocuments, ScenarioProse, StrategyCard, burden, noise_floor, reading, sections, sweep, words};
 
 /// The style sheet, inlined and allowed by its hash.
 pub(crate) const STYLE: &str = include_str!("../templates/report.css");
@@ -57,6 +57,8 @@ struct QuestionView {
     header: String,
     answers: Table,
     notes: Vec<String>,
+    side_by_side: Option<Table>,
+    sweeps: Vec<Chart>,
     claims: Table,
     staleness: Table,
     exposure: Table,
@@ -133,7 +135,7 @@ fn page(docs: &RunDocuments) -> Page {
         latencies: fleets.iter().filter_map(|fleets| latency::chart(docs, fleets, &looks)).collect(),
         block_by_block: fleets.iter().filter_map(|fleets| blocks::chart(docs, fleets, &looks)).collect(),
         fleets: fleets.iter().map(fleet_view).collect(),
-        questions: questions.iter().map(|question| question_view(docs, question)).collect(),
+        questions: questions.iter().map(|question| question_view(docs, question, &looks)).collect(),
         validity: sections::validity(summary),
         reasons: words::reasons(summary),
         environment: sections::environment(summary),
@@ -155,7 +157,7 @@ fn policy() -> String {
     )
 }
 
-fn question_view(docs: &RunDocuments, question: &Question<'_>) -> QuestionView {
+fn question_view(docs: &RunDocuments, question: &Question<'_>, looks: &Identities) -> QuestionView {
     let scenario = docs.scenarios.iter().find(|scenario| scenario.name == question.scenario);
     QuestionView {
         id: question.anchor(),
@@ -164,6 +166,8 @@ fn question_view(docs: &RunDocuments, question: &Question<'_>) -> QuestionView {
         header: unbroken(&words::question_header(docs, question)),
         answers: answers(question),
         notes: words::question_notes(question).iter().map(|note| unbroken(note)).collect(),
+        side_by_side: sweep::side_by_side(question),
+        sweeps: charts::sweep::charts(question, looks),
         claims: sections::claims(question),
         staleness: sections::staleness_details(question),
         exposure: sections::exposure(question),

@@ -96,26 +96,30 @@ const SHAPES: [Shape; 6] =
 pub(crate) struct Identities(BTreeMap<String, Identity>);
 
 impl Identities {
-    /// Gives every strategy of the run a look of its own; those without a fixed one get a free one of their family.
+    /// Gives every strategy of the run a look of its own, and one for each of its swept values, under the cell's name; those
+    /// without a fixed one get a free one of their family.
     pub(crate) fn of(docs: &RunDocuments) -> Identities {
         let mut looks = BTreeMap::new();
         for cell in &docs.summary.cells {
-            if looks.contains_key(&cell.strategy) {
+            let name = cell.name();
+            if looks.contains_key(&name) {
                 continue;
             }
             let card = docs.strategies.iter().find(|card| card.name == cell.strategy);
             let family = card.and_then(|card| Family::from_card(&card.family)).unwrap_or(Family::Baseline);
-            let look = known(&cell.strategy)
-                .unwrap_or_else(|| free(family, &looks.values().copied().collect::<Vec<_>>()));
-            looks.insert(cell.strategy.clone(), look);
+            let taken: Vec<Identity> = looks.values().copied().collect();
+            let fixed = known(&cell.strategy);
+            let family = fixed.map_or(family, |look| look.family);
+            let look = fixed.filter(|look| !taken.contains(look)).unwrap_or_else(|| free(family, &taken));
+            looks.insert(name, look);
         }
         Identities(looks)
     }
 
-    /// The look of a strategy.
-    pub(crate) fn get(&self, strategy: &str) -> Identity {
+    /// The look of a cell, by its name in the run.
+    pub(crate) fn get(&self, name: &str) -> Identity {
         let fallback = Identity { family: Family::Baseline, shape: Shape::Circle, filled: true, dash: "" };
-        self.0.get(strategy).copied().unwrap_or(fallback)
+        self.0.get(name).copied().unwrap_or(fallback)
     }
 }
 
@@ -149,6 +153,21 @@ mod tests {
         for (i, a) in KNOWN.iter().enumerate() {
             for b in &KNOWN[i + 1..] {
                 assert_ne!((a.1, a.2, a.3), (b.1, b.2, b.3), "{} and {}", a.0, b.0);
+            }
+        }
+    }
+
+    #[test]
+    fn each_swept_value_looks_like_itself() {
+        let docs = crate::fixture::swept();
+        let looks = Identities::of(&docs);
+        let of = |value: &str| looks.get(&format!("cached-lookup[cache_ttl={value}]"));
+        assert_eq!(Some(of("300ms")), known("cached-lookup"));
+        let all = ["300ms", "1s", "3s"].map(of);
+        for (i, a) in all.iter().enumerate() {
+            assert_eq!(a.family, Family::Cache);
+            for b in &all[i + 1..] {
+                assert!((a.shape, a.filled) != (b.shape, b.filled) && a.dash != b.dash, "{a:?} and {b:?}");
             }
         }
     }

@@ -28,6 +28,7 @@ mod reading;
 mod scaled;
 mod sections;
 mod svg_backend;
+mod sweep;
 mod table;
 mod terminal;
 mod under_fault;

@@ -7,7 +7,7 @@ use crate::question::{fleets, questions};
 use crate::sections;
 use crate::table::{Table, markdown_escaped as escaped, printable_lines};
 use crate::under_fault::under_fault;
-use crate::{burden, noise_floor, reading, words};
+use crate::{burden, noise_floor, reading, sweep, words};
 
 /// The report as Markdown.
 pub fn markdown(docs: &RunDocuments) -> String {
@@ -28,6 +28,9 @@ pub fn markdown(docs: &RunDocuments) -> String {
         parts.push(escaped(&words::question_header(docs, question)));
         parts.push(answers(question).markdown());
         parts.push(bullets(&words::question_notes(question)));
+        if let Some(table) = sweep::side_by_side(question) {
+            parts.extend(["### Value by value".to_owned(), table.markdown()]);
+        }
         parts.push("### Claims".to_owned());
         parts.push(sections::claims(question).markdown());
         parts.push("### Changes, sessions and instances".to_owned());

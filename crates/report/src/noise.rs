@@ -126,7 +126,7 @@ pub(crate) fn published_us(question: &Question<'_>, percentile: Percentile) -> O
 
 /// A difference is as good as the worse of its two ends: a noisy control makes every difference noisy.
 pub(crate) fn verdict(question: &Question<'_>, cell: &Cell) -> Option<Verdict> {
-    cell.validity.latency.max(question.control().and_then(|control| control.validity.latency))
+    cell.validity.latency.max(question.control_of(cell).and_then(|control| control.validity.latency))
 }
 
 /// The difference as measured, microseconds.
@@ -148,7 +148,7 @@ fn interval_us(cell: &Cell, percentile: Percentile) -> Option<(f64, f64)> {
 fn floor_us(question: &Question<'_>, cell: &Cell, percentile: Percentile) -> f64 {
     let of = |cell: &Cell| cell.latency_us.as_ref().and_then(|latency| percentile.of(latency));
     let implied = || Some(of(cell)? - point_us(cell, percentile)?);
-    let control = question.control().and_then(of).or_else(implied).unwrap_or(0.0);
+    let control = question.control_of(cell).and_then(of).or_else(implied).unwrap_or(0.0);
     let subjects = question.cells.iter().filter(|cell| cell.role == CellRole::Subject);
     let below = subjects.filter_map(|cell| Some(-point_us(cell, percentile)?)).fold(0.0, f64::max);
     (SHARE * control).max(below)

@@ -157,15 +157,15 @@ impl<'a> Question<'a> {
         self.shared_slices().map(|slices| format!("{slices} ({})", self.fleet_title()))
     }
 
-    /// The control's cell.
-    pub(crate) fn control(&self) -> Option<&'a Cell> {
-        self.cells.iter().copied().find(|cell| cell.role == CellRole::Control)
+    /// The control that a cell is compared with.
+    pub(crate) fn control_of(&self, cell: &Cell) -> Option<&'a Cell> {
+        self.cells.iter().copied().find(|other| other.is_control_of(cell))
     }
 
     /// The name of a cell within the question: with its settings where the strategy alone does not tell.
     pub(crate) fn label(&self, cell: &Cell) -> String {
         let same = self.cells.iter().filter(|other| other.strategy == cell.strategy).count();
-        if same > 1 { label_of(cell) } else { cell.strategy.clone() }
+        if same > 1 && cell.swept.is_empty() { label_of(cell) } else { cell.name() }
     }
 
     /// The cells whose staleness may be used in an answer, with it.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::Settings;
+use revbench_model::{Point, Settings};
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{
     BlockFigures, Cell, CellDetail, CellRole, NoiseFloor, Outcome, SCHEMA, Summary, Validity, Verdict,
@@ -11,9 +11,10 @@ use revbench_model::summary::{
 use revbench_model::target_file::TargetFile;
 use revbench_oracle::added_latency;
 use revbench_oracle::blocks::{intervals, noise_floor};
-use revbench_strategies::{StrategyKind, params, stream_params};
+use revbench_model::sweep::named;
+use revbench_strategies::{TOKEN_SETTINGS, chosen, params, stream_params};
 
-use crate::plan::{RunPlan, settings};
+use crate::plan::{RunPlan, settings_at};
 use crate::run_dir::Manifest;
 use crate::system::System;
 
@@ -23,6 +24,8 @@ pub(crate) struct Twin {
     pub(crate) blocks: Vec<BlockFigures>,
     /// Is its latency invalid?
     pub(crate) is_invalid: bool,
+    /// The swept values that it has in common with the control that it stands beside.
+    pub(crate) swept: Point,
 }
 
 /// What the control differs from itself; no figures where either of the two is invalid.
@@ -42,14 +45,20 @@ pub(crate) fn summary(
     let mut cells = Vec::new();
     let mut missing = !is_complete;
     for (index, scenario) in plan.scenarios.iter().enumerate() {
-        for system in &plan.systems {
-            let name = system.name();
-            let is_it = |cell: &Cell| cell.strategy == name && cell.scenario == scenario.name;
-            let measured = details.iter().map(|detail| &detail.cell).find(|cell| is_it(cell));
-            match (measured, plan.cannot.iter().find(|(s, of, _)| (*s, of) == (index, &name))) {
+        let each = plan.systems.iter();
+        for (system, point) in each.flat_map(|one| plan.points(one).into_iter().map(move |p| (one, p))) {
+            let (of, name) = (system.name(), named(&system.name(), &point));
+            let is_it = |cell: &&Cell| cell.name() == name && cell.scenario == scenario.name;
+            let measured = details.iter().map(|detail| &detail.cell).find(is_it);
+            let cannot = plan
+                .cannot
+                .iter()
+                .find(|one| (one.scenario, &one.system, &one.swept) == (index, &of, &point));
+            match (measured, cannot) {
                 (Some(cell), _) => cells.push(cell.clone()),
-                (None, Some((_, _, why))) => {
-                    cells.push(empty_cell(plan, index, system, Outcome::Cannot, Some(why.clone())));
+                (None, Some(one)) => {
+                    let why = Some(one.why.clone());
+                    cells.push(empty_cell(plan, index, (system, &point), Outcome::Cannot, why));
                 }
                 (None, None) => missing = true,
             }
@@ -59,7 +68,9 @@ pub(crate) fn summary(
     let own: Vec<String> = plan.systems.iter().filter(is_own).map(System::name).collect();
     add_latency_beyond_control(&mut cells, &own);
     add_intervals(&mut cells, details, &own);
-    let control = details.iter().find(|detail| detail.cell.role == CellRole::Control);
+    let is_twins = |cell: &Cell| twin.is_none_or(|twin| twin.swept == cell.swept);
+    let control =
+        details.iter().find(|detail| detail.cell.role == CellRole::Control && is_twins(&detail.cell));
     Summary {
         schema: SCHEMA.to_owned(),
         run: manifest.run.clone(),
@@ -82,29 +93,25 @@ pub(crate) fn summary(
 /// invalid there is none. Nor is there for a system of one's own: it has not the control's servers.
 fn add_latency_beyond_control(cells: &mut [Cell], own: &[String]) {
     let usable = |cell: &Cell| cell.validity.latency.is_some_and(|verdict| verdict != Verdict::Invalid);
-    let control: BTreeMap<String, _> = cells
-        .iter()
-        .filter(|cell| cell.role == CellRole::Control && usable(cell))
-        .filter_map(|cell| Some((cell.scenario.clone(), cell.latency_us?)))
-        .collect();
+    let controls: Vec<Cell> =
+        cells.iter().filter(|cell| cell.role == CellRole::Control && usable(cell)).cloned().collect();
     let compared = |cell: &&mut Cell| cell.role != CellRole::Control && !own.contains(&cell.strategy);
     for cell in cells.iter_mut().filter(compared).filter(|cell| usable(cell)) {
-        let pair = cell.latency_us.as_ref().zip(control.get(&cell.scenario));
+        let control = controls.iter().find(|control| control.is_control_of(cell));
+        let pair = cell.latency_us.as_ref().zip(control.and_then(|control| control.latency_us.as_ref()));
         cell.added_latency_us = pair.map(|(latency, control)| added_latency(latency, control));
     }
 }
 
 /// In a run of blocks: intervals over them, and the difference to the control as it is within them.
 fn add_intervals(cells: &mut [Cell], details: &[CellDetail], own: &[String]) {
-    let blocks = |scenario: &str, strategy: &str| {
-        let is_it = |detail: &&CellDetail| {
-            (detail.cell.scenario.as_str(), detail.cell.strategy.as_str()) == (scenario, strategy)
-        };
-        details.iter().find(is_it).map(|detail| &detail.blocks[..])
+    let blocks = |is_it: &dyn Fn(&Cell) -> bool| {
+        details.iter().find(|detail| is_it(&detail.cell)).map(|detail| &detail.blocks[..])
     };
     for cell in cells {
-        let control = blocks(&cell.scenario, StrategyKind::None.name());
-        let Some(figures) = blocks(&cell.scenario, &cell.strategy) else { continue };
+        let control = blocks(&|other| other.is_control_of(cell));
+        let figures = blocks(&|other| (&other.scenario, other.name()) == (&cell.scenario, cell.name()));
+        let Some(figures) = figures else { continue };
         let is_compared = cell.role != CellRole::Control && !own.contains(&cell.strategy);
         let (ci95, added) = intervals(figures, control.filter(|_| is_compared));
         cell.ci95 = ci95;
@@ -116,13 +123,12 @@ fn add_intervals(cells: &mut [Cell], details: &[CellDetail], own: &[String]) {
 pub(crate) fn empty_cell(
     plan: &RunPlan,
     scenario: usize,
-    system: &System,
+    (system, point): (&System, &Point),
     outcome: Outcome,
     why: Option<String>,
 ) -> Cell {
     let fault = plan.scenarios[scenario].fault.map(|fault| fault.kind);
-    let settings = settings(&plan.options, &plan.scenarios, system, fault)
-        .expect("parameters were checked with the flags");
+    let settings = settings_at(&plan.options, &plan.scenarios, system, fault, point);
     Cell {
         scenario: plan.scenarios[scenario].name.clone(),
         strategy: system.name(),
@@ -130,7 +136,8 @@ pub(crate) fn empty_cell(
         orientation: plan.scenarios[scenario].orientation,
         outcome,
         why,
-        params: of_cell(system, &settings, &plan.scenarios[scenario]),
+        params: of_cell(plan, system, &settings, &plan.scenarios[scenario], point),
+        swept: point.clone(),
         stands_for: BTreeMap::new(),
         instances: plan.instances(system),
         lambda_t: None,
@@ -152,15 +159,21 @@ pub(crate) fn empty_cell(
     }
 }
 
-/// The settings that shape a cell: the strategy's, and those of streams where it is about them.
+/// The settings that shape a cell: the strategy's, those that are swept, those of every token that were asked for, and
+/// those of streams where it is about them.
 fn of_cell(
+    plan: &RunPlan,
     system: &System,
     settings: &Settings,
     scenario: &Scenario,
+    point: &Point,
 ) -> BTreeMap<String, serde_json::Value> {
     let System::Strategy(strategy) = *system else { return of_target(system) };
     let of_streams = if scenario.stream { stream_params(settings) } else { BTreeMap::new() };
-    params(strategy, settings).into_iter().chain(of_streams).collect()
+    let asked = plan.options.params.iter().map(|(name, _)| name.as_str());
+    let of_tokens = asked.filter(|name| TOKEN_SETTINGS.contains(name));
+    let names: Vec<&str> = point.keys().map(String::as_str).chain(of_tokens).collect();
+    params(strategy, settings).into_iter().chain(chosen(settings, &names)).chain(of_streams).collect()
 }
 
 /// The settings that a target file names, its version, and how it is reached.

@@ -109,7 +109,8 @@ fn claimed(cell: &CellPlan) -> Option<ClaimedBound> {
 }
 
 fn document(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan, judged: Judged) -> CellDetail {
-    let named = empty_cell(plan, cell.scenario, &fleet.system, Outcome::Measured, None);
+    let asked = (&fleet.system, &fleet.swept);
+    let named = empty_cell(plan, cell.scenario, asked, Outcome::Measured, None);
     CellDetail {
         cell: Cell {
             stands_for: stands_for(plan, fleet, cell),
@@ -162,7 +163,8 @@ fn stands_for(plan: &RunPlan, fleet: &FleetPlan, cell: &CellPlan) -> BTreeMap<St
 /// A cell of a fleet that could not be measured.
 pub(crate) fn failed(plan: &RunPlan, fleet: &FleetPlan, number: usize, why: &str) -> CellDetail {
     let scenario = fleet.cells[number].scenario;
-    let cell = empty_cell(plan, scenario, &fleet.system, Outcome::Failed, Some(why.to_owned()));
+    let asked = (&fleet.system, &fleet.swept);
+    let cell = empty_cell(plan, scenario, asked, Outcome::Failed, Some(why.to_owned()));
     CellDetail {
         cell,
         windows: Vec::new(),

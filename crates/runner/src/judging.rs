@@ -51,7 +51,7 @@ impl<'a> Judging<'a> {
         if fleet.is_twin {
             let detail = cells::judge(self.plan, fleet, 0, &blocks);
             let is_invalid = detail.cell.validity.latency == Some(Verdict::Invalid);
-            self.twin = Some(Twin { blocks: detail.blocks, is_invalid });
+            self.twin = Some(Twin { blocks: detail.blocks, is_invalid, swept: detail.cell.swept });
             return Ok(());
         }
         for number in 0..fleet.cells.len() {
@@ -112,7 +112,7 @@ impl<'a> Judging<'a> {
 }
 
 fn is_same(one: &CellDetail, other: &CellDetail) -> bool {
-    (&one.cell.scenario, &one.cell.strategy) == (&other.cell.scenario, &other.cell.strategy)
+    (&one.cell.scenario, one.cell.name()) == (&other.cell.scenario, other.cell.name())
 }
 
 /// The blocks whose latency counts.

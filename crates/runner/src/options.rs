@@ -1,5 +1,6 @@
 //! What was asked for: everything that a run follows from, kept in its manifest so that it can be resumed.
 
+use revbench_model::Sweep;
 use revbench_strategies::StrategyKind;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct Options {
     pub allowed_remote: Vec<String>,
     /// `--param NAME=VALUE`, checked already.
     pub params: Vec<(String, String)>,
+    /// `--param NAME=VALUE,VALUE…`: settings of which several values are measured, each named once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<Sweep>,
     /// Which store.
     pub store: StoreChoice,
     /// Which database of the system's own.

@@ -12,13 +12,15 @@ use revbench_driver::trace;
 use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
+use revbench_model::sweep::{named, points};
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
-use revbench_model::{ChangeActor, Distribution, Fault, Orientation, ScopeKind, Settings};
-use revbench_oracle::BoundFrom;
+use revbench_model::{ChangeActor, Distribution, Fault, Orientation, Point, ScopeKind, Settings};
+use revbench_oracle::{BoundFrom, requests_move};
 use revbench_oracle::closed_form::FleetLaw;
 use revbench_model::target_file;
 use revbench_strategies::{
-    Claimed, ClaimedUnderFault, Question, StrategyKind, claim_to, claim_under, rests_on_token_life,
+    Claimed, ClaimedUnderFault, Question, STREAM_SETTINGS, StrategyKind, claim_to, claim_under,
+    rests_on_token_life,
 };
 
 use crate::fault::FleetFault;
@@ -44,12 +46,25 @@ pub struct RunPlan {
     pub systems: Vec<System>,
     /// The fleets, block after block, in each block in a random order of its own.
     pub fleets: Vec<FleetPlan>,
-    /// How many blocks there are; every strategy has a fleet in each.
+    /// How many blocks there are; every strategy has a fleet in each, and one for each value of a swept setting.
     pub blocks: u32,
-    /// Pairs that cannot be expressed: scenario index, name of the strategy or target, why.
-    pub cannot: Vec<(usize, String, String)>,
+    /// What cannot be expressed.
+    pub cannot: Vec<CannotPlan>,
     /// When background requests are sent; scenarios that share fleets share it, and the first one decides.
     pub traffic: Traffic,
+}
+
+/// A question that a system cannot be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CannotPlan {
+    /// Index in [`RunPlan::scenarios`].
+    pub scenario: usize,
+    /// What the strategy or target is called in results.
+    pub system: String,
+    /// With which of the swept values.
+    pub swept: Point,
+    /// Why not.
+    pub why: String,
 }
 
 /// The instants of background requests, and of changes where a trace records them.
@@ -79,6 +94,10 @@ pub struct FleetPlan {
     pub alone: Option<String>,
     /// With which settings.
     pub settings: Settings,
+    /// Those of them that are swept.
+    pub swept: Point,
+    /// Which of its strategy's points that is, from 0.
+    pub point: u32,
     /// Its sizes.
     pub sizes: Sizes,
     /// Rate of a treated subject per instance.
@@ -197,23 +216,34 @@ impl RunPlan {
 
     /// One fleet for all scenarios that can share one. What is broken is broken for everyone in a fleet, and what changes
     /// everyone changes all that is in it: each of these has a fleet of its own.
+    /// A strategy that has a swept setting has them all once more for each value.
     fn add_fleets(&mut self, system: &System) {
         let shares = |index: &usize| {
             let scenario = &self.scenarios[*index];
             scenario.fault.is_none() && scenario.scope != ScopeKind::All
         };
         let (together, apart): (Vec<usize>, Vec<usize>) = (0..self.scenarios.len()).partition(shares);
-        self.add_fleet(system, &together);
-        apart.iter().for_each(|&index| self.add_fleet(system, &[index]));
+        for (number, point) in self.points(system).iter().enumerate() {
+            let at = (number as u32, point);
+            self.add_fleet(system, at, &together);
+            apart.iter().for_each(|&index| self.add_fleet(system, at, &[index]));
+        }
     }
 
-    fn add_fleet(&mut self, system: &System, asked: &[usize]) {
+    /// The combinations of swept values that a system is measured at; one of one's own has none of these settings.
+    pub fn points(&self, system: &System) -> Vec<Point> {
+        let its_own = self.options.sweeps.iter();
+        points(its_own.filter(|sweep| {
+            matches!(system, System::Strategy(kind) if is_shaped_by(*kind, &self.scenarios, &sweep.name))
+        }))
+    }
+
+    fn add_fleet(&mut self, system: &System, (number, point): (u32, &Point), asked: &[usize]) {
         let of_everyone = |&index: &usize| self.scenarios[index].scope == ScopeKind::All;
         let alone = asked.iter().find(|index| of_everyone(index));
         let alone = alone.map(|&index| self.scenarios[index].name.clone());
-        let broken = asked.first().and_then(|&index| self.scenarios[index].fault);
-        let settings = settings(&self.options, &self.scenarios, system, broken.map(|fault| fault.kind))
-            .expect("parameters were checked with the flags");
+        let broken = asked.first().and_then(|&index| self.scenarios[index].fault).map(|fault| fault.kind);
+        let settings = settings_at(&self.options, &self.scenarios, system, broken, point);
         let (sizes, instances) = (self.sizes(system), self.instances(system));
         let time_scale_ms = system.time_scale_ms(&settings);
         let rate_per_s = sizes.lambda_t * 1_000.0 / time_scale_ms.unwrap_or(sizes.cache_ttl_ms as f64);
@@ -227,6 +257,8 @@ impl RunPlan {
             is_twin: false,
             alone,
             settings,
+            swept: point.clone(),
+            point: number,
             sizes,
             rate_per_s,
             lambda_t: None,
@@ -238,7 +270,10 @@ impl RunPlan {
         for &index in asked {
             match fleet.cell(index, &self.scenarios[index], self.options.changes) {
                 Ok(cell) => fleet.cells.push(cell),
-                Err(why) => self.cannot.push((index, system.name(), why)),
+                Err(why) => {
+                    let (system, swept) = (system.name(), point.clone());
+                    self.cannot.push(CannotPlan { scenario: index, system, swept, why });
+                }
             }
         }
         if !fleet.cells.is_empty() {
@@ -288,7 +323,7 @@ impl RunPlan {
             for (fleet, cell) in cells {
                 facts.changes = facts.changes.max(cell.changes * self.blocks);
                 if let Some(bound) = &cell.bound {
-                    facts.bounds_ms.push((fleet.system.name(), bound.ms));
+                    facts.bounds_ms.push((fleet.name(), bound.ms));
                 }
             }
             let source = &self.options.scenarios[index];
@@ -361,6 +396,31 @@ pub fn settings(
     if rests_on_token_life(strategy, fault, &outliving) { asked(true) } else { Ok(outliving) }
 }
 
+/// The same with these of the swept values.
+pub(crate) fn settings_at(
+    options: &Options,
+    scenarios: &[Scenario],
+    system: &System,
+    fault: Option<Fault>,
+    point: &Point,
+) -> Settings {
+    let swept = point.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let params = options.params.iter().cloned().chain(swept).collect();
+    let options = Options { params, ..options.clone() };
+    let mut settings =
+        settings(&options, scenarios, system, fault).expect("parameters were checked with the flags");
+    for (name, value) in point {
+        settings.set(name, value).expect("swept values were checked with the flags");
+    }
+    settings
+}
+
+/// Does this setting, named without unit, make a difference to a strategy that is asked these questions?
+pub fn is_shaped_by(strategy: StrategyKind, scenarios: &[Scenario], name: &str) -> bool {
+    let has_stream = scenarios.iter().any(|scenario| scenario.stream);
+    strategy.has_setting(name) || (has_stream && STREAM_SETTINGS.contains(&name))
+}
+
 impl FleetPlan {
     fn cell(&self, index: usize, scenario: &Scenario, changes: Option<u32>) -> Result<CellPlan, String> {
         let changes = changes.or(scenario.changes).unwrap_or_else(|| self.usual_changes(scenario));
@@ -411,12 +471,19 @@ impl FleetPlan {
         if self.is_main(scenario) && self.fault.is_none() { self.sizes.one_shot_changes } else { 0 }
     }
 
-    /// What it is called among the fleets of its block: `lookup`, `none-again`, `lookup.store-down`.
+    /// What its strategy is called in the run: `lookup`, `cached-lookup[cache_ttl=300ms]`.
+    pub fn name(&self) -> String {
+        named(&self.system.name(), &self.swept)
+    }
+
+    /// What it is called among the fleets of its block: `lookup`, `none-again`, `lookup.store-down`,
+    /// `cached-lookup[cache_ttl=300ms]`.
     pub fn label(&self) -> String {
         let again = if self.is_twin { "-again" } else { "" };
         let of_fault = self.fault.as_ref().map(|fault| &fault.scenario);
         let apart = of_fault.or(self.alone.as_ref()).map(|scenario| format!(".{scenario}"));
-        format!("{}{again}{}", self.system.name(), apart.unwrap_or_default())
+        let name = format!("{}{again}", self.system.name());
+        format!("{}{}", named(&name, &self.swept), apart.unwrap_or_default())
     }
 
     /// Its folder below `history/`, and the name of its record: in a run of one block the label alone.
@@ -435,6 +502,7 @@ impl FleetPlan {
         run ^ self.system.number()
             ^ of_block
             ^ of_fault
+            ^ (u64::from(self.point) << 40)
             ^ (u64::from(self.is_twin) << 63)
             ^ (u64::from(self.alone.is_some()) << 62)
     }
@@ -457,6 +525,8 @@ impl FleetPlan {
         };
         match claim_to(strategy, &self.settings, &question, scenario.stream) {
             Claimed::Bound { formula, bound_ms, predicted } => {
+                // Where probes renew what they look at, they follow no law of the traffic.
+                let predicted = predicted.filter(|&law| !requests_move(law));
                 let bound = Bound { formula, ms: bound_ms, predicted, ..Bound::default() };
                 let under = |fault: &FleetFault| {
                     claim_under(strategy, fault.planned.kind, &self.settings, &question).claimed

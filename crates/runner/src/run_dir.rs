@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hdrhistogram::Histogram;
 use revbench_model::event::{Load, SliceKind, new_histogram};
 use revbench_model::prose::{ScenarioProse, StrategyCard};
-use revbench_model::summary::{CellDetail, IntervalMs, Machine, Outcome, RoundTrip, Store, Summary};
+use revbench_model::summary::{Cell, CellDetail, IntervalMs, Machine, Outcome, RoundTrip, Store, Summary};
 use revbench_oracle::blocks::Recorded;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -155,7 +155,7 @@ impl RunDir {
     /// # Errors
     /// What the file system says.
     pub fn write_cell(&self, detail: &CellDetail) -> Result<(), RunDirError> {
-        self.write_json(&format!("cells/{}", cell_file(&detail.cell.scenario, &detail.cell.strategy)), detail)
+        self.write_json(&format!("cells/{}", cell_file(&detail.cell)), detail)
     }
 
     /// Writes the latency histograms of a strategy's background slices, merged by adding counts.
@@ -203,9 +203,9 @@ impl RunDir {
     }
 }
 
-/// The cell's file of a pair.
-fn cell_file(scenario: &str, strategy: &str) -> String {
-    format!("{scenario}.{strategy}.json")
+/// The cell's file.
+fn cell_file(cell: &Cell) -> String {
+    format!("{}.{}.json", cell.scenario, cell.name())
 }
 
 pub(crate) fn shown(path: &Path) -> String {
@@ -221,7 +221,8 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RunDirError
     serde_json::from_str(&text).map_err(|source| RunDirError::Format { path: shown(path), source })
 }
 
-/// Every change's interval; an empty upper end was still open when watching ended.
+/// Every change's interval; an empty upper end was still open when watching ended. A strategy that is measured with
+/// several values of a setting stands there by its name in the run; of two settings it has a comma, so it is quoted.
 fn write_changes(mut out: impl Write, details: &[CellDetail]) -> io::Result<()> {
     writeln!(
         out,
@@ -229,7 +230,8 @@ fn write_changes(mut out: impl Write, details: &[CellDetail]) -> io::Result<()> 
     )?;
     for detail in details {
         let cell = &detail.cell;
-        let head = format!("{},{},{}", cell.scenario, cell.strategy, cell.orientation.name());
+        let name = if cell.swept.len() > 1 { format!("\"{}\"", cell.name()) } else { cell.name() };
+        let head = format!("{},{name},{}", cell.scenario, cell.orientation.name());
         for window in &detail.windows {
             let (block, subject) = (window.block, &window.subject);
             let at = format!("{block},{subject},{:.6},{:.6}", window.submitted_ms, window.acknowledged_ms);

@@ -334,7 +334,10 @@ impl ResourcePlan {
         };
         let verifier = verifier.map(|verifier| Arc::new(verifier.with_expiry(config.settings.expiry)));
         let instance = name_value(&config.instance)?;
-        let cache = Arc::new(FactCache::new(cache_ttl_ms, &config.settings));
+        let cache = FactCache::new(cache_ttl_ms, &config.settings);
+        // What messages keep fresh ends at its backstop and is not asked for ahead.
+        let cache = if kind == StrategyKind::Push { cache } else { cache.ageing_by(&config.settings) };
+        let cache = Arc::new(cache);
         let answers = Arc::new(AnswerCache::new(cache_ttl_ms, &config.settings));
         Ok(ResourcePlan {
             config,

@@ -16,6 +16,9 @@
 //! While the issuer does not answer, `serve-stale` goes on with what is kept for `stale_for` longer, as
 //! `proxy_cache_use_stale` does, and never beyond the token's end either.
 //!
+//! `cache_jitter` and `refresh_ahead` do what they do in `cached-lookup`, to answers. What the issuer then says is over, and
+//! is not to be kept, is dropped with the answer before.
+//!
 //! Entries are keyed by the token's identifier, which is in the signed part, and never by its text, of which there may
 //! be several. Two sessions of a subject are two entries.
 
@@ -23,17 +26,17 @@ use std::sync::Arc;
 
 use revbench_model::settings::OnStoreDown;
 use revbench_model::time::NS_PER_MS;
-use revbench_model::{Claims, Distribution, Fault, Now, Orientation, Permission, Settings};
+use revbench_model::{Claims, Fault, Now, Orientation, Permission, Settings};
 use revbench_store::Command;
 
-use crate::cached_lookup::{bytes_of, stale_ns};
+use crate::cached_lookup::{bytes_of, law, stale_ns};
 use crate::introspection::{AskIssuer, Introspected, judge};
 use crate::kind::{Card, Claimed, Family, Question};
 use crate::lookup::slim;
 use crate::meters::Meters;
 use crate::strategy::{Decision, Held, Strategy, Unavailable, without_store};
 use crate::truth::SubjectRecord;
-use crate::ttl_cache::{Filling, Found, TtlCache};
+use crate::ttl_cache::{Filling, Found, Refresh, TtlCache};
 use crate::under_fault::{Limit, Meanwhile, UnderFault};
 
 /// What is to be known about it.
@@ -50,8 +53,17 @@ pub const CARD: Card = Card {
         "https://django-oauth-toolkit.readthedocs.io/en/latest/settings.html",
         "https://github.com/nginxinc/NGINX-Demos/tree/master/oauth2-token-introspection-oss",
         "https://docs.rs/zitadel/latest/zitadel/oidc/introspection/cache/trait.IntrospectionCache.html",
+        "https://github.com/ben-manes/caffeine/wiki/Refresh",
     ],
-    params: &["cache_ttl", "cache_inactive", "issuer_timeout", "on_store_down", "stale_for"],
+    params: &[
+        "cache_ttl",
+        "cache_jitter",
+        "refresh_ahead",
+        "cache_inactive",
+        "issuer_timeout",
+        "on_store_down",
+        "stale_for",
+    ],
     exact_costs: &["token_bytes"],
 };
 
@@ -66,13 +78,12 @@ const ENTRY_BYTES: u64 = 256;
 const SESSIONS: f64 = 2.0;
 
 pub(crate) fn claim(settings: &Settings, question: &Question) -> Claimed {
-    let ttl_ms = settings.cache_ttl_ms as f64;
     let rate_per_s = question.rate_per_s / SESSIONS;
     Claimed::Bound {
         formula: "cache_ttl + issuer_timeout".to_owned(),
-        bound_ms: ttl_ms + settings.issuer_timeout_ms as f64,
+        bound_ms: (settings.cache_ttl_ms + settings.issuer_timeout_ms) as f64,
         // Who is reinstated is refused with 401 until then and renews: a token that nobody has an old answer about.
-        predicted: (!question.reinstates()).then_some(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }),
+        predicted: law(settings, rate_per_s).filter(|_| !question.reinstates()),
     }
 }
 
@@ -126,6 +137,7 @@ impl AnswerCache {
     /// Answers are believed for this long, and kept for as much longer as the policy may serve them.
     pub fn new(ttl_ms: u64, settings: &Settings) -> Self {
         let cache = TtlCache::new(ttl_ms * NS_PER_MS, CAPACITY);
+        let cache = cache.jittered(settings.cache_jitter).refreshing_ahead(settings.refresh_ahead);
         AnswerCache(cache.keeping_stale(stale_ns(settings)))
     }
 }
@@ -152,15 +164,19 @@ impl<I: AskIssuer> CachedIntrospection<I> {
         loop {
             match self.cache.0.find(claims.jti.as_str(), now.mono_ns) {
                 Found::Fresh(said) if said.is_usable_at(now) => {
-                    if !missed {
-                        self.meters.hit();
-                    }
+                    self.count_hit(missed);
+                    return said;
+                }
+                Found::Due(said, refresh) if said.is_usable_at(now) => {
+                    self.count_hit(missed);
+                    self.refresh(refresh, token);
                     return said;
                 }
                 // Beyond the token's end, where a verifier with leeway still comes by: whoever asks asks for all.
-                Found::Fresh(_) => self.cache.0.forget(claims.jti.as_str()),
+                Found::Fresh(_) | Found::Due(..) => self.cache.0.forget(claims.jti.as_str()),
                 Found::Fill(filling) => {
                     self.count_miss(&mut missed);
+                    self.meters.waited_for_issuer();
                     return self.fill(filling, token).await;
                 }
                 Found::Underway(mut receiver) => {
@@ -175,22 +191,27 @@ impl<I: AskIssuer> CachedIntrospection<I> {
         }
     }
 
+    /// Asks in the background; no decision waits for it, and what is sent to a store is the issuer's to count. Where there
+    /// is no answer, what is kept serves out its life.
+    fn refresh(&self, refresh: Refresh<Said>, token: &str) {
+        let (own, token) = (self.clone(), token.to_owned());
+        tokio::spawn(async move { own.fill(refresh.begin(&own.cache.0), &token).await });
+    }
+
     async fn ask(&self, token: &str) -> Said {
-        self.meters.waited_for_issuer();
         self.issuer.introspect(token).await.map_or(Said::Nothing, Said::Answer)
     }
 
     async fn fill(&self, filling: Filling<'_, Said>, token: &str) -> Said {
         let said = self.ask(token).await;
-        let is_kept = match &said {
-            Said::Answer(Introspected::Active { .. }) => true,
-            Said::Answer(Introspected::Inactive) => self.keeps_inactive,
-            Said::Nothing => false,
-        };
-        if is_kept {
-            filling.store(said.clone());
-        } else {
-            filling.announce_only(said.clone());
+        match &said {
+            Said::Answer(Introspected::Inactive) if !self.keeps_inactive => {
+                filling.drop_and_announce(said.clone());
+            }
+            Said::Answer(_) => {
+                filling.store(said.clone());
+            }
+            Said::Nothing => filling.announce_only(said.clone()),
         }
         said
     }
@@ -204,6 +225,13 @@ impl<I: AskIssuer> CachedIntrospection<I> {
                 _ => Err(Decision::Unavailable),
             },
             policy => without_store(policy),
+        }
+    }
+
+    /// Who has waited before was a miss.
+    fn count_hit(&self, missed: bool) {
+        if !missed {
+            self.meters.hit();
         }
     }
 
@@ -257,7 +285,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    use revbench_model::{Orientation, Reason, ScopeKind};
+    use revbench_model::{Distribution, Orientation, Reason, ScopeKind};
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -470,6 +498,75 @@ mod tests {
         // Nothing was ever kept of another token.
         let issuer = Issuer::quick(Err(Unavailable::new("silent")));
         assert_eq!(asked(&over(&issuer, &serving(500)), 0).await, Decision::Unavailable);
+    }
+
+    #[test]
+    fn jitter_and_refresh_ahead_leave_the_bound_and_change_the_law() {
+        let check = |cache_jitter, refresh_ahead, expected| {
+            let settings = Settings { cache_jitter, refresh_ahead, ..settings() };
+            for orientation in [Orientation::Revoke, Orientation::Grant] {
+                let question = Question {
+                    orientation,
+                    scope: ScopeKind::Subject,
+                    everything: false,
+                    is_theft: false,
+                    undone: false,
+                    rate_per_s: 3.0,
+                };
+                let Claimed::Bound { bound_ms, predicted, .. } = claim(&settings, &question) else { panic!() };
+                assert_eq!((bound_ms, predicted), (1_500.0, expected), "{orientation:?}");
+            }
+        };
+        let (ttl_ms, rate_per_s) = (1_000.0, 1.5);
+        let shortest_ms = 800.0;
+        check(0.2, 0.0, Some(Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s }));
+        check(0.0, 0.25, Some(Distribution::RefreshAhead { refresh_ms: 750.0, ttl_ms, rate_per_s }));
+        check(0.2, 0.25, None);
+    }
+
+    /// Who asks in the last part of an answer's life gets it at once, and the next one gets what the issuer says now.
+    #[tokio::test]
+    async fn an_answer_is_asked_for_ahead_of_its_end() {
+        for (says, then) in [
+            (active("b"), Decision::Deny(Reason::MissingPermission)),
+            (Ok(Introspected::Inactive), revoked()),
+            (Err(Unavailable::new("silent")), Decision::Allow),
+        ] {
+            let issuer = Issuer::quick(active("a"));
+            let strategy = over(&issuer, &Settings { refresh_ahead: 0.25, ..settings() });
+            assert_eq!(asked(&strategy, 0).await, Decision::Allow);
+            issuer.says(says.clone());
+            assert_eq!(asked(&strategy, 749).await, Decision::Allow);
+            assert_eq!(issuer.asked.load(Relaxed), 1);
+            assert_eq!(asked(&strategy, 750).await, Decision::Allow, "without a wait");
+            settle().await;
+            assert_eq!(issuer.asked.load(Relaxed), 2);
+            assert_eq!(asked(&strategy, 751).await, then, "{says:?}");
+            let spent = strategy.meters.totals().spent;
+            let waits = if then == revoked() { 4 } else { 2 };
+            assert_eq!((spent.path_operations, spent.path_round_trips), (0, waits), "{says:?}");
+        }
+    }
+
+    /// The token ends 10 s after it was made, and what is asked for ahead of that does not carry it on.
+    #[tokio::test]
+    async fn an_answer_that_is_due_is_not_used_beyond_the_tokens_end() {
+        let issuer = Issuer::quick(active("a"));
+        let settings = Settings { cache_ttl_ms: 20_000, refresh_ahead: 0.5, ..settings() };
+        let strategy = over(&issuer, &settings);
+        assert_eq!(asked(&strategy, 0).await, Decision::Allow);
+        issuer.says(Ok(Introspected::Inactive));
+        assert_eq!(asked(&strategy, 9_999).await, Decision::Allow);
+        assert_eq!(asked(&strategy, 10_000).await, revoked());
+        settle().await;
+        assert_eq!(issuer.asked.load(Relaxed), 2);
+    }
+
+    /// Lets what runs in the background run as far as it can.
+    async fn settle() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -24,6 +24,6 @@ pub const CARD: Card = Card {
         "https://docs.spring.io/spring-security/reference/servlet/authentication/passwords/caching.html",
         "https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY",
     ],
-    params: &["cache_ttl", "store_timeout", "on_store_down", "stale_for"],
+    params: &["cache_ttl", "cache_jitter", "refresh_ahead", "store_timeout", "on_store_down", "stale_for"],
     exact_costs: &["token_bytes"],
 };

@@ -214,6 +214,15 @@ impl StrategyKind {
         OnStoreDown::ALL.into_iter().filter(move |policy| self.cannot_follow(*policy).is_none())
     }
 
+    /// Does this setting, named without unit, make a difference to it? Its own do, and those of every token; what a
+    /// stress scenario strains is strained in all but floor and control.
+    pub fn has_setting(self, name: &str) -> bool {
+        let is_strained = !matches!(self, StrategyKind::Floor | StrategyKind::None);
+        self.card().params.contains(&name)
+            || TOKEN_SETTINGS.contains(&name)
+            || (is_strained && Settings::STRAINS.contains(&name))
+    }
+
     /// Lines of code of its own file: neither blank nor only a comment, and without tests. What it shares with others
     /// is not in them; a lookup over the database is the lookup's file and the database's beside its own.
     pub fn code_lines(self) -> u32 {
@@ -244,6 +253,9 @@ impl StrategyKind {
         )
     }
 }
+
+/// Names of the settings of every token, without unit: each request carries one, also to the floor.
+pub const TOKEN_SETTINGS: &[&str] = &["algorithm", "extra_permissions"];
 
 /// Lines of code of each file of this crate, counted when it is built.
 const LINES_OF_CODE: &[(&str, u32)] = include!(concat!(env!("OUT_DIR"), "/lines_of_code.rs"));
@@ -535,8 +547,8 @@ pub fn params(kind: StrategyKind, settings: &Settings) -> BTreeMap<String, serde
     chosen(settings, kind.card().params)
 }
 
-/// Of all settings those of these names without unit.
-pub(crate) fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, serde_json::Value> {
+/// Of all settings those of these names without unit, their names with units; and what strains on purpose.
+pub fn chosen(settings: &Settings, wanted: &[&str]) -> BTreeMap<String, serde_json::Value> {
     let serde_json::Value::Object(all) =
         serde_json::to_value(settings).expect("settings are plain numbers and words")
     else {
@@ -571,6 +583,7 @@ mod tests {
 
     #[test]
     fn cards_are_complete_and_name_real_settings() {
+        let settings = Settings { cache_jitter: 0.1, refresh_ahead: 0.1, ..Settings::default() };
         for kind in StrategyKind::ALL {
             let card = kind.card();
             let texts = [card.summary, card.promises, card.costs, card.fails, card.needs];
@@ -580,7 +593,7 @@ mod tests {
                     && card.source_urls.iter().all(|url| url.starts_with("https://"))
             );
             assert!(card.params.iter().all(|name| Settings::NAMES.contains(name)), "{}", kind.name());
-            assert_eq!(params(kind, &Settings::default()).len(), card.params.len(), "{}", kind.name());
+            assert_eq!(params(kind, &settings).len(), card.params.len(), "{}", kind.name());
         }
     }
 
@@ -615,6 +628,7 @@ mod tests {
         assert_eq!(params["on_store_down"], "refuse");
         assert!(!params.contains_key("token_ttl_ms"));
         assert!(!params.contains_key("hole") && !params.contains_key("fill_delay_ms"));
+        assert!(!params.contains_key("cache_jitter"), "what a cache does not do does not shape it");
     }
 
     /// By what is claimed, not by who claims it: a lenient cut-off makes tokens of its own second live, and a clock that

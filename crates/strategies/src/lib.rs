@@ -46,8 +46,8 @@ pub use floor::Floor;
 pub use introspection::{AskIssuer, Introspected, Introspection};
 pub use key_rotation::{KeyRotation, NoKeys, SigningKeys};
 pub use kind::{
-    Card, Claimed, Family, Question, StrategyKind, claim, claim_under, params, rests_on_token_life,
-    time_scale_ms,
+    Card, Claimed, Family, Question, StrategyKind, TOKEN_SETTINGS, chosen, claim, claim_under, params,
+    rests_on_token_life, time_scale_ms,
 };
 pub use lockdown::Lockdown;
 pub use lookup::Lookup;
@@ -60,7 +60,7 @@ pub use refresh_on_change::{ExchangeToken, Exchanged, RefreshOnChange};
 pub use refresh_rotation::RefreshRotation;
 pub use short_ttl::ShortTtl;
 pub use strategy::{AppliedChange, Decision, Held, RefreshTokens, Strategy, TokenRef, Unavailable};
-pub use stream::{claim_on_stream, claim_to, stream_params};
+pub use stream::{STREAM_SETTINGS, claim_on_stream, claim_to, stream_params};
 pub use token_version::TokenVersion;
 pub use truth::{Status, SubjectRecord};
 pub use under_fault::{ClaimedUnderFault, Limit, Meanwhile, UnderFault};

@@ -18,7 +18,7 @@ tokio::task_local! {
 /// What one or all decisions spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// Store commands sent on behalf of decisions.
+    /// Store commands sent on behalf of decisions, also those that none of them waits for.
     pub path_operations: u64,
     /// Times that a decision waited for the store: its own server's, or the issuer's, which waits itself.
     pub path_round_trips: u64,
@@ -81,6 +81,11 @@ impl Meters {
     /// A decision sends one command to the store and waits for it.
     pub(crate) fn asked_store(&self) {
         self.note(Spent { path_operations: 1, path_round_trips: 1, ..Spent::default() });
+    }
+
+    /// One command is sent to the store for which no decision waits: what is kept is replaced ahead of its end.
+    pub(crate) fn refreshed_from_store(&self) {
+        self.note(Spent { path_operations: 1, ..Spent::default() });
     }
 
     /// A decision waits for a command that another decision sent.

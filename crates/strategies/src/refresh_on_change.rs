@@ -176,7 +176,7 @@ impl<I: ExchangeToken> RefreshOnChange<I> {
         let key = format!("{}/{}", claims.jti, String::from_utf8_lossy(version));
         loop {
             match self.exchanges.0.find(&key, now.mono_ns) {
-                Found::Fresh(exchanged) => return exchanged,
+                Found::Fresh(exchanged) | Found::Due(exchanged, _) => return exchanged,
                 Found::Fill(filling) => return self.fill(filling, token).await,
                 Found::Underway(mut receiver) => {
                     self.meters.waited_for_issuer();

@@ -12,6 +12,9 @@ use revbench_model::{Distribution, Orientation, Settings};
 
 use crate::kind::{Claimed, Question, StrategyKind, chosen, claim};
 
+/// Names of the settings that shape streams, without unit.
+pub const STREAM_SETTINGS: &[&str] = &["stream_check", "stream_interval", "stream_life"];
+
 /// The settings that shape streams, their names with units.
 pub fn stream_params(settings: &Settings) -> BTreeMap<String, serde_json::Value> {
     let of_check: &[&str] = match settings.stream_check {

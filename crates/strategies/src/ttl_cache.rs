@@ -5,6 +5,12 @@
 //! that no entry is older than it claims. Reads do not renew (expire after write). Bounded: the oldest entry
 //! makes room.
 //!
+//! Two things that real caches do can be switched on. A *jitter* shortens each entry's life by a random share, so that
+//! what was filled together does not end together (FusionCache lengthens instead, `JitterMaxDuration`; then the time to
+//! live is no bound). *Refresh-ahead* lets the first reader of the last part of a life replace the entry in the background
+//! while everybody still gets the old value: Caffeine's `refreshAfterWrite` beside an `expireAfterWrite`, FusionCache's
+//! eager refresh. The age of what replaces it counts from when that reading began, so neither makes an entry older.
+//!
 //! Whoever learns that a fact has changed forgets it: what is kept goes, and what is being read is not kept
 //! either, because it may have been read before the change (the lease of Facebook's memcache, NSDI 2013).
 //!
@@ -13,6 +19,7 @@
 //! ([`TtlCache::distrust`]).
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -24,6 +31,8 @@ const SWEPT_FROM: usize = 16;
 pub enum Found<'a, V> {
     /// A value younger than the time to live.
     Fresh(V),
+    /// The same, in the last part of its life: the caller uses it and has it replaced meanwhile, nobody else does.
+    Due(V, Refresh<V>),
     /// Somebody is reading it: wait for the channel; closed without a value means that they gave up.
     Underway(watch::Receiver<Option<V>>),
     /// Nothing: the caller reads it, nobody else does meanwhile.
@@ -39,6 +48,23 @@ pub struct Filling<'a, V> {
     announce: watch::Sender<Option<V>>,
 }
 
+/// The right and duty to replace an entry that may still be used. It is taken along to where that is done; dropped
+/// before, the next reader gets it.
+pub struct Refresh<V> {
+    key: Arc<str>,
+    number: u64,
+    started_ns: u64,
+    announce: watch::Sender<Option<V>>,
+}
+
+impl<V> Refresh<V> {
+    /// Begins to read. `cache` is the one that gave the right.
+    pub fn begin(self, cache: &TtlCache<V>) -> Filling<'_, V> {
+        let Refresh { key, number, started_ns, announce } = self;
+        Filling { cache, key, number, started_ns, announce }
+    }
+}
+
 /// A filling as those see it who wait for it.
 struct Underway<V> {
     number: u64,
@@ -48,6 +74,8 @@ struct Underway<V> {
 struct Entry<V> {
     value: V,
     started_ns: u64,
+    /// The time to live, or less by its jitter.
+    life_ns: u64,
 }
 
 struct Inner<V> {
@@ -69,6 +97,12 @@ pub struct TtlCache<V> {
     capacity: usize,
     /// Without this check what is being read when its key is forgotten is kept all the same.
     checks_fills: bool,
+    /// Longest share of its life by which an entry is shortened.
+    jitter: f64,
+    /// Last share of its life in which a reader has an entry replaced.
+    refresh_ahead: f64,
+    /// Draws shares: a function of the number of a filling, and another one in each cache.
+    draws: RandomState,
     inner: Mutex<Inner<V>>,
 }
 
@@ -87,6 +121,9 @@ impl<V: Clone> TtlCache<V> {
             stale_ns: 0,
             capacity: capacity.max(1),
             checks_fills: true,
+            jitter: 0.0,
+            refresh_ahead: 0.0,
+            draws: RandomState::new(),
             inner: Mutex::new(inner),
         }
     }
@@ -94,6 +131,16 @@ impl<V: Clone> TtlCache<V> {
     /// Keeps entries for so long beyond their time to live, for [`TtlCache::find_stale`].
     pub fn keeping_stale(self, stale_ns: u64) -> Self {
         TtlCache { stale_ns, ..self }
+    }
+
+    /// Shortens each entry's life by a share drawn uniformly from 0 to `jitter`, which is below 1.
+    pub fn jittered(self, jitter: f64) -> Self {
+        TtlCache { jitter, ..self }
+    }
+
+    /// Has an entry replaced by the first reader of the last `share` of its life, which is below 1; 0: by nobody.
+    pub fn refreshing_ahead(self, share: f64) -> Self {
+        TtlCache { refresh_ahead: share, ..self }
     }
 
     /// The same without the check of fillings: a hole, to be measured and not to be used.
@@ -106,26 +153,27 @@ impl<V: Clone> TtlCache<V> {
         let mut inner = self.lock();
         if let Some(entry) = inner.entries.get(key)
             && !inner.is_distrusted
-            && now_ns.saturating_sub(entry.started_ns) < self.ttl_ns
+            && now_ns.saturating_sub(entry.started_ns) < entry.life_ns
         {
-            return Found::Fresh(entry.value.clone());
+            let value = entry.value.clone();
+            let age_ns = now_ns.saturating_sub(entry.started_ns);
+            if self.is_due(age_ns, entry.life_ns) && inner.waiting_for(key).is_none() {
+                return Found::Due(value, inner.begin(key, now_ns));
+            }
+            return Found::Fresh(value);
         }
-        if let Some(underway) = inner.underway.get(key) {
-            return Found::Underway(underway.receiver.clone());
+        if let Some(receiver) = inner.waiting_for(key) {
+            return Found::Underway(receiver);
         }
-        let key: Arc<str> = key.into();
-        let (announce, receiver) = watch::channel(None);
-        let number = inner.begun;
-        inner.begun += 1;
-        inner.underway.insert(key.clone(), Underway { number, receiver });
-        Found::Fill(Filling { cache: self, key, number, started_ns: now_ns, announce })
+        Found::Fill(inner.begin(key, now_ns).begin(self))
     }
 
     /// What is kept of a key although it is not believed any more, and is not too old even for that.
     pub fn find_stale(&self, key: &str, now_ns: u64) -> Option<V> {
         let inner = self.lock();
         let entry = inner.entries.get(key)?;
-        (now_ns.saturating_sub(entry.started_ns) < self.kept_ns()).then(|| entry.value.clone())
+        let kept_ns = entry.life_ns.saturating_add(self.stale_ns);
+        (now_ns.saturating_sub(entry.started_ns) < kept_ns).then(|| entry.value.clone())
     }
 
     /// Nobody would say so if anything changed: until further notice nothing is believed, and every caller is one to
@@ -175,9 +223,24 @@ impl<V: Clone> TtlCache<V> {
 }
 
 impl<V> TtlCache<V> {
-    /// The age at which an entry is of no use to anybody.
+    /// The age at which no entry is of use to anybody.
     fn kept_ns(&self) -> u64 {
         self.ttl_ns.saturating_add(self.stale_ns)
+    }
+
+    /// Is an entry in the last part of its life, where a reader has it replaced?
+    fn is_due(&self, age_ns: u64, life_ns: u64) -> bool {
+        self.refresh_ahead > 0.0 && age_ns as f64 >= (1.0 - self.refresh_ahead) * life_ns as f64
+    }
+
+    /// How long the entry of a filling lives.
+    fn life_ns(&self, number: u64) -> u64 {
+        if self.jitter <= 0.0 {
+            return self.ttl_ns;
+        }
+        // 53 bits fill a fraction.
+        let share = (self.draws.hash_one(number) >> 11) as f64 / (1_u64 << 53) as f64;
+        self.ttl_ns - (self.jitter * share * self.ttl_ns as f64) as u64
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner<V>> {
@@ -197,11 +260,23 @@ impl<V: Clone> Filling<'_, V> {
         }
         inner.make_room(&self.key, self.started_ns, self.cache.kept_ns(), self.cache.capacity);
         inner.written.push_back((self.key.clone(), self.started_ns));
-        let entry = Entry { value: value.clone(), started_ns: self.started_ns };
+        let life_ns = self.cache.life_ns(self.number);
+        let entry = Entry { value: value.clone(), started_ns: self.started_ns, life_ns };
         inner.entries.insert(self.key.clone(), entry);
         drop(inner);
         self.announce.send_replace(Some(value));
         true
+    }
+
+    /// Tells those who wait, and drops the entry that there may be: it is known to be wrong, and what is right is not to
+    /// be kept. Where the key was forgotten meanwhile, there is nothing to drop.
+    pub fn drop_and_announce(self, value: V) {
+        let mut inner = self.cache.lock();
+        if inner.is_underway(&self.key, self.number) {
+            inner.entries.remove(&self.key);
+        }
+        drop(inner);
+        self.announce.send_replace(Some(value));
     }
 
     /// Tells those who wait without storing: an error is not a fact.
@@ -220,6 +295,23 @@ impl<V> Drop for Filling<'_, V> {
 }
 
 impl<V> Inner<V> {
+    /// What whoever wants a key waits for, where somebody reads it. Who was to and gave up before they began reads
+    /// nothing.
+    fn waiting_for(&self, key: &str) -> Option<watch::Receiver<Option<V>>> {
+        let underway = self.underway.get(key)?;
+        underway.receiver.has_changed().is_ok().then(|| underway.receiver.clone())
+    }
+
+    /// One more filling, of which others are told that it is under way.
+    fn begin(&mut self, key: &str, now_ns: u64) -> Refresh<V> {
+        let key: Arc<str> = key.into();
+        let (announce, receiver) = watch::channel(None);
+        let number = self.begun;
+        self.begun += 1;
+        self.underway.insert(key.clone(), Underway { number, receiver });
+        Refresh { key, number, started_ns: now_ns, announce }
+    }
+
     /// Is this filling still the one that others wait for?
     fn is_underway(&self, key: &str, number: u64) -> bool {
         self.underway.get(key).is_some_and(|underway| underway.number == number)
@@ -265,6 +357,7 @@ mod tests {
                 None
             }
             Found::Underway(_) => panic!("nobody else fills here"),
+            Found::Due(..) => panic!("nothing is refreshed here"),
         }
     }
 
@@ -357,6 +450,84 @@ mod tests {
         cache.forget("b");
         assert_eq!(cache.find_stale("b", 150), None, "what is known to be wrong is not kept");
         assert_eq!(TtlCache::<u64>::new(100, 10).find_stale("a", 0), None);
+    }
+
+    #[test]
+    fn the_first_reader_of_the_last_part_has_the_entry_replaced_and_all_get_the_old_one() {
+        let cache = TtlCache::new(100, 10).refreshing_ahead(0.25);
+        fill(&cache, "a", 0, 1);
+        assert!(matches!(cache.find("a", 74), Found::Fresh(1)));
+        let Found::Due(1, due) = cache.find("a", 75) else { panic!("not due") };
+        assert!(matches!(cache.find("a", 76), Found::Fresh(1)), "replaced twice");
+        assert!(matches!(cache.find("a", 99), Found::Fresh(1)), "kept waiting");
+        // Whoever comes after the end of its life waits for what replaces it.
+        let Found::Underway(waiting) = cache.find("a", 100) else { panic!("read twice") };
+        assert!(due.begin(&cache).store(2));
+        assert_eq!(*waiting.borrow(), Some(2));
+        // It is as old as the reading: from 75 on, and due a quarter before its end.
+        assert!(matches!(cache.find("a", 149), Found::Fresh(2)));
+        assert!(matches!(cache.find("a", 150), Found::Due(2, _)));
+        assert!(matches!(cache.find("a", 175), Found::Fill(_)));
+    }
+
+    #[test]
+    fn whoever_was_to_replace_an_entry_and_did_not_leaves_it_to_the_next() {
+        let cache = TtlCache::new(100, 10).refreshing_ahead(0.25);
+        fill(&cache, "a", 0, 1);
+        let check = |now_ns, give_up: fn(Refresh<u64>, &TtlCache<u64>)| {
+            let Found::Due(1, due) = cache.find("a", now_ns) else { panic!("not due at {now_ns}") };
+            give_up(due, &cache);
+        };
+        check(80, |due, _| drop(due));
+        check(81, |due, cache| drop(due.begin(cache)));
+        check(82, |due, cache| due.begin(cache).announce_only(0));
+        check(83, |due, _| drop(due));
+        assert!(matches!(cache.find("a", 100), Found::Fill(_)), "nobody is reading it");
+    }
+
+    #[test]
+    fn what_was_forgotten_while_it_was_replaced_is_gone() {
+        let cache = TtlCache::new(100, 10).refreshing_ahead(0.5);
+        fill(&cache, "a", 0, 1);
+        let Found::Due(1, due) = cache.find("a", 60) else { panic!("not due") };
+        cache.forget("a");
+        assert!(!due.begin(&cache).store(1), "read before it was forgotten");
+        assert!(matches!(cache.find("a", 61), Found::Fill(_)));
+    }
+
+    #[test]
+    fn what_is_known_to_be_wrong_goes_although_nothing_takes_its_place() {
+        let cache = TtlCache::new(100, 10).refreshing_ahead(0.5).keeping_stale(1_000);
+        fill(&cache, "a", 0, 1);
+        let Found::Due(1, due) = cache.find("a", 60) else { panic!("not due") };
+        due.begin(&cache).drop_and_announce(0);
+        assert_eq!(cache.find_stale("a", 61), None);
+        fill(&cache, "a", 61, 2);
+        // What was filled after it was forgotten is not what the earlier reader knows to be wrong.
+        let Found::Due(2, early) = cache.find("a", 120) else { panic!("not due") };
+        cache.forget("a");
+        fill(&cache, "a", 121, 3);
+        early.begin(&cache).drop_and_announce(0);
+        assert!(matches!(cache.find("a", 122), Found::Fresh(3)));
+    }
+
+    #[test]
+    fn a_jitter_spreads_the_ends_of_what_was_filled_together() {
+        let (cache, keys) = (TtlCache::new(1_000, 2_000).jittered(0.4), 2_000_u64);
+        (0..keys).for_each(|key| assert_eq!(fill(&cache, &key.to_string(), 0, key), None));
+        let alive = |now_ns| {
+            let is_fresh = |key: &u64| matches!(cache.find(&key.to_string(), now_ns), Found::Fresh(_));
+            (0..keys).filter(is_fresh).count() as f64 / keys as f64
+        };
+        assert_eq!((alive(600), alive(1_000)), (1.0, 0.0), "no life is shorter or longer than that");
+        // Uniform between: of 2 000 the share is within six standard errors.
+        for (now_ns, expected) in [(700, 0.75), (800, 0.5), (900, 0.25)] {
+            let found = alive(now_ns);
+            assert!((found - expected).abs() < 6.0 * (0.25 / keys as f64).sqrt(), "{found} at {now_ns}");
+        }
+        let other = TtlCache::new(1_000, 10).jittered(0.4);
+        let lives = |cache: &TtlCache<u64>| (0..8).map(|number| cache.life_ns(number)).collect::<Vec<_>>();
+        assert_ne!(lives(&cache), lives(&other), "two instances end their entries together");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::exit::ExitCode;
 use crate::render::{Mistake, Mistakes, UNKNOWN_NAME, explain_code};
-use crate::{select, server_flags};
+use crate::{param_flags, select};
 
 use faults::FaultRow;
 use predict::{Circumstances, CostJson, WindowJson};
@@ -38,7 +38,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "STRATEGY|SCENARIO|CODE")]
     name: String,
     /// A setting, such as cache_ttl=60s; may be repeated. 'revbench list params' has the names
-    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
     /// Resource servers that a prediction is for; 2 if not given
     #[arg(long, value_name = "N")]
@@ -51,7 +51,7 @@ pub(crate) struct ExplainArgs {
 /// Prints what is known about a name.
 pub(crate) fn execute(args: &ExplainArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let mut mistakes = Mistakes::default();
-    let (_, settings) = server_flags::params(&args.param, &mut mistakes);
+    let settings = param_flags::single(&args.param, &mut mistakes);
     let instances = mistakes.keep(predict::instances(args.instances.as_deref())).unwrap_or(1);
     let lambda_t = mistakes.keep(predict::lambda_t(args.lambda_t.as_deref())).unwrap_or(1.0);
     let at = Circumstances { settings, instances, lambda_t };

@@ -7,6 +7,7 @@ mod events;
 mod execute;
 mod given;
 mod strains;
+mod sweeps;
 
 use std::path::{Path, PathBuf};
 
@@ -35,8 +36,12 @@ Examples:
   revbench run --param cache_ttl=500ms --param algorithm=ES256
   revbench run --target mine.toml --profile smoke
   revbench run --target mine.toml --strategy lookup,cached-lookup
+  revbench run --strategy cached-lookup --param cache_ttl=300ms,1s,3s
   revbench run --resume runs/20261120-110412-2-cores
   revbench run --json > result.json
+
+Several values of a setting are measured each, in the strategies that have it; of two such settings,
+every combination.
 
 'revbench list strategies', 'list scenarios' and 'list params' print the names, 'revbench explain
 NAME' what a strategy or scenario means.";

@@ -84,6 +84,54 @@ fn wrong_values_of_run_one_by_one() {
     check(&["--scenario", "nowhere.toml"], "cannot read scenario file 'nowhere.toml'");
     check(&["--out", "src"], "error[E106]: folder 'src' of --out is in use");
     check(&["--param", "refresh_at=2"], "help: write it like --param refresh_at=0.8");
+    check(&["--param", "cache_ttl=1s,5"], "value '5' of parameter 'cache_ttl' is not a duration");
+    check(&["--param", "cache_ttl=1s,1000ms"], "values '1s' and '1000ms' of --param cache_ttl are the same");
+    check(&["--param", "cache_ttl=1s", "--param", "cache_ttl=2s"], "write --param cache_ttl=1s,2s");
+    check(
+        &["--strategy", "lookup", "--param", "cache_ttl=1s,2s"],
+        "--param cache_ttl=1s,2s has several values, and makes no difference to any strategy of this run",
+    );
+    check(
+        &["--strategy", "lookup", "--param", "deny_preload=0,5"],
+        "name a strategy that has it: deny-list, deny-and-refresh",
+    );
+    check(&["--param", "stream_interval=1s,2s"], "add a scenario with streams");
+}
+
+#[test]
+fn lists_of_values_are_wrong_in_as_many_places_as_they_are() {
+    let arguments = ["run", "--strategy", "lookup", "--seed", "x", "--param"];
+    let said = refused(&[&arguments[..], &["cache_ttl=1s,2s,leeway=1s,oops", "--param", "leeway=2s"]].concat());
+    for expected in [
+        "makes no difference to any strategy of this run",
+        "value 'oops' of parameter 'leeway'",
+        "--param leeway is given twice, with '1s' and with '2s'",
+        "of --seed",
+        "4 mistakes found",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn a_run_of_several_values_is_planned_value_by_value() {
+    let arguments = ["run", "--dry-run", "--strategy", "cached-lookup,lookup", "--scenario", "role-demoted"];
+    let asked = [&arguments[..], &["--param", "cache_ttl=0.3s,1s,3s", "--param", "leeway=1s"]].concat();
+    let (code, text, stderr) = call(&asked);
+    assert_eq!(code, 0, "{stderr}");
+    let (_, stdout, _) = call(&[&asked[..], &["--json"]].concat());
+    let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let mut labels: Vec<&str> =
+        plan["fleets"].as_array().unwrap().iter().map(|fleet| fleet["label"].as_str().unwrap()).collect();
+    labels.sort_unstable();
+    let at = |value: &str| format!("cached-lookup[cache_ttl={value}]");
+    assert_eq!(labels, [at("1s").as_str(), &at("300ms"), &at("3s"), "lookup", "none"]);
+    for label in labels {
+        assert!(text.contains(&format!("fleet   {label} ")), "{label}: {text}");
+    }
+    assert!(text.contains("claims ≤ 3.5 s"), "{text}");
+    let command = plan["command"].as_str().unwrap();
+    assert!(command.contains("--param leeway=1s --param cache_ttl=300ms,1s,3s"), "{command}");
 }
 
 #[test]
@@ -187,6 +235,22 @@ fn what_the_plan_shows_comes_with_the_rest_and_names_the_flag() {
 }
 
 #[test]
+fn leeways_that_servers_are_run_with_can_be_measured_side_by_side() {
+    let arguments = ["run", "--dry-run", "--json", "--strategy", "short-ttl", "--scenario", "role-demoted"];
+    let (code, stdout, stderr) = call(&[&arguments[..], &["--param", "leeway=0,5s,60s"]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let of = |fleet: &serde_json::Value| {
+        (fleet["label"].as_str().unwrap().to_owned(), fleet["cells"][0]["claim"]["bound_ms"].as_f64())
+    };
+    let mut fleets: Vec<(String, Option<f64>)> =
+        plan["fleets"].as_array().unwrap().iter().map(of).filter(|(label, _)| label != "none").collect();
+    fleets.sort_by(|a, b| a.0.cmp(&b.0));
+    let at = |leeway: &str, bound_ms| (format!("short-ttl[leeway={leeway}]"), Some(bound_ms));
+    assert_eq!(fleets, [at("0", 3_000.0), at("1m", 63_000.0), at("5s", 8_000.0)]);
+}
+
+#[test]
 fn nothing_selected_has_a_code_of_its_own() {
     for arguments in [["run", "--strategy", ","], ["run", "--scenario", ","]] {
         let (code, stdout, stderr) = call(&arguments);
@@ -214,6 +278,8 @@ fn arguments_that_do_not_exist() {
     check(&["serve", "lookup", "--param", "on_store_down=ask-database"], "asks a database, and there is none");
     check(&["explain", "cached-lokup"], "did you mean 'cached-lookup'?");
     check(&["explain", "lookup", "--param", "cache_ttl=5"], "value '5' of parameter 'cache_ttl'");
+    check(&["explain", "lookup", "--param", "cache_ttl=5s,6s"], "'revbench run' measures several");
+    check(&["serve", "lookup", "--param", "cache_ttl=5s,6s"], "--param cache_ttl has several values: 5s, 6s");
     check(&["report", "nowhere", "neither"], "2 mistakes found");
 }
 

@@ -118,6 +118,25 @@ fn a_card_states_bound_and_prediction_for_the_given_settings() {
     assert!((median_ms - expected_ms).abs() < 1.0, "{median_ms} against {expected_ms}");
 }
 
+/// A jitter makes the mean life shorter, and a refresh ahead of it the age at which an entry is read again: bounds stay,
+/// and the store is asked more often.
+#[test]
+fn jitter_and_refresh_ahead_are_explained() {
+    let explained = |param: &str| {
+        let card = json(&["explain", "cached-lookup", "--param", "cache_ttl=60s", "--param", param]);
+        let ops = card["cost"]["store_ops_per_1k"].as_f64().unwrap();
+        (card["claims"][0]["bound_ms"].as_f64().unwrap(), ops)
+    };
+    let per_1k = |reads_in_a_life: f64| 1e3 / (1.0 + reads_in_a_life);
+    for (param, expected) in [("cache_jitter=0", 6.0), ("cache_jitter=0.5", 4.5), ("refresh_ahead=0.25", 4.5)] {
+        let (bound_ms, ops) = explained(param);
+        assert_eq!(bound_ms, 60_500.0, "{param}");
+        assert!((ops - per_1k(expected)).abs() < 1e-6, "{param}: {ops}");
+    }
+    let text = data(&["explain", "cached-introspection", "--param", "refresh_ahead=0.25"]);
+    assert!(text.contains("renewed by a read from the age of 750 ms on"), "{text}");
+}
+
 #[test]
 fn a_card_predicts_window_and_cost_for_the_given_fleet_and_traffic() {
     let card = json(&[

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use revbench_model::Sweep;
 use revbench_model::scenario::built_in;
 use revbench_model::summary::{
     Cell, CellDetail, CellRole, Machine, Outcome, SCHEMA, Store, Summary, Validity,
@@ -27,14 +28,19 @@ fn version() -> String {
 
 /// A run of these strategies of which only some have been measured.
 fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) -> PathBuf {
+    begun_of(folder, options(strategies), |fleet| measured.iter().any(|kind| fleet.system.is(*kind)))
+}
+
+fn options(strategies: &[StrategyKind]) -> Options {
     let (file, text) = built_in().into_iter().find(|(file, _)| file.contains("role-demoted")).unwrap();
-    let options = Options {
+    Options {
         profile: Profile::Smoke,
         scenarios: vec![ScenarioSource { file: file.to_owned(), text: text.to_owned(), trace: None }],
         strategies: strategies.to_vec(),
         targets: Vec::new(),
         allowed_remote: Vec::new(),
         params: Vec::new(),
+        sweeps: Vec::new(),
         store: StoreChoice::Embedded,
         database: DatabaseChoice::None,
         store_rtt_us: 0.0,
@@ -46,17 +52,21 @@ fn begun(folder: &Path, strategies: &[StrategyKind], measured: &[StrategyKind]) 
         mutant: None,
         command: "revbench run --profile smoke --seed 7".to_owned(),
         version: version(),
-    };
+    }
+}
+
+/// A run as asked for of which only some fleets have been measured.
+fn begun_of(folder: &Path, options: Options, is_measured: impl Fn(&FleetPlan) -> bool) -> PathBuf {
     let plan = RunPlan::new(options).unwrap();
     let dir = RunDir::create(&folder.join("run")).unwrap();
     dir.write_manifest(&manifest::new(&plan, dir.name())).unwrap();
     let mut cells = Vec::new();
-    for fleet in plan.fleets.iter().filter(|fleet| measured.contains(&fleet.strategy)) {
+    for fleet in plan.fleets.iter().filter(|fleet| is_measured(fleet)) {
         dir.write_record(fleet, &Recorded { block: fleet.block, ..Recorded::default() }).unwrap();
         cells.push(cell(&plan, fleet));
         dir.write_cell(cells.last().unwrap()).unwrap();
     }
-    if measured.len() == strategies.len() {
+    if plan.fleets.iter().all(is_measured) {
         dir.write_summary(&summary(&plan, cells.iter().map(|detail| detail.cell.clone()).collect()), &cells)
             .unwrap();
     }
@@ -86,12 +96,13 @@ fn cell(plan: &RunPlan, fleet: &FleetPlan) -> CellDetail {
     let scenario = &plan.scenarios[0];
     let cell = Cell {
         scenario: scenario.name.clone(),
-        strategy: fleet.strategy.name().to_owned(),
+        strategy: fleet.system.name(),
         role: CellRole::Subject,
         orientation: scenario.orientation,
         outcome: Outcome::Measured,
         why: None,
         params: Default::default(),
+        swept: fleet.swept.clone(),
         stands_for: Default::default(),
         instances: 2,
         lambda_t: None,
@@ -142,6 +153,23 @@ fn a_dry_run_plans_what_is_missing() {
     let fleets = plan["fleets"].as_array().unwrap();
     assert_eq!((fleets.len(), &fleets[0]["strategy"]), (1, &"deny-list".into()));
     assert_eq!((&plan["seed"], &plan["expected_s"]), (&7.into(), &fleets[0]["expected_s"]));
+}
+
+#[test]
+fn of_swept_values_those_that_are_missing_are_planned() {
+    let folder = TempDir::new().unwrap();
+    let values = ["300ms", "1s", "3s"].map(str::to_owned).to_vec();
+    let sweeps = vec![Sweep { name: "cache_ttl".to_owned(), values }];
+    let options = Options { sweeps, ..options(&[StrategyKind::CachedLookup]) };
+    let run = begun_of(folder.path(), options, |fleet| fleet.swept["cache_ttl"] == "1s");
+    assert!(run.join("cells/role-demoted.cached-lookup[cache_ttl=1s].json").is_file());
+    let (code, stdout, stderr) = resumed(&run, &["--dry-run", "--json"], &[]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let plan: Value = serde_json::from_str(&stdout).unwrap();
+    let mut labels: Vec<&str> =
+        plan["fleets"].as_array().unwrap().iter().map(|fleet| fleet["label"].as_str().unwrap()).collect();
+    labels.sort_unstable();
+    assert_eq!(labels, ["cached-lookup[cache_ttl=300ms]", "cached-lookup[cache_ttl=3s]"]);
 }
 
 #[test]

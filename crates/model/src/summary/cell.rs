@@ -10,6 +10,7 @@ use super::{
     UnderFault,
 };
 use crate::Orientation;
+use crate::sweep::{Point, named};
 
 /// What kind of thing a cell measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +54,10 @@ pub struct Cell {
     pub why: Option<String>,
     /// The settings that matter to the strategy, with their unit.
     pub params: BTreeMap<String, serde_json::Value>,
+    /// Of the settings that the run measures several values of, this cell's, as `--param` takes them; absent where there
+    /// are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub swept: Point,
     /// The production settings that these short durations stand for.
     pub stands_for: BTreeMap<String, serde_json::Value>,
     /// Resource servers.
@@ -98,6 +103,22 @@ pub struct Cell {
     /// control within blocks; `over_control` has latency and CPU, by their full keys, as multiples of the control's
     /// within blocks. A figure that fewer than six blocks have is absent; empty for a run of fewer.
     pub ci95: BTreeMap<String, serde_json::Value>,
+}
+
+impl Cell {
+    /// What its strategy is called in its run: `cached-lookup`, or `cached-lookup[cache_ttl=300ms]` where the run measures
+    /// several values of a setting.
+    pub fn name(&self) -> String {
+        named(&self.strategy, &self.swept)
+    }
+
+    /// Is it the control that the other is compared with: asked the same question, with the same value of every swept
+    /// setting that the control has too?
+    pub fn is_control_of(&self, other: &Cell) -> bool {
+        self.role == CellRole::Control
+            && (&self.scenario, self.orientation) == (&other.scenario, other.orientation)
+            && self.swept.iter().all(|(name, value)| other.swept.get(name) == Some(value))
+    }
 }
 
 /// Can a family of figures be believed?

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cell, IntervalMs, one};
 
-/// `cells/<scenario>.<strategy>.json`: a cell with what its charts need, judged from what its strategy's fleets have
+/// `cells/<scenario>.<name>.json`, named as [`Cell::name`] is: a cell with what its charts need, judged from what its strategy's fleets have
 /// left and written anew with each of them. Its `cell` is as before it was set beside the control.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellDetail {

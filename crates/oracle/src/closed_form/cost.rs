@@ -11,12 +11,15 @@ use super::FleetLaw;
 /// Store operations per request of one instance under a law; `None` where the law says nothing about them
 /// (`docs/METHODOLOGY.md` §5).
 ///
-/// A cache reads once per cycle, and a cycle has 1 + λT requests (1 + λr if renewed at the age r). Two layers ask
+/// A cache reads once per cycle, and a cycle has 1 + λT requests, T the mean life (1 + λr if renewed at the age r). Two layers ask
 /// for whatever both miss: once per far life, whoever else asks. Polling and push ask nothing for a request.
 pub fn store_ops_per_request(law: Distribution) -> Option<f64> {
     let of_cycle = |length_ms: f64, rate_per_s: f64| 1.0 / (1.0 + rate_per_s * length_ms / 1_000.0);
     match law {
         Distribution::ExpireAfterWrite { ttl_ms, rate_per_s } => Some(of_cycle(ttl_ms, rate_per_s)),
+        Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s } => {
+            Some(of_cycle(f64::midpoint(shortest_ms, ttl_ms), rate_per_s))
+        }
         Distribution::RefreshAhead { refresh_ms, rate_per_s, .. } => Some(of_cycle(refresh_ms, rate_per_s)),
         // A read misses where the gap before it reached T.
         Distribution::ExpireAfterAccess { ttl_ms, rate_per_s } => {

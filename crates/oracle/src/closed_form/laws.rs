@@ -14,6 +14,27 @@ pub(super) fn expire_after_write(t: f64, ttl: f64, rate: f64) -> f64 {
     if t >= ttl { 1.0 } else { (1.0 + rate * t) / (1.0 + rate * ttl) }
 }
 
+/// The same with a life L of each entry that is uniform between two: P(W > t) = E[(L − t)⁺] / (E[L] + 1/λ), by renewal
+/// reward.
+pub(super) fn jittered_expire_after_write(t: f64, shortest: f64, ttl: f64, rate: f64) -> f64 {
+    let mean = f64::midpoint(shortest, ttl);
+    // E[(L − t)⁺]
+    let left = if t >= ttl {
+        0.0
+    } else if t > shortest {
+        (ttl - t) * (ttl - t) / (2.0 * (ttl - shortest))
+    } else {
+        mean - t
+    };
+    1.0 - rate * left / (1.0 + rate * mean)
+}
+
+/// Mean of the same, E[L²] / (2 (E[L] + 1/λ)).
+pub(super) fn jittered_expire_after_write_mean(shortest: f64, ttl: f64, rate: f64) -> f64 {
+    let second_moment = (shortest * shortest + shortest * ttl + ttl * ttl) / 3.0;
+    second_moment / (2.0 * (f64::midpoint(shortest, ttl) + 1.0 / rate))
+}
+
 /// Refresh-ahead: an entry is in force for M = r + min(Exp(λ), T − r) of a cycle of r + Exp(λ), so that
 /// P(W > t) = E[(M − t)⁺] / (r + 1/λ).
 pub(super) fn refresh_ahead(t: f64, refresh: f64, ttl: f64, rate: f64) -> f64 {

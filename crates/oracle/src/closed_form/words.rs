@@ -28,6 +28,19 @@ impl FleetLaw {
                     self.last_of(),
                 )
             }
+            Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s } => {
+                let mean_ms = f64::midpoint(shortest_ms, ttl_ms);
+                let lambda_t = rate_per_s * mean_ms / 1_000.0;
+                format!(
+                    "cache kept between {} and {} from its write, drawn for each entry, λT = {} of the mean: 0 with \
+                     probability {}; {}",
+                    format_ms(shortest_ms),
+                    format_ms(ttl_ms),
+                    significant(lambda_t),
+                    significant(1.0 / (1.0 + lambda_t)),
+                    self.last_of(),
+                )
+            }
             Distribution::RefreshAhead { refresh_ms, ttl_ms, rate_per_s } => format!(
                 "cache renewed by a read from the age of {} on, gone at {}, λT = {}; {}",
                 format_ms(refresh_ms),

@@ -1,6 +1,6 @@
 //! Which cell of one run stands against which of the other.
 
-use revbench_model::summary::{Cell, CellRole, Outcome, Summary};
+use revbench_model::summary::{Cell, Outcome, Summary};
 
 use super::row::{CellName, NotCompared};
 use super::was_measured;
@@ -32,7 +32,7 @@ impl<'a> Pair<'a> {
     /// The control's own pair.
     pub(super) fn of_controls(&self) -> Option<Pair<'a>> {
         let (before, now) = self.controls?;
-        let name = CellName { strategy: now.strategy.clone(), settings: String::new(), ..self.name.clone() };
+        let name = CellName::of(now, std::slice::from_ref(now));
         Some(Pair { name, before: Some(before), now, controls: None, blocks: self.blocks, is_lost: false })
     }
 
@@ -73,7 +73,7 @@ pub(super) fn pairs<'a>(before: &'a Summary, now: &'a Summary) -> Vec<Pair<'a>> 
         let at = left
             .iter()
             .position(|new| is_same(old, new) && old.params == new.params)
-            .or_else(|| left.iter().position(|new| is_same(old, new)));
+            .or_else(|| left.iter().position(|new| is_same(old, new) && old.swept == new.swept));
         let new = at.map(|at| left.remove(at));
         let controls = control(before, old).zip(new.and_then(|new| control(now, new)));
         pairs.push(Pair {
@@ -103,11 +103,6 @@ pub(super) fn is_same(a: &Cell, b: &Cell) -> bool {
 }
 
 fn control<'a>(summary: &'a Summary, cell: &Cell) -> Option<&'a Cell> {
-    let beside = |other: &&Cell| {
-        other.role == CellRole::Control
-            && other.scenario == cell.scenario
-            && other.orientation == cell.orientation
-            && was_measured(other)
-    };
+    let beside = |other: &&Cell| other.is_control_of(cell) && was_measured(other);
     summary.cells.iter().find(beside)
 }

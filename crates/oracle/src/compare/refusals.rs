@@ -30,7 +30,9 @@ pub fn refusals(before: &Summary, now: &Summary) -> Vec<String> {
     reasons.extend(new.difference(&old).map(|name| format!("scenario {name} is not in the baseline")));
     for cell in &before.cells {
         let alike: Vec<&Cell> = now.cells.iter().filter(|other| is_same(cell, other)).collect();
-        if let Some(other) = alike.iter().find(|other| other.params == cell.params).or(alike.first()) {
+        let with_its_settings = alike.iter().find(|other| other.params == cell.params);
+        let at_its_point = || alike.iter().find(|other| other.swept == cell.swept);
+        if let Some(other) = with_its_settings.or_else(at_its_point) {
             let name = CellName::of(cell, &before.cells).to_string();
             reasons.extend(cell_reasons(cell, other).into_iter().map(|reason| format!("{name}: {reason}")));
         }

@@ -86,7 +86,10 @@ impl CellName {
                 && other.strategy == cell.strategy
                 && other.orientation == cell.orientation
         };
-        let settings = if all.iter().filter(is_alike).count() > 1 {
+        let settings = if !cell.swept.is_empty() {
+            let each = cell.swept.iter().map(|(name, value)| format!("{name}={value}"));
+            each.collect::<Vec<_>>().join(",")
+        } else if all.iter().filter(is_alike).count() > 1 {
             let each = cell.params.iter().map(|(name, value)| format!("{name}={value}"));
             each.collect::<Vec<_>>().join(" ")
         } else {
@@ -103,9 +106,11 @@ impl CellName {
 
 impl std::fmt::Display for CellName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (strategy, settings) = (&self.strategy, &self.settings);
-        let gap = if settings.is_empty() { "" } else { " " };
-        write!(f, "{strategy}{gap}{settings} · {}", self.scenario)
+        let CellName { strategy, settings, scenario, .. } = self;
+        if settings.is_empty() {
+            return write!(f, "{strategy} · {scenario}");
+        }
+        write!(f, "{strategy}[{settings}] · {scenario}")
     }
 }
 

@@ -46,6 +46,21 @@ impl World {
         }
     }
 
+    /// A cache that fills on a miss and draws each entry's life, read from long before a change.
+    fn jittered(&mut self, shortest: f64, ttl: f64, mean_gap: f64) -> f64 {
+        let change = 30.0 * (ttl + mean_gap) + self.uniform(ttl + mean_gap);
+        let (mut now, mut expires) = (0.0, 0.0);
+        loop {
+            now += self.exponential(mean_gap);
+            if now >= change && now >= expires {
+                return f64::max(0.0, expires - change);
+            }
+            if now >= expires {
+                expires = now + shortest + self.uniform(ttl - shortest);
+            }
+        }
+    }
+
     /// The same cache where each read gives the entry its whole life again.
     fn expire_after_access(&mut self, ttl: f64, mean_gap: f64) -> f64 {
         let change = 30.0 * (ttl + mean_gap);
@@ -137,6 +152,26 @@ fn refresh_ahead_is_what_such_a_cache_does() {
     let plain = |rate_per_s| Distribution::ExpireAfterWrite { ttl_ms: 1_000.0, rate_per_s };
     assert!((mean(ahead(1e6)) - 400.0).abs() < 0.1, "{}", mean(ahead(1e6)));
     assert!(mean(ahead(0.1)) > mean(plain(0.1)) && mean(ahead(100.0)) < mean(plain(100.0)));
+}
+
+#[test]
+fn a_jittered_life_is_what_such_a_cache_does() {
+    for (shortest_ms, rate_per_s, instances) in [(500.0, 6.0, 1), (800.0, 1.0, 2), (500.0, 20.0, 3)] {
+        let law = Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms: 1_000.0, rate_per_s };
+        check(law, instances, |world| {
+            last_of(instances, || world.jittered(shortest_ms, 1_000.0, 1_000.0 / rate_per_s))
+        });
+    }
+    // Without a jitter it is the plain cache.
+    let (ttl_ms, rate_per_s) = (1_000.0, 6.0);
+    for instances in [1, 3] {
+        let drawn = Distribution::JitteredExpireAfterWrite { shortest_ms: ttl_ms, ttl_ms, rate_per_s };
+        let (drawn, fixed) = (FleetLaw::new(drawn, instances), FleetLaw::new(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }, instances));
+        assert!((drawn.mean() - fixed.mean()).abs() < 1e-3, "{} and {}", drawn.mean(), fixed.mean());
+        for t in [0.0, 1.0, 500.0, 999.0, 1_000.0] {
+            assert!((drawn.cdf(t) - fixed.cdf(t)).abs() < 1e-12, "at {t}");
+        }
+    }
 }
 
 #[test]
@@ -288,6 +323,16 @@ fn store_operations_per_request_are_what_caches_do() {
         check(plain, Box::new(move |now| older(&mut loaded, 1_000.0, now)), gap_ms);
         let ahead = Distribution::RefreshAhead { refresh_ms: 800.0, ttl_ms: 1_000.0, rate_per_s };
         check(ahead, Box::new(move |now| older(&mut renewed, 800.0, now)), gap_ms);
+        let drawn = Distribution::JitteredExpireAfterWrite { shortest_ms: 500.0, ttl_ms: 1_000.0, rate_per_s };
+        let (mut lives, mut ends) = (World(Xoshiro256PlusPlus::seed_from_u64(44)), f64::NEG_INFINITY);
+        let loads = move |now: f64| {
+            let loads = now >= ends;
+            if loads {
+                ends = now + 500.0 + lives.uniform(500.0);
+            }
+            loads
+        };
+        check(drawn, Box::new(loads), gap_ms);
         let touched = Distribution::ExpireAfterAccess { ttl_ms: 200.0, rate_per_s };
         let loads = move |now: f64| now >= std::mem::replace(&mut last, now) + 200.0;
         check(touched, Box::new(loads), gap_ms);

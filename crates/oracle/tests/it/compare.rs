@@ -86,6 +86,7 @@ fn cell(strategy: &str, role: CellRole, p50_us: f64) -> Cell {
         outcome: Outcome::Measured,
         why: None,
         params: BTreeMap::new(),
+        swept: BTreeMap::new(),
         stands_for: BTreeMap::new(),
         instances: 2,
         lambda_t: None,

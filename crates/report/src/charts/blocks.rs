@@ -40,17 +40,17 @@ pub(crate) fn series(docs: &RunDocuments, fleets: &Question<'_>, looks: &Identit
         let blocks = docs.detail_of(cell).map_or(&[][..], |detail| &detail.blocks);
         blocks.iter().filter_map(|block| Some((block.block, block.latency_us?.p50)))
     };
-    let Some(control) = fleets.control() else { return Vec::new() };
     let mut lanes = Vec::new();
     for &cell in &fleets.cells {
         let Some(added) = noise::added(fleets, cell, Percentile::P50) else { continue };
+        let Some(control) = fleets.control_of(cell) else { continue };
         let beyond = |(number, us): (u32, f64)| {
             let (_, control_us) = medians(control).find(|(block, _)| *block == number)?;
             Some((number, us - control_us))
         };
         lanes.push(Lane {
             label: fleets.label(cell),
-            look: looks.get(&cell.strategy),
+            look: looks.get(&cell.name()),
             centre_us: added.point_us,
             interval_us: added.interval_us,
             figure: figures::added(fleets, cell, Percentile::P50),

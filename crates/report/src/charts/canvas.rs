@@ -251,12 +251,41 @@ fn infallible<E: std::fmt::Debug>(drawn: Result<(), E>) {
     drawn.expect("drawing into a string cannot fail");
 }
 
-/// A text cut to about `columns` characters.
+/// A text cut to about `columns` characters. Of a strategy with swept settings in brackets the values stay, which tell it
+/// from its like.
 pub(crate) fn shortened(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        Some((name, settings)) => {
+            let value = |setting: &str| setting.split_once('=').map_or(setting, |(_, value)| value).to_owned();
+            let end = format!("[{}]", settings.split(',').map(value).collect::<Vec<_>>().join(","));
+            format!("{}{end}", cut(name, columns.saturating_sub(end.chars().count())))
+        }
+        None => cut(text, columns),
+    }
+}
+
+fn cut(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }
     let mut short: String = text.chars().take(columns.saturating_sub(1)).collect();
     short.push('…');
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tells_names_apart_is_not_cut_off() {
+        let check = |text: &str, expected: &str| assert_eq!(shortened(text, 20), expected);
+        check("cached-lookup", "cached-lookup");
+        check("cached-lookup (cache_ttl 1 s)", "cached-lookup (cach…");
+        check("cached-lookup[cache_ttl=300ms]", "cached-lookup[300ms]");
+        check("cached-introspection[cache_ttl=300ms,stale_for=1s]", "cached-in…[300ms,1s]");
+    }
 }

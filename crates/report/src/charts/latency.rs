@@ -58,7 +58,7 @@ pub(crate) fn series(docs: &RunDocuments, question: &Question<'_>, looks: &Ident
         let (supported, unsupported) = split(detail);
         curves.push(Curve {
             label: question.label(cell),
-            look: looks.get(&cell.strategy),
+            look: looks.get(&cell.name()),
             supported,
             unsupported,
             max_us: latency.max,

@@ -6,6 +6,7 @@ pub(crate) mod labels;
 pub(crate) mod latency;
 pub(crate) mod scale;
 pub(crate) mod staleness;
+pub(crate) mod sweep;
 pub(crate) mod timeline;
 pub(crate) mod tradeoff;
 

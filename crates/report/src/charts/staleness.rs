@@ -72,7 +72,7 @@ pub(crate) fn series(docs: &RunDocuments, question: &Question<'_>, looks: &Ident
         let Some(detail) = docs.detail_of(cell).filter(|detail| !detail.windows.is_empty()) else { continue };
         let bound_ms =
             cell.claim.as_ref().map(|claim| claim.bound_ms).filter(|_| cell.role == CellRole::Subject);
-        curves.push(curve(detail, question.label(cell), looks.get(&cell.strategy), bound_ms));
+        curves.push(curve(detail, question.label(cell), looks.get(&cell.name()), bound_ms));
     }
     Distribution { resolution_ms: question.resolution_ms().unwrap_or(1.0), curves }
 }

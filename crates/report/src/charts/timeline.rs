@@ -126,7 +126,7 @@ fn mark(orientation: Orientation, seen_by: SeenBy, decision: DecisionClass) -> M
 fn chart(docs: &RunDocuments, question: &Question<'_>, looks: &Identities, cell: &Cell) -> Option<Chart> {
     let timeline = docs.detail_of(cell)?.worst.as_ref()?;
     let label = question.label(cell);
-    let series = series(cell, label.clone(), looks.get(&cell.strategy), timeline);
+    let series = series(cell, label.clone(), looks.get(&cell.name()), timeline);
     let mut caption = format!(
         "Subject {}. ● old answer, ○ new answer, × error, + asked to sign in; large marks are probes, small ones the scenario's own traffic. Old answers right of the solid line (change acknowledged) are the staleness window; the dotted line is the change's submission, a dashed line the claimed bound.",
         series.subject

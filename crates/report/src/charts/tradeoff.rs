@@ -99,7 +99,7 @@ fn point(
     let cost = cell.cost.as_ref().filter(|_| cell.validity.cost != Some(Verdict::Invalid));
     Some(Point {
         label: question.label(cell),
-        look: looks.get(&cell.strategy),
+        look: looks.get(&cell.name()),
         window: pick(staleness)?,
         window_figure: figures::quantile(cell, pick),
         added,

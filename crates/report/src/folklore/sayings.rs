@@ -403,7 +403,7 @@ pub(crate) const SAYINGS: &[Saying] = &[
             ),
         ],
         depends: "how many permissions it carries, and whether it carries any",
-        command: "revbench run --scenario role-demoted --strategy none,lookup --param extra_permissions=500",
+        command: "revbench run --scenario role-demoted --strategy none,lookup --param extra_permissions=5,50,500",
     },
     Saying {
         words: "A token version logs everyone out",

@@ -20,6 +20,7 @@ fn everything() -> Vec<(&'static str, RunDocuments)> {
         ("large", fixture::large()),
         ("ten_blocks", fixture::ten_blocks()),
         ("two_blocks", fixture::two_blocks()),
+        ("swept", fixture::swept()),
     ]
 }
 

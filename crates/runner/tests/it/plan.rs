@@ -1,7 +1,9 @@
+use revbench_model::Sweep;
 use revbench_model::scenario::built_in;
 use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
 use revbench_runner::plan::{CellPlan, FleetPlan, RunPlan, settings};
 use revbench_runner::profile::Profile;
+use revbench_runner::system::System;
 use revbench_strategies::StrategyKind;
 
 /// All strategies of a run without a database.
@@ -26,6 +28,7 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
         targets: Vec::new(),
         allowed_remote: Vec::new(),
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        sweeps: Vec::new(),
         store: StoreChoice::Embedded,
         database: DatabaseChoice::None,
         store_rtt_us: 500.0,
@@ -111,7 +114,8 @@ fn what_breaks_something_has_a_fleet_of_its_own_and_takes_seconds() {
 #[test]
 fn what_cannot_be_expressed_is_a_result_and_not_a_cell() {
     let plan = plan(options(Profile::Quick, BOTH_ROLES, &[]));
-    let pairs: Vec<(usize, &str)> = plan.cannot.iter().map(|(s, name, _)| (*s, name.as_str())).collect();
+    let pairs: Vec<(usize, &str)> =
+        plan.cannot.iter().map(|one| (one.scenario, one.system.as_str())).collect();
     assert_eq!(pairs, [(1, "deny-list")]);
     let deny_list = plan.fleets.iter().find(|fleet| fleet.system.is(StrategyKind::DenyList));
     assert_eq!(deny_list.expect("it has a fleet").cells.len(), 1);
@@ -163,6 +167,117 @@ fn tokens_are_short_where_a_claim_rests_on_their_life() {
     check(StrategyKind::DenyList, "clock-skew.toml", &[behind], 3_000);
     check(StrategyKind::DenyList, "clock-skew.toml", &[behind, ("token_ttl", "2s")], 2_000);
     check(StrategyKind::ShortTtl, "account-reinstated", &[], 3_000);
+}
+
+/// The options with several values of settings.
+fn sweeping(sweeps: &[(&str, &[&str])], options: Options) -> Options {
+    let sweep = |(name, values): &(&str, &[&str])| Sweep {
+        name: (*name).to_owned(),
+        values: values.iter().map(|&value| value.to_owned()).collect(),
+    };
+    Options { sweeps: sweeps.iter().map(sweep).collect(), ..options }
+}
+
+/// The labels of a block's fleets, sorted.
+fn labels(plan: &RunPlan, block: u32) -> Vec<String> {
+    let mut labels: Vec<String> =
+        plan.fleets.iter().filter(|fleet| fleet.block == block).map(FleetPlan::label).collect();
+    labels.sort();
+    labels
+}
+
+#[test]
+fn each_value_of_a_swept_setting_has_a_fleet_in_each_block() {
+    let blocks = Options { blocks: Some(2), ..options(Profile::Quick, BOTH_ROLES, &[("leeway", "1s")]) };
+    let plan = plan(sweeping(&[("cache_ttl", &["300ms", "1s", "3s"])], blocks));
+    for block in 1..=2 {
+        assert_eq!(
+            labels(&plan, block),
+            [
+                "cached-lookup[cache_ttl=1s]",
+                "cached-lookup[cache_ttl=300ms]",
+                "cached-lookup[cache_ttl=3s]",
+                "deny-list",
+                "floor",
+                "lookup",
+                "none",
+                "none-again",
+                "short-ttl",
+                "token-version",
+            ]
+        );
+    }
+    let folders: std::collections::BTreeSet<String> = plan.fleets.iter().map(FleetPlan::folder).collect();
+    assert_eq!(folders.len(), plan.fleets.len(), "each leaves a folder of its own");
+    for fleet in plan.fleets.iter().filter(|fleet| fleet.system.is(StrategyKind::CachedLookup)) {
+        let bound = fleet.cells[0].bound.as_ref().expect("a bound");
+        assert_eq!(bound.ms, fleet.settings.cache_ttl_ms as f64 + 500.0, "{}", fleet.label());
+        assert_eq!(fleet.settings.leeway_ms, 1_000);
+        // λT is the profile's at each value, so that the closed form is the same in units of T.
+        assert!((fleet.lambda_t.expect("it ages") - 6.0).abs() < 1e-9, "{}", fleet.label());
+    }
+}
+
+#[test]
+fn what_every_token_has_is_swept_in_floor_and_control_too() {
+    let values = [("algorithm", &["RS256", "ES256"][..]), ("cache_ttl", &["1s", "2s"][..])];
+    let options = Options { blocks: Some(2), ..options(Profile::Quick, &["role-demoted"], &[]) };
+    let strategies = vec![StrategyKind::Floor, StrategyKind::None, StrategyKind::CachedLookup];
+    let plan = plan(sweeping(&values, Options { strategies, ..options }));
+    assert_eq!(
+        labels(&plan, 1),
+        [
+            "cached-lookup[algorithm=ES256,cache_ttl=1s]",
+            "cached-lookup[algorithm=ES256,cache_ttl=2s]",
+            "cached-lookup[algorithm=RS256,cache_ttl=1s]",
+            "cached-lookup[algorithm=RS256,cache_ttl=2s]",
+            "floor[algorithm=ES256]",
+            "floor[algorithm=RS256]",
+            "none-again[algorithm=RS256]",
+            "none[algorithm=ES256]",
+            "none[algorithm=RS256]",
+        ]
+    );
+}
+
+#[test]
+fn a_question_can_be_asked_at_one_value_and_not_at_another() {
+    let one = Options {
+        strategies: vec![StrategyKind::Lookup],
+        ..options(Profile::Smoke, &["stream-withdrawn"], &[])
+    };
+    let plan = plan(sweeping(&[("stream_check", &["interval", "pushed"])], one));
+    assert_eq!(labels(&plan, 1), ["lookup[stream_check=interval]"]);
+    let cannot: Vec<(&str, &str)> =
+        plan.cannot.iter().map(|one| (one.system.as_str(), one.swept["stream_check"].as_str())).collect();
+    assert_eq!(cannot, [("lookup", "pushed")]);
+}
+
+#[test]
+fn no_law_is_predicted_of_windows_that_probes_move() {
+    let laws = |params: &[(&str, &str)]| {
+        let one = Options { strategies: vec![StrategyKind::CachedLookup], ..options(Profile::Quick, BOTH_ROLES, params) };
+        let plan = plan(one);
+        let bounds = plan.fleets[0].cells.iter().map(|cell| cell.bound.clone().expect("a bound"));
+        bounds.map(|bound| (bound.ms, bound.predicted.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(laws(&[]), [(1_500.0, true); 2]);
+    assert_eq!(laws(&[("cache_jitter", "0.3")]), [(1_500.0, true); 2]);
+    assert_eq!(laws(&[("refresh_ahead", "0.2")]), [(1_500.0, false); 2]);
+    assert_eq!(laws(&[("refresh_ahead", "0.2"), ("cache_jitter", "0.3")]), [(1_500.0, false); 2]);
+}
+
+#[test]
+fn streams_are_swept_where_there_are_any() {
+    let at = |scenario| {
+        let one = Options {
+            strategies: vec![StrategyKind::Lookup],
+            ..options(Profile::Smoke, &[scenario], &[])
+        };
+        labels(&plan(sweeping(&[("stream_interval", &["500ms", "1s"])], one)), 1)
+    };
+    assert_eq!(at("role-demoted"), ["lookup"]);
+    assert_eq!(at("stream-withdrawn"), ["lookup[stream_interval=1s]", "lookup[stream_interval=500ms]"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What decisions cost, counted: the cards name these costs as exact.
 
-use revbench_model::Orientation;
+use revbench_model::{Orientation, Settings};
 use revbench_model::counters::{Counters, name};
 use revbench_strategies::StrategyKind;
 use serde_json::json;
@@ -68,6 +68,26 @@ async fn each_request_costs_what_its_strategy_says() {
         let decisions = cost.get(&format!("{}{{reason=\"{reason}\"}}", name::DECISIONS));
         assert_eq!(decisions, f64::from(REQUESTS), "{kind:?}");
     }
+}
+
+/// The token grows with the application where it carries permissions, and not where they are looked up.
+#[tokio::test]
+async fn tokens_grow_with_the_permissions_that_they_carry() {
+    let store = stores::embedded();
+    let bytes = async |kind, extra_permissions| {
+        let settings = Settings { extra_permissions, ..quick() };
+        let fleet = Fleet::new(kind, settings, &store.address).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        let answer = fleet.call(&ann.access, "orders:write").await;
+        assert_eq!(answer.status, 200, "{kind:?} with {extra_permissions}");
+        ann.access.len()
+    };
+    let carried = [bytes(StrategyKind::None, 5).await, bytes(StrategyKind::None, 500).await];
+    // A name of nine characters, its quotes and comma, in four thirds of the bytes.
+    assert!(carried[1] + 16 >= carried[0] + 495 * 12 * 4 / 3, "{carried:?}");
+    let looked_up = [bytes(StrategyKind::Lookup, 5).await, bytes(StrategyKind::Lookup, 500).await];
+    assert!(looked_up[1].abs_diff(looked_up[0]) <= 8 && looked_up[0] < carried[0], "{looked_up:?}");
 }
 
 #[tokio::test]

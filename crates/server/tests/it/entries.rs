@@ -171,3 +171,24 @@ async fn an_entrys_end_is_its_tokens_and_not_its_revokers() {
     client.transaction(written(&list, now_ms - 60_000, now_ms).await).await.unwrap();
     assert_eq!(client.count_existing(&[&key]).await.unwrap(), 0);
 }
+
+/// A list that is long before anything is revoked: its entries are there when the servers are, and mean nobody.
+#[tokio::test]
+async fn a_list_that_is_loaded_before_stands_there_and_denies_nobody() {
+    const PRELOAD: u32 = 2_500;
+    for kind in [StrategyKind::DenyList, StrategyKind::DenyAndRefresh] {
+        let store = stores::embedded();
+        let settings = Settings { deny_preload: PRELOAD, ..quick() };
+        let fleet = Fleet::new(kind, settings, &store.address).await;
+        let limits = Limits { connect_timeout_ms: 1_000, response_timeout_ms: 1_000 };
+        let client = Client::connect(&store.address, limits).await.unwrap();
+        let key = |number: u32| format!("deny:{}:unrelated-{number}", issuer());
+        let there: Vec<String> = [0, 999, 1_000, PRELOAD - 1].map(key).to_vec();
+        let there: Vec<&str> = there.iter().map(String::as_str).collect();
+        assert_eq!(client.count_existing(&there).await.unwrap(), 4, "{kind:?}");
+        assert_eq!(client.count_existing(&[&key(PRELOAD)]).await.unwrap(), 0, "{kind:?}");
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        assert_eq!(fleet.call(&ann.access, "orders:write").await.status, 200, "{kind:?}");
+    }
+}

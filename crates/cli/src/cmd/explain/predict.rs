@@ -120,6 +120,12 @@ fn fills(window: Distribution, rate_per_s: f64) -> Distribution {
         Distribution::Push { resync_ms: ttl_ms, .. } | Distribution::ExpireAfterWrite { ttl_ms, .. } => {
             Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }
         }
+        Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, .. } => {
+            Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s }
+        }
+        Distribution::RefreshAhead { refresh_ms, ttl_ms, .. } => {
+            Distribution::RefreshAhead { refresh_ms, ttl_ms, rate_per_s }
+        }
         window => window,
     }
 }

@@ -4,20 +4,20 @@ use std::path::Path;
 
 use revbench_model::scenario::MAIN;
 use revbench_model::target_file::TargetFile;
-use revbench_model::{Scenario, duration};
+use revbench_model::{Scenario, Settings, Sweep, duration};
 use revbench_runner::machine::allowed_cores;
 use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, TargetSource};
 use revbench_runner::profile::Profile;
 use revbench_server::Mutant;
 use revbench_strategies::StrategyKind;
 
-use super::{RunArgs, RunRequest, command, execute, strains};
+use super::{RunArgs, RunRequest, command, execute, strains, sweeps};
 use crate::console::Console;
 use crate::exit::ExitCode;
 use crate::render::{
     BAD_VALUE, CONFLICT, Failure, IN_USE, Mistake, Mistakes, NOTHING_SELECTED, UNKNOWN_NAME, UNREADABLE,
 };
-use crate::{select, server_flags, version};
+use crate::{param_flags, select, server_flags, version};
 
 /// A store farther away than this is a mistake in the unit.
 const MAX_STORE_RTT_MS: f64 = 1_000.0;
@@ -59,12 +59,21 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     let (scenarios, asked) = read_scenarios(args, profile, &targets, mistakes);
     let database = mistakes.keep(server_flags::database(&args.servers.database));
     let strategies = with_control(read_strategies(args, profile, database.as_ref(), mistakes), profile);
-    let (params, settings) = server_flags::params(&args.servers.param, mistakes);
+    let is_asked_rightly = mistakes.0.is_empty() && args.resume.is_none();
+    let (params, lists) = param_flags::several(&args.servers.param, mistakes);
+    let of_lists = lists.iter().flat_map(|Sweep { name, values }| values.iter().map(move |v| (name, v)));
+    let each: Vec<(String, String)> =
+        params.iter().cloned().chain(of_lists.map(|(name, value)| (name.clone(), value.clone()))).collect();
+    mistakes.0.extend(strains::misplaced(&asked, &each));
+    if is_asked_rightly && !strategies.is_empty() && !asked.is_empty() {
+        mistakes.0.extend(sweeps::misplaced(&strategies, &asked, &lists));
+    }
     // A resumed run has its own.
     if let Some(database) = database.as_ref().filter(|_| args.resume.is_none()) {
-        mistakes.0.extend(server_flags::unservable(&strategies, &settings, database));
+        for policy in policies(&each) {
+            mistakes.0.extend(server_flags::unservable(&strategies, &policy, database));
+        }
     }
-    mistakes.0.extend(strains::misplaced(&asked, &params));
     let changes = args.changes.as_ref().and_then(|text| mistakes.keep(whole("--changes", text, MAX_CHANGES)));
     let blocks = args.blocks.as_ref().and_then(|text| mistakes.keep(whole("--blocks", text, MAX_BLOCKS)));
     // What the plan follows from is right up to here, or mistakes would be found that are none.
@@ -77,6 +86,7 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         targets: targets.into_iter().map(|(source, _)| source).collect(),
         allowed_remote: args.allow_remote.clone(),
         params,
+        sweeps: lists,
         store: mistakes.keep(server_flags::store(&args.servers.store)).unwrap_or_default(),
         database: database.unwrap_or_default(),
         store_rtt_us: mistakes.keep(store_rtt_us(&args.store_rtt)).unwrap_or_default(),
@@ -95,6 +105,17 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         mistakes.0.extend(execute::plan(options.clone()).err().map_or_else(Vec::new, |found| found.0));
     }
     options
+}
+
+/// The policies for a store that does not answer, of which there may be several.
+fn policies(params: &[(String, String)]) -> Vec<Settings> {
+    let asked = params.iter().filter(|(name, _)| name == "on_store_down");
+    let of = |(name, value): &(String, String)| {
+        let mut settings = Settings::default();
+        settings.set(name, value).is_ok().then_some(settings)
+    };
+    let asked: Vec<Settings> = asked.filter_map(of).collect();
+    if asked.is_empty() { vec![Settings::default()] } else { asked }
 }
 
 fn profile(word: &str) -> Result<Profile, Mistake> {

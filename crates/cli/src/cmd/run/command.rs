@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use revbench_model::Sweep;
 use revbench_runner::options::Options;
 use revbench_runner::profile::Profile;
 use revbench_strategies::StrategyKind;
@@ -42,6 +43,9 @@ fn flags(args: &RunArgs, options: &Options) -> Vec<(&'static str, String)> {
     }
     for (name, value) in &options.params {
         add("param", true, format!("{name}={value}"));
+    }
+    for Sweep { name, values } in &options.sweeps {
+        add("param", true, format!("{name}={}", values.join(",")));
     }
     let store = store_word(&options.store);
     add("store", store != "auto", store);

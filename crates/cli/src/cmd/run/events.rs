@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use revbench_model::duration::format_ms;
 use revbench_model::summary::{Cell, Store};
+use revbench_model::sweep::named;
 use revbench_model::time::ns_to_ms;
 use revbench_runner::Event;
 use revbench_runner::machine::Placement;
-use revbench_runner::plan::{CellPlan, FleetPlan, RunPlan};
+use revbench_runner::plan::{CannotPlan, CellPlan, FleetPlan, RunPlan};
 use revbench_runner::system::System;
 use revbench_strategies::{StrategyKind, params};
 use serde_json::json;
@@ -36,12 +37,16 @@ pub(super) fn describe(plan: &RunPlan, fleets: &[&FleetPlan]) -> String {
         options.seed,
     );
     let _ = writeln!(text, "env     {}", Placement::of_this_process().describe());
-    for (fleet, times) in distinct(fleets) {
+    let distinct = distinct(fleets);
+    // Names with swept values are longer than any other.
+    let width = distinct.iter().map(|(fleet, _)| fleet.label().len()).max().unwrap_or(0).max(22);
+    for (fleet, times) in distinct {
         let times = if plan.blocks == 1 { String::new() } else { format!("{times} × ") };
-        let _ = writeln!(text, "fleet   {:<22} {times}{}", fleet.label(), cells(plan, fleet));
+        let _ = writeln!(text, "fleet   {:<width$} {times}{}", fleet.label(), cells(plan, fleet));
     }
-    for (scenario, system, why) in &plan.cannot {
-        let _ = writeln!(text, "cannot  {system:<22} {}: {why}", plan.scenarios[*scenario].name);
+    for CannotPlan { scenario, system, swept, why } in &plan.cannot {
+        let (name, scenario) = (named(system, swept), &plan.scenarios[*scenario].name);
+        let _ = writeln!(text, "cannot  {name:<width$} {scenario}: {why}");
     }
     text
 }
@@ -97,8 +102,9 @@ fn systems(chosen: &[StrategyKind], targets: usize) -> String {
 
 /// The plan as `--json` prints it.
 pub(super) fn describe_json(plan: &RunPlan, fleets: &[&FleetPlan], doubts: &[String]) -> serde_json::Value {
-    let cannot = plan.cannot.iter().map(|(scenario, system, why)| {
-        json!({ "scenario": plan.scenarios[*scenario].name, "strategy": system, "why": why })
+    let cannot = plan.cannot.iter().map(|CannotPlan { scenario, system, swept, why }| {
+        let scenario = &plan.scenarios[*scenario].name;
+        json!({ "scenario": scenario, "strategy": system, "swept": swept, "why": why })
     });
     json!({
         "profile": plan.options.profile.name(),
@@ -130,6 +136,7 @@ fn fleet_json(plan: &RunPlan, fleet: &FleetPlan) -> serde_json::Value {
         "strategy": fleet.system.name(),
         "label": fleet.label(),
         "params": fleet_params(fleet),
+        "swept": fleet.swept,
         "rate_per_s": fleet.sizes.rate_per_s,
         "expected_s": fleet.expected_s(),
         "cells": fleet.cells.iter().map(cell).collect::<Vec<_>>(),
@@ -237,7 +244,7 @@ fn store_line(what: &str, store: &Store) -> String {
 fn cell_line(cell: &Cell) -> String {
     let verdict = cell.claim.as_ref().and_then(|claim| claim.verdict);
     let verdict = verdict.map(|verdict| format!(", claim {verdict:?}").to_lowercase()).unwrap_or_default();
-    format!("done    {} · {}{verdict}", cell.scenario, cell.strategy)
+    format!("done    {} · {}{verdict}", cell.scenario, cell.name())
 }
 
 /// Columns of the terminal behind stdout.

@@ -30,7 +30,7 @@ use crate::cmd::run::find_mutant;
 use crate::console::Console;
 use crate::exit::ExitCode;
 use crate::render::{BAD_VALUE, Failure, Mistake, Mistakes};
-use crate::{interrupt, loopback, select, server_flags};
+use crate::{interrupt, loopback, param_flags, select, server_flags};
 
 /// The subject that exists from the start.
 const SUBJECT: &str = "demo";
@@ -145,7 +145,7 @@ fn calls(fleet: &Fleet) -> String {
 fn check(args: &ServeArgs) -> Result<Request, Mistakes> {
     let mut mistakes = Mistakes::default();
     let strategy = mistakes.keep(select::strategy(args.strategy.as_deref().unwrap_or_default()));
-    let (_, settings) = server_flags::params(&args.servers.param, &mut mistakes);
+    let settings = param_flags::single(&args.servers.param, &mut mistakes);
     let listen = mistakes.keep(listen_address(&args.listen));
     let store = mistakes.keep(server_flags::store(&args.servers.store));
     let database = mistakes.keep(server_flags::database(&args.servers.database));

@@ -136,6 +136,55 @@ fn one_strategy_with_two_settings_is_two_cells() {
     );
 }
 
+/// A run of several values of a setting: each has its control, where that has the setting too, and is held against the
+/// same value only.
+#[test]
+fn swept_cells_are_held_against_their_own_value() {
+    let with = |cell: Cell, value: &str, key: &str, ms: u64| {
+        let mut cell = Cell { swept: BTreeMap::from([(key.to_owned(), value.to_owned())]), ..cell };
+        cell.params.insert(format!("{key}_ms"), json!(ms));
+        cell
+    };
+    let swept = |values: &[(&str, u64)]| {
+        let each = values.iter().map(|&(value, ms)| with(cached(), value, "cache_ttl", ms));
+        Summary { cells: run().cells.into_iter().filter(|c| c.strategy == "none").chain(each).collect(), ..run() }
+    };
+    let base = swept(&[("300ms", 300), ("1s", 1_000), ("3s", 3_000)]);
+    let found = compare(&base, &base, &Policy::default());
+    assert!(found.rows.iter().any(|row| row.cell.to_string() == "cached-lookup[cache_ttl=3s] · role-demoted"));
+    // Of values that only one run has nothing is refused, and nothing is held against another's.
+    let now = swept(&[("1s", 1_000), ("5s", 5_000)]);
+    assert_eq!(refusals(&base, &now), Vec::<String>::new());
+    let found = compare(&base, &now, &Policy::default());
+    let named: Vec<String> =
+        found.not_compared.iter().filter(|one| one.what == "cell").map(|one| format!("{} {}", one.cell, one.why)).collect();
+    assert_eq!(
+        named,
+        [
+            "cached-lookup[cache_ttl=300ms] · role-demoted not measured now",
+            "cached-lookup[cache_ttl=3s] · role-demoted not measured now",
+            "cached-lookup[cache_ttl=5s] · role-demoted not in the baseline",
+        ]
+    );
+    let of_three = found.rows.iter().filter(|row| row.cell.settings == "cache_ttl=1s" && row.before.is_some());
+    assert!(of_three.count() > 0);
+}
+
+#[test]
+fn a_cell_is_compared_with_the_control_of_its_own_value() {
+    let at = |cell: &Cell, value: &str| Cell {
+        swept: BTreeMap::from([("algorithm".to_owned(), value.to_owned())]),
+        ..cell.clone()
+    };
+    let control = cell("none", CellRole::Control, 100.0);
+    let es256 = at(&cached(), "ES256");
+    assert!(control.is_control_of(&es256), "a control of which nothing is swept stands beside all");
+    assert!(at(&control, "ES256").is_control_of(&es256));
+    assert!(!at(&control, "RS256").is_control_of(&es256));
+    assert!(!at(&control, "ES256").is_control_of(&cached()));
+    assert!(!es256.is_control_of(&es256));
+}
+
 fn any_run() -> impl Strategy<Value = Summary> {
     let figure = prop_oneof![Just(0.0), 0.0..1e-6, 0.0..10.0, 0.0..1e7_f64];
     let validity = prop_oneof![3 => Just(Some(Verdict::Valid)), 1 => Just(Some(Verdict::Noisy)), 1 => Just(Some(Verdict::Invalid)), 1 => Just(None)];
