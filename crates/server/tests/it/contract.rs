@@ -222,8 +222,8 @@ async fn whole_seconds_are_written_and_count_to_their_end() {
     // Asked again where the second was over before the answer came.
     let (ann, over_ms) = loop {
         let ann = fleet.sign_in("ann").await;
-        let exp = jsonwebtoken::dangerous::insecure_decode::<Value>(&ann.access).unwrap().claims["exp"].clone();
-        let exp = exp.as_f64().unwrap();
+        let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(&ann.access).unwrap().claims;
+        let exp = claims["exp"].as_f64().unwrap();
         assert_eq!(exp.fract(), 0.0, "not a whole second");
         let over_ms = exp as u64 * 1_000 + 1_000;
         let answer = fleet.call(&ann.access, "orders:write").await;
