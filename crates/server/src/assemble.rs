@@ -103,6 +103,19 @@ pub async fn authority_app(config: AuthorityConfig) -> Result<Router, ServerErro
     Ok(AuthorityPlan::new(config)?.worker().await?.router)
 }
 
+/// The same for so many threads of one authority: each has its own connection to the store, all share its locks.
+///
+/// # Errors
+/// The configuration or the store does not do.
+pub async fn authority_apps(config: AuthorityConfig, threads: usize) -> Result<Vec<Router>, ServerError> {
+    let plan = AuthorityPlan::new(config)?;
+    let mut apps = Vec::with_capacity(threads);
+    for _ in 0..threads {
+        apps.push(plan.worker().await?.router);
+    }
+    Ok(apps)
+}
+
 /// The routes of a resource server without a socket, on the present runtime, which also runs what its strategy
 /// does beside requests. A key set is not fetched over the network here: give it as text.
 ///

@@ -20,7 +20,8 @@ pub mod token;
 pub mod verify;
 
 pub use assemble::{
-    authority_app, resource_app, run_authority, run_authority_until, run_resource, run_resource_until,
+    authority_app, authority_apps, resource_app, run_authority, run_authority_until, run_resource,
+    run_resource_until,
 };
 pub use config::{AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, ServerError};
 pub use serve::bind;

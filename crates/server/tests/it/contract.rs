@@ -1,12 +1,14 @@
 //! The HTTP contract of the authority: standards' answers to good and bad requests.
 
-use revbench_model::settings::Algorithm;
+use revbench_model::settings::{Algorithm, Expiry};
 use revbench_model::{Orientation, Settings};
+use revbench_server::clock;
 use revbench_strategies::StrategyKind;
 use serde_json::{Value, json};
 
 use crate::fleet::{ADMIN, Fleet, quick, send, tokens};
 use crate::stores;
+use crate::valve::eventually;
 
 async fn fleet() -> Fleet {
     let fleet = Fleet::new(StrategyKind::Lookup, quick(), &stores::embedded().address).await;
@@ -209,6 +211,29 @@ async fn tokens_are_introspected_as_rfc_7662_has_it() {
     assert_eq!(introspect("nonsense").await, json!({ "active": false }));
     fleet.change(Orientation::Revoke, json!({ "subject": "ann" }), None).await;
     assert_eq!(introspect(&ann.access).await, json!({ "active": false }));
+}
+
+/// As many libraries have it: an end is written in whole seconds, rounded down, and has come when that second is over.
+#[tokio::test]
+async fn whole_seconds_are_written_and_count_to_their_end() {
+    let settings = Settings { expiry: Expiry::Second, token_ttl_ms: 1, ..quick() };
+    let fleet = Fleet::new(StrategyKind::None, settings, &stores::embedded().address).await;
+    fleet.seed("ann", &["orders:write"]).await;
+    // Asked again where the second was over before the answer came.
+    let (ann, over_ms) = loop {
+        let ann = fleet.sign_in("ann").await;
+        let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(&ann.access).unwrap().claims;
+        let exp = claims["exp"].as_f64().unwrap();
+        assert_eq!(exp.fract(), 0.0, "not a whole second");
+        let over_ms = exp as u64 * 1_000 + 1_000;
+        let answer = fleet.call(&ann.access, "orders:write").await;
+        if clock::now().wall_ms < over_ms {
+            assert_eq!(answer.status, 200, "{}: the second is not over", answer.reason());
+            break (ann, over_ms);
+        }
+    };
+    eventually(async || fleet.call(&ann.access, "orders:write").await.reason() == "expired").await;
+    assert!(clock::now().wall_ms >= over_ms);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use revbench_model::settings::CutoffRule;
 use revbench_model::{Change, Claims, Now, Orientation, Reason, Scope, Settings};
-use revbench_store::{Client, Limits};
+use revbench_store::{Client, Command, Limits};
 use revbench_strategies::{
     AppliedChange, Decision, Held, Meters, Strategy, StrategyKind, SubjectRecord, ValidAfter,
 };
@@ -61,6 +61,12 @@ impl Scene {
 
     /// A cut-off of the session, or of the subject.
     async fn cut(&self, subject: &str, session: Option<&str>, ms: u64) {
+        let commands = self.writes(subject, session, ms).await;
+        self.client.transaction(commands).await.unwrap();
+    }
+
+    /// What is written for one.
+    async fn writes(&self, subject: &str, session: Option<&str>, ms: u64) -> Vec<Command> {
         let scope = match session {
             Some(session) => Scope::Session(session.into()),
             None => Scope::Subject(subject.into()),
@@ -77,8 +83,7 @@ impl Scene {
             session: session.map(Into::into),
             token: None,
         };
-        let commands = self.strategy.propagate(&applied, at(ms)).await.unwrap();
-        self.client.transaction(commands).await.unwrap();
+        self.strategy.propagate(&applied, at(ms)).await.unwrap()
     }
 
     async fn honours(&self, token: &Claims) -> bool {
@@ -156,6 +161,23 @@ async fn a_cut_off_does_not_lower_another() {
         assert!(!scene.honours(&token).await, "{rule:?}");
         scene.cut(rule.name(), None, 10_000).await;
         assert!(!scene.honours(&token).await, "{rule:?}");
+    }
+}
+
+/// Where the clock was set back, tokens from before the cut-off live for as much longer by it, and so must the cut-off.
+#[tokio::test]
+async fn a_cut_off_ahead_of_the_clock_lives_for_so_much_longer() {
+    let store = stores::embedded();
+    let life_ms = async |scene: &Scene, subject: &str, ms: u64| match &scene.writes(subject, None, ms).await[..] {
+        [Command::Set { expire_ms: Some(life_ms), .. }] => *life_ms,
+        other => panic!("{other:?}"),
+    };
+    for rule in CutoffRule::ALL {
+        let scene = Scene::new(&store, rule).await;
+        let ordinary_ms = life_ms(&scene, rule.name(), 20_000).await;
+        scene.cut(rule.name(), None, 20_000).await;
+        let ahead_ms = life_ms(&scene, rule.name(), 10_000).await;
+        assert!(ahead_ms >= ordinary_ms + 10_000, "{rule:?}: {ahead_ms} after {ordinary_ms} ms");
     }
 }
 

@@ -159,6 +159,40 @@ async fn an_old_token_changes_nothing_at_the_authority() {
     }
 }
 
+/// What resource servers ask is the authority's word: if it forgot the cut-off when it starts again, every token from before
+/// would be good again.
+#[tokio::test]
+async fn a_cut_off_of_everyone_outlives_the_authority_that_made_it() {
+    let store = stores::embedded();
+    let config = AuthorityConfig {
+        strategy: StrategyKind::Introspection,
+        settings: Settings { algorithm: Algorithm::HS256, ..quick() },
+        store: Some(store.address.clone()),
+        database: None,
+        admin_token: ADMIN.to_owned(),
+        resource_token: None,
+        name: "authority".to_owned(),
+        hs256_secret: Some(revbench_server::keys::random_secret()),
+    };
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [("authorization", bearer.as_str())];
+    let first = authority_app(config.clone()).await.unwrap();
+    let post = async |authority: &Router, path: &str, body: String| {
+        send(authority, "POST", path, &headers, body).await
+    };
+    let seeds = json!({ "subjects": [{ "id": "ann", "permissions": [PERMISSION] }] }).to_string();
+    assert_eq!(post(&first, "/admin/subjects", seeds).await.status, 200);
+    let signed_in = post(&first, "/token", "grant_type=password&username=ann&password=ann".to_owned()).await;
+    let form = format!("token={}", tokens(&signed_in).access);
+    assert_eq!(post(&first, "/introspect", form.clone()).await.json()["active"], true);
+    let change = json!({ "orientation": "revoke", "scope": "all", "reason": "active-attack" }).to_string();
+    assert_eq!(post(&first, "/admin/changes", change).await.status, 200);
+    let second = authority_app(config).await.unwrap();
+    for authority in [&first, &second] {
+        assert_eq!(post(authority, "/introspect", form.clone()).await.json()["active"], false);
+    }
+}
+
 #[tokio::test]
 async fn one_write_ends_any_number_of_tokens() {
     let store = stores::embedded();

@@ -10,7 +10,7 @@ use revbench_model::counters::Counters;
 use revbench_model::settings::Algorithm;
 use revbench_model::{Orientation, ScopeKind, Settings};
 use revbench_server::{
-    AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, authority_app, keys, resource_app,
+    AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, authority_apps, keys, resource_app,
 };
 use revbench_store::{DatabaseAddress, StoreAddress};
 use revbench_strategies::{Claimed, Question, StrategyKind, claim};
@@ -138,8 +138,19 @@ impl Fleet {
         ways: Ways<'_>,
         mutant: Option<Mutant>,
     ) -> Fleet {
+        Fleet::of_threads(kind, settings, ways, mutant, 1).await.0
+    }
+
+    /// Whose authority has so many threads; the fleet asks the first, the others come beside it.
+    pub(crate) async fn of_threads(
+        kind: StrategyKind,
+        settings: Settings,
+        ways: Ways<'_>,
+        mutant: Option<Mutant>,
+        threads: usize,
+    ) -> (Fleet, Vec<Router>) {
         let secret = keys::random_secret();
-        let authority = authority_app(AuthorityConfig {
+        let config = AuthorityConfig {
             strategy: kind,
             settings: settings.clone(),
             store: Some(ways.store.clone()),
@@ -148,9 +159,9 @@ impl Fleet {
             resource_token: Some(RESOURCE.to_owned()),
             name: "authority".to_owned(),
             hs256_secret: Some(secret.clone()),
-        })
-        .await
-        .unwrap();
+        };
+        let mut threads = authority_apps(config, threads).await.unwrap();
+        let authority = threads.remove(0);
         let keys = match settings.algorithm {
             Algorithm::HS256 => KeySource::Secret(secret),
             _ => KeySource::Jwks(
@@ -173,7 +184,8 @@ impl Fleet {
             issuer,
         };
         let resource = resource_app(resource_config.clone()).await.unwrap();
-        Fleet { kind, settings, authority, resource, to_issuer, resource_config, to_database: None }
+        let fleet = Fleet { kind, settings, authority, resource, to_issuer, resource_config, to_database: None };
+        (fleet, threads)
     }
 
     /// Another resource server in the place of the one that there was, with nothing in its memory.

@@ -1,15 +1,18 @@
 //! A change and mints at the same time: no token may carry the old authority and be believed after it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use revbench_model::Orientation;
-use revbench_strategies::StrategyKind;
+use axum::Router;
+use revbench_model::{Claims, Now, Orientation};
+use revbench_store::{Client, Command, Limits};
+use revbench_strategies::{Strategy, StrategyKind, SubjectRecord, TokenVersion};
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::fleet::{Answer, Fleet, Tokens, quick, send};
+use crate::fleet::{Answer, Fleet, RESOURCE, Tokens, Ways, quick, send};
 use crate::stores::{self, Gate, Hold};
-use crate::valve::eventually;
+use crate::valve::{Valve, Way, eventually};
 
 const ROUNDS: usize = 64;
 
@@ -321,6 +324,113 @@ async fn a_login_does_not_slip_through_the_end_of_all() {
     }
 }
 
+/// A new token that is made by what was read before.
+#[derive(Clone, Copy, Debug)]
+enum Mint {
+    SignIn,
+    Renewal,
+    Exchange,
+}
+
+impl Mint {
+    fn begin(self, authority: &Router, ann: &Tokens) -> JoinHandle<Answer> {
+        let authority = authority.clone();
+        let body = match self {
+            Mint::SignIn => "grant_type=password&username=ann&password=ann".to_owned(),
+            Mint::Renewal => format!("grant_type=refresh_token&refresh_token={}", ann.refresh),
+            Mint::Exchange => format!(
+                "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token={}\
+                 &subject_token_type=urn:ietf:params:oauth:token-type:access_token",
+                ann.access
+            ),
+        };
+        tokio::spawn(async move {
+            let bearer = format!("Bearer {RESOURCE}");
+            send(&authority, "POST", "/token", &[("authorization", &bearer)], body).await
+        })
+    }
+}
+
+/// The connection of the thread that mints.
+const MINTING: usize = 0;
+/// A change that waits for nobody is made in less.
+const TIME_FOR_A_CHANGE: Duration = Duration::from_millis(200);
+
+/// One thread of an authority has read the truth and mints; another makes a change. Over one connection whoever read first
+/// also writes first, lock or no lock; each thread has a connection of its own, and there only the lock keeps the mint from
+/// being written last, by what was true before.
+#[tokio::test]
+async fn no_mint_of_another_thread_slips_past_a_change() {
+    use StrategyKind::{AllowList, DenyList, RefreshOnChange, TokenVersion, ValidAfter};
+    for (kind, mint) in [
+        (DenyList, Mint::SignIn),
+        (AllowList, Mint::SignIn),
+        (ValidAfter, Mint::SignIn),
+        (TokenVersion, Mint::SignIn),
+        (DenyList, Mint::Renewal),
+        (TokenVersion, Mint::Renewal),
+        (RefreshOnChange, Mint::Exchange),
+    ] {
+        let store = stores::embedded();
+        let valve = Valve::to(&store.address);
+        let ways = Ways {
+            store: &valve.address,
+            resource_store: &store.address,
+            database: None,
+            resource_database: None,
+        };
+        let (fleet, others) = Fleet::of_threads(kind, quick(), ways, None, 2).await;
+        fleet.seed("ann", &["orders:write"]).await;
+        let ann = fleet.sign_in("ann").await;
+        valve.hold(MINTING, Way::Back);
+        let minted = mint.begin(&fleet.authority, &ann);
+        valve.until_waiting(MINTING, Way::Back).await;
+        let scope = json!({ "subject": "ann" });
+        let mut change = begin_change_at(&others[0], &scope, Orientation::Revoke, Some("orders:write"));
+        let early = tokio::time::timeout(TIME_FOR_A_CHANGE, &mut change).await;
+        valve.open(MINTING);
+        let changed = match early {
+            Ok(changed) => changed,
+            Err(_) => change.await,
+        };
+        assert_eq!(changed.unwrap().status, 200, "{kind:?} {mint:?}");
+        let minted = minted.await.unwrap();
+        assert_eq!(minted.status, 200, "{kind:?} {mint:?}: {}", minted.body);
+        let access = minted.json()["access_token"].as_str().unwrap().to_owned();
+        let answer = fleet.call(&access, "orders:write").await;
+        assert_ne!(answer.status, 200, "{kind:?} {mint:?}: slipped past, {}", answer.reason());
+    }
+}
+
+/// R24: the store knows of a newer version than the record that is minted from. A token that named the newer one would be
+/// believed with the older roles.
+#[tokio::test]
+async fn a_token_carries_the_version_of_the_roles_that_it_names() {
+    let store = stores::embedded();
+    let limits = Limits { connect_timeout_ms: 1_000, response_timeout_ms: 1_000 };
+    let client = Client::connect(&store.address, limits).await.unwrap();
+    let newer = Command::Set { key: "version:ann".to_owned(), value: b"8".to_vec(), expire_ms: None };
+    client.one(newer).await.unwrap();
+    let strategy = TokenVersion::new(client, Arc::default(), &quick());
+    let record =
+        SubjectRecord { version: 7, permissions: vec!["orders:write".into()], ..SubjectRecord::default() };
+    let mut claims = Claims {
+        iss: "https://authority.test".into(),
+        aud: "resources".to_owned(),
+        sub: "ann".into(),
+        sid: "s".into(),
+        jti: "j".into(),
+        client_id: "client".to_owned(),
+        iat: 1_800_000_000.0,
+        exp: 1_800_000_900.0,
+        permissions: record.permissions.clone(),
+        ver: None,
+    };
+    let now = Now { wall_ms: 1_800_000_000_000, mono_ns: 0 };
+    strategy.issued(&mut claims, &record, now).await.unwrap();
+    assert_eq!(claims.ver, Some(7), "older roles under the newer version");
+}
+
 fn begin_login(fleet: &Fleet) -> JoinHandle<Answer> {
     let authority = fleet.authority.clone();
     let body = "grant_type=password&username=ann&password=ann".to_owned();
@@ -437,7 +547,16 @@ fn begin_change_of(
     orientation: Orientation,
     permission: Option<&str>,
 ) -> JoinHandle<Answer> {
-    let authority = fleet.authority.clone();
+    begin_change_at(&fleet.authority, scope, orientation, permission)
+}
+
+fn begin_change_at(
+    authority: &Router,
+    scope: &Value,
+    orientation: Orientation,
+    permission: Option<&str>,
+) -> JoinHandle<Answer> {
+    let authority = authority.clone();
     let body = json!({
         "orientation": orientation, "scope": scope, "permission": permission, "reason": "test",
     });

@@ -1,5 +1,7 @@
 //! Streams that are open while their listener loses what let them in.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use http_body_util::BodyExt;
@@ -14,6 +16,8 @@ use crate::stores;
 
 /// Nothing but the check that is on trial comes within a test.
 const AN_HOUR_MS: u64 = 3_600_000;
+/// Longer than any stream here is open.
+const LONGEST: Duration = Duration::from_secs(10);
 
 fn checked(stream_check: StreamCheck, stream_interval_ms: u64) -> Settings {
     Settings {
@@ -50,13 +54,16 @@ async fn next(body: &mut Body) -> Option<Value> {
     Some(serde_json::from_str(data).unwrap())
 }
 
-/// Listens to the end: what the last event said, and how many said that all is well.
+/// Listens to the end: what the last event said, and how many said that all is well. Fails where there is none.
 async fn to_the_end(mut body: Body) -> (Option<Value>, usize) {
     let (mut last, mut served) = (None, 0);
-    while let Some(data) = next(&mut body).await {
-        served += usize::from(data["status"] == 200);
-        last = Some(data);
-    }
+    let heard = async {
+        while let Some(data) = next(&mut body).await {
+            served += usize::from(data["status"] == 200);
+            last = Some(data);
+        }
+    };
+    tokio::time::timeout(LONGEST, heard).await.expect("the stream goes on");
     (last, served)
 }
 
