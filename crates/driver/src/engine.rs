@@ -24,10 +24,15 @@ pub(crate) const SPIN_NS: u64 = 60_000;
 /// Events taken per system call.
 const BATCH: usize = 256;
 /// Longest pause between looks at deadlines and at the stop switch.
-const LOOK_NS: u64 = 10_000_000;
+pub(crate) const LOOK_NS: u64 = 10_000_000;
 /// First pause after a failed connect; doubles up to the longest.
 const RECONNECT_NS: u64 = 1_000_000;
 const LONGEST_RECONNECT_NS: u64 = 100_000_000;
+
+/// How long is waited after an attempt to connect that failed, as so many did before it.
+pub(crate) fn reconnect_pause_ns(failures: u32) -> u64 {
+    RECONNECT_NS.checked_shl(failures).unwrap_or(LONGEST_RECONNECT_NS).min(LONGEST_RECONNECT_NS)
+}
 
 struct Lane {
     plan: LanePlan,
@@ -121,14 +126,14 @@ impl<T: Copy> Engine<T> {
 
     fn connect_error(&self, index: usize, errno: Errno) -> DriverError {
         let lane = usize::from(self.connections[index].lane);
-        DriverError::Connect { address: self.lanes[lane].plan.address, source: errno.into() }
+        DriverError::Connect { address: self.lanes[lane].plan.place.address, source: errno.into() }
     }
 
     fn begin_connect(&mut self, index: usize) -> Result<(), Errno> {
         let connection = &mut self.connections[index];
         let lane = &self.lanes[usize::from(connection.lane)].plan;
         connection.phase = Phase::Connecting { give_up_ns: self.latest_ns + lane.timeout_ns };
-        connection.open(&self.epoll, index, lane.address)
+        connection.open(&self.epoll, index, lane.place.address)
     }
 
     fn end_connect(&mut self, index: usize) -> Result<(), Errno> {
@@ -354,9 +359,8 @@ impl<T: Copy> Engine<T> {
     fn connect_failed<W: Workload<Tag = T>>(&mut self, index: usize, workload: &mut W) {
         let connection = &mut self.connections[index];
         connection.close();
-        let pause_ns = RECONNECT_NS.checked_shl(connection.failures).unwrap_or(LONGEST_RECONNECT_NS);
+        let until_ns = self.latest_ns + reconnect_pause_ns(connection.failures);
         connection.failures = (connection.failures + 1).min(32);
-        let until_ns = self.latest_ns + pause_ns.min(LONGEST_RECONNECT_NS);
         connection.phase = Phase::Backoff { until_ns };
         let lane = connection.lane;
         self.look_at_ns = self.look_at_ns.min(until_ns);

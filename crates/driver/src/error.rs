@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError {
-    /// Nobody listens, or nobody accepts.
+    /// Nobody listens, nobody accepts, or one of the two does not believe the other's certificate.
     #[error("cannot connect to {address}: {source}")]
     Connect {
         /// Where to.
         address: SocketAddr,
-        /// What the system says.
+        /// What the system says, or TLS.
         source: std::io::Error,
     },
     /// The first sessions could not be made.
@@ -42,6 +42,9 @@ pub enum DriverError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Certificates, keys or authorities that cannot be used.
+    #[error("cannot speak TLS: {0}")]
+    Tls(String),
     /// The plan contradicts itself.
     #[error("the plan cannot be driven: {0}")]
     Plan(String),

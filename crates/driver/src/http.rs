@@ -38,6 +38,37 @@ pub(crate) struct Answer {
     pub(crate) decided_at_ns: Option<u64>,
 }
 
+/// What the head of an answer said, however it came.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) answer: Answer,
+    /// The value of the header with a new token; empty where there is none.
+    pub(crate) reissued: Vec<u8>,
+}
+
+impl Head {
+    /// Of a new answer only its status is known.
+    pub(crate) fn begin(&mut self, status: u16, expected: &Expected) {
+        let wrong_instance = expected.instance.is_some();
+        self.answer = Answer { status, wrong_instance, ..Answer::default() };
+        self.reissued.clear();
+    }
+
+    /// Takes from a header what is wanted of it.
+    #[inline]
+    pub(crate) fn take(&mut self, name: &str, value: &[u8], expected: &Expected) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        if let Some((_, instance)) = expected.instance.as_ref().filter(|(name, _)| is(name)) {
+            self.answer.wrong_instance = value != instance.as_bytes();
+        } else if expected.decided_at.as_ref().is_some_and(|name| is(name)) {
+            // An instant that is no number lies outside every interval: a violation, not a silence.
+            self.answer.decided_at_ns = Some(number(value).unwrap_or(0));
+        } else if expected.reissued.as_ref().is_some_and(|name| is(name)) {
+            self.reissued.extend_from_slice(value);
+        }
+    }
+}
+
 /// Bytes that are no HTTP/1.1 answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
@@ -68,12 +99,10 @@ enum State {
 #[derive(Debug, Default)]
 pub(crate) struct ResponseReader {
     state: State,
-    answer: Answer,
+    said: Head,
     /// The unfinished head or line of what came before.
     carry: Vec<u8>,
     body: Vec<u8>,
-    /// The value of the header with a new token; empty where there is none.
-    reissued: Vec<u8>,
 }
 
 impl ResponseReader {
@@ -87,7 +116,7 @@ impl ResponseReader {
     /// The head of the complete answer.
     #[inline]
     pub(crate) fn answer(&self) -> Answer {
-        self.answer
+        self.said.answer
     }
 
     /// The body, where it is kept.
@@ -102,7 +131,7 @@ impl ResponseReader {
 
     /// The token that came in a header, where one is looked for; else nothing.
     pub(crate) fn reissued(&self) -> &[u8] {
-        &self.reissued
+        &self.said.reissued
     }
 
     /// Takes the next bytes. The common answer comes in one piece and is read where it lies.
@@ -211,10 +240,10 @@ impl ResponseReader {
         match response.code.ok_or(Malformed)? {
             101 => return Err(Malformed),
             100..200 => return Ok(Some(used)), // the answer proper follows
-            status => self.answer.status = status,
+            status => self.said.begin(status, expected),
         }
         let framing = self.headers(&response, expected)?;
-        let bodiless = expected.without_body || matches!(self.answer.status, 204 | 304);
+        let bodiless = expected.without_body || matches!(self.said.answer.status, 204 | 304);
         self.state = match framing {
             _ if bodiless => State::Done,
             Framing::Chunked => State::ChunkSize,
@@ -222,7 +251,7 @@ impl ResponseReader {
             Framing::Length(length) => State::Length(length),
             Framing::UntilClose => State::UntilClose,
         };
-        self.answer.close |= self.state == State::UntilClose;
+        self.said.answer.close |= self.state == State::UntilClose;
         Ok(Some(used))
     }
 
@@ -232,10 +261,7 @@ impl ResponseReader {
         expected: &Expected,
     ) -> Result<Framing, Malformed> {
         let mut framing = Framing::UntilClose;
-        self.answer.close = response.version == Some(0);
-        self.answer.wrong_instance = expected.instance.is_some();
-        self.answer.decided_at_ns = None;
-        self.reissued.clear();
+        self.said.answer.close = response.version == Some(0);
         for header in response.headers.iter() {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
@@ -243,18 +269,13 @@ impl ResponseReader {
             } else if is("transfer-encoding") {
                 framing = framing.or_encoding(header.value);
             } else if is("connection") {
-                self.answer.close = match header.value {
+                self.said.answer.close = match header.value {
                     value if value.eq_ignore_ascii_case(b"close") => true,
                     value if value.eq_ignore_ascii_case(b"keep-alive") => false,
-                    _ => self.answer.close,
+                    _ => self.said.answer.close,
                 };
-            } else if let Some((_, instance)) = expected.instance.as_ref().filter(|(name, _)| is(name)) {
-                self.answer.wrong_instance = header.value != instance.as_bytes();
-            } else if expected.decided_at.as_ref().is_some_and(|name| is(name)) {
-                // An instant that is no number lies outside every interval: a violation, not a silence.
-                self.answer.decided_at_ns = Some(number(header.value).unwrap_or(0));
-            } else if expected.reissued.as_ref().is_some_and(|name| is(name)) {
-                self.reissued.extend_from_slice(header.value);
+            } else {
+                self.said.take(header.name, header.value, expected);
             }
         }
         Ok(framing)

@@ -7,7 +7,8 @@ use revbench_model::event::{History, Load};
 use crate::agenda::agenda;
 use crate::clock::mono_ns;
 use crate::conductor::{Conductor, Pair, REFRESH_LANE, Tag, sessions};
-use crate::engine::{Engine, SPIN_NS};
+use crate::engine::SPIN_NS;
+use crate::engines::AnyEngine;
 use crate::error::DriverError;
 use crate::exchanges::{Exchanges, made_by_honest};
 use crate::http::Expected;
@@ -48,10 +49,11 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Recording, DriverError> {
         exchanges.sign_in(first, &mut Vec::new())?;
     }
     let mut record = Record::new(plan, progress);
-    let mut engine = Engine::<Tag>::open(lanes(plan), SPIN_NS)?;
+    let mut engine = AnyEngine::<Tag>::open(lanes(plan), &plan.transport, SPIN_NS)?;
     let mut sign_in = SignIn::new(sessions, &exchanges, plan.client, progress, plan.connections.refresh);
     let mut interrupted = engine.drive(&mut sign_in, &progress.stop)?;
-    let sessions = sign_in.finish()?;
+    // Where nothing was ever answered the reason is nearer to the connection than to the first sign-in.
+    let sessions = sign_in.finish().map_err(|error| engine.refusal().unwrap_or(error))?;
     let mut suspended_ns = 0;
     if let Some(mut suspension) =
         Suspension::new(plan, &exchanges, (&sessions, &pairs)).filter(|_| !interrupted)
@@ -92,14 +94,14 @@ fn recording(record: Record<'_>, start_mono_ns: u64, token_bytes_mean: f64, inte
 fn lanes(plan: &Plan) -> Vec<LanePlan> {
     let connections = &plan.connections;
     let authority = |connections| LanePlan {
-        address: plan.authority,
+        place: plan.authority.clone(),
         connections,
         expected: Expected { keep_body: true, ..Expected::default() },
         timeout_ns: plan.request_timeout_ns,
     };
     let instances = |connections| {
-        plan.instances.iter().map(move |(address, name)| LanePlan {
-            address: *address,
+        plan.instances.iter().map(move |(place, name)| LanePlan {
+            place: place.clone(),
             connections,
             expected: Expected {
                 instance: plan.target.instance_header.clone().map(|header| (header, name.clone())),

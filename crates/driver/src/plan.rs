@@ -76,6 +76,14 @@ pub struct Transport {
     pub client_identity_pem: Option<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Transport {
+    /// In one line, for whom `tls` says: scheme and version, such as `https, HTTP/2`.
+    pub fn words(&self, tls: bool) -> String {
+        let (scheme, version) = (if tls { "https" } else { "http" }, if self.http2 { "2" } else { "1.1" });
+        format!("{scheme}, HTTP/{version}")
+    }
+}
+
 /// Whose loop sends requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineChoice {

@@ -1,10 +1,10 @@
 //! What the engine asks of those who use it: what to send when, and what to make of the answers.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use crate::connection::{Flight, Job};
 use crate::http::{Answer, Expected};
+use crate::plan::Place;
 
 /// What is sent, and what is done with the answers. All instants are CLOCK_MONOTONIC ns.
 pub(crate) trait Workload {
@@ -119,10 +119,10 @@ impl<T> Queues<T> {
     }
 }
 
-/// Connections to one address, for one purpose.
+/// Connections to one place, for one purpose.
 #[derive(Clone, Debug)]
 pub(crate) struct LanePlan {
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
     pub(crate) connections: usize,
     pub(crate) expected: Expected,
     /// When a request, or an attempt to connect, is given up.

@@ -5,3 +5,5 @@ mod fleet;
 mod http;
 mod load;
 mod measure;
+mod secure;
+mod transport;

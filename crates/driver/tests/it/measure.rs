@@ -32,7 +32,7 @@ fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSub
     }
 }
 
-fn plan(fleet: &Fleet) -> Plan {
+pub(crate) fn plan(fleet: &Fleet) -> Plan {
     let slice = |kind, from, to| Slice { kind, start_ns: from * MS, end_ns: to * MS };
     Plan {
         seed: 9,
