@@ -19,10 +19,35 @@ pub(crate) struct Expected {
     pub(crate) reissued: Option<String>,
     /// Is the body wanted? Else it is counted off and dropped.
     pub(crate) keep_body: bool,
+    /// Which headers are wanted beside those above.
+    pub(crate) keep: Keep,
     /// Is the body a stream, of which each piece is wanted when it comes?
     pub(crate) stream: bool,
     /// Do answers have no body whatever their length header says (`HEAD`)?
     pub(crate) without_body: bool,
+}
+
+/// Which headers of an answer are copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// None: what is measured pays for nothing that it does not need.
+    #[default]
+    Nothing,
+    /// Those that set cookies.
+    Cookies,
+    /// All.
+    Head,
+}
+
+impl Keep {
+    #[inline]
+    fn wants(self, name: &str) -> bool {
+        match self {
+            Keep::Nothing => false,
+            Keep::Cookies => name.eq_ignore_ascii_case("set-cookie"),
+            Keep::Head => true,
+        }
+    }
 }
 
 /// What an answer's head said.
@@ -74,6 +99,8 @@ pub(crate) struct ResponseReader {
     body: Vec<u8>,
     /// The value of the header with a new token; empty where there is none.
     reissued: Vec<u8>,
+    /// The headers that are kept, as lines `name: value`.
+    head: Vec<u8>,
 }
 
 impl ResponseReader {
@@ -103,6 +130,11 @@ impl ResponseReader {
     /// The token that came in a header, where one is looked for; else nothing.
     pub(crate) fn reissued(&self) -> &[u8] {
         &self.reissued
+    }
+
+    /// The headers that are kept, as lines `name: value`, each with its end.
+    pub(crate) fn head_lines(&self) -> &[u8] {
+        &self.head
     }
 
     /// Takes the next bytes. The common answer comes in one piece and is read where it lies.
@@ -236,7 +268,13 @@ impl ResponseReader {
         self.answer.wrong_instance = expected.instance.is_some();
         self.answer.decided_at_ns = None;
         self.reissued.clear();
+        self.head.clear();
         for header in response.headers.iter() {
+            if expected.keep.wants(header.name) {
+                for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
+                    self.head.extend_from_slice(part);
+                }
+            }
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
                 framing = framing.or_length(header.value)?;
@@ -318,6 +356,7 @@ mod tests {
             decided_at: Some("x-decided-at".into()),
             reissued: Some("x-access-token".into()),
             keep_body: true,
+            keep: Keep::Nothing,
             stream: false,
             without_body: false,
         }
@@ -381,6 +420,26 @@ mod tests {
                 assert_eq!(read(&text[..end], &[]), Ok(None), "{end} bytes");
             }
         }
+    }
+
+    #[test]
+    fn headers_are_kept_where_they_are_wanted() {
+        let text = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX: y\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
+        let check = |keep, expected: &str| {
+            let mut reader = ResponseReader::default();
+            // The head of an answer before it is gone, and one that comes in two pieces is kept once.
+            for cut in [5, text.len() - 3] {
+                reader.reset();
+                let wanted = Expected { keep, ..Expected::default() };
+                assert_eq!(reader.advance(&text[..cut], &wanted), Ok(Step::Partial));
+                let step = reader.advance(&text[cut..], &wanted);
+                assert_eq!(step, Ok(Step::Done { surplus: false }));
+                assert_eq!(String::from_utf8_lossy(reader.head_lines()), expected);
+            }
+        };
+        check(Keep::Nothing, "");
+        check(Keep::Cookies, "Set-Cookie: a=1\r\nset-cookie: b=2\r\n");
+        check(Keep::Head, "Set-Cookie: a=1\r\nX: y\r\nset-cookie: b=2\r\ncontent-length: 0\r\n");
     }
 
     #[test]

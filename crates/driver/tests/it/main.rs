@@ -3,5 +3,8 @@
 
 mod fleet;
 mod http;
+mod limits;
 mod load;
 mod measure;
+mod once;
+mod systems;
