@@ -18,13 +18,15 @@ pub struct Plan {
     pub seed: u64,
     /// How to sign in, refresh, call and change.
     pub target: Target,
+    /// Makes a subject known, once for each before anyone signs in; `None`: whoever signs in is known.
+    pub seeding: Option<Exchange>,
     /// Where tokens are issued and changes are made.
     pub authority: Place,
     /// The resource servers: where each is, and the name that it gives in the instance header.
     pub instances: Vec<(Place, String)>,
     /// How requests travel.
     pub transport: Transport,
-    /// What is never exceeded.
+    /// What is never exceeded. What is held back waits as if no connection were free.
     pub limits: Limits,
     /// The scenarios that share this fleet.
     pub scenarios: Vec<PlannedScenario>,
@@ -307,7 +309,7 @@ pub struct Connections {
 pub struct Progress {
     /// CLOCK_MONOTONIC ns at the start of the first slice; 0 until then.
     pub started_mono_ns: AtomicU64,
-    /// Sessions signed in.
+    /// Sign-ins that succeeded.
     pub signed_in: AtomicU64,
     /// Requests answered.
     pub answered: AtomicU64,

@@ -40,6 +40,18 @@ pub(crate) enum Failure {
     Malformed,
 }
 
+impl Failure {
+    /// In a message.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Failure::Timeout => "no answer came in time",
+            Failure::Closed => "the connection was closed before the answer was complete",
+            Failure::Unreachable => "no connection could be made",
+            Failure::Malformed => "what came is no HTTP/1.1 answer",
+        }
+    }
+}
+
 /// A request that has ended.
 #[derive(Debug)]
 pub(crate) struct Completed<'a, T> {
@@ -51,6 +63,8 @@ pub(crate) struct Completed<'a, T> {
     pub(crate) body: &'a [u8],
     /// A token that came in the answer's head; empty where none did.
     pub(crate) reissued: &'a [u8],
+    /// The headers that its lane keeps, as lines `name: value`, each with its end.
+    pub(crate) head: &'a [u8],
 }
 
 impl<T> Completed<'_, T> {
@@ -69,7 +83,7 @@ impl<T> Completed<'_, T> {
         self.flight.written_ns.saturating_sub(self.flight.job.ready_ns.max(self.flight.free_ns))
     }
 
-    /// How long no connection was free.
+    /// How long no connection was free, or none was let send because of a limit.
     pub(crate) fn connection_wait_ns(&self) -> u64 {
         self.flight.free_ns.saturating_sub(self.flight.job.ready_ns)
     }

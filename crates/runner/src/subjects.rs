@@ -1,11 +1,13 @@
 //! A fleet's measurement as values for the driver: subjects, change instants, slices, probes.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use revbench_driver::plan::{
-    Background, BegunFrom, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Background, BegunFrom, ClientModel, Connections, Limits, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Transport,
 };
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
 use revbench_model::scenario::Scenario;
@@ -85,8 +87,11 @@ pub(crate) fn driver_plan(
     let plan = Plan {
         seed,
         target,
-        authority: addresses.authority,
-        instances: addresses.instances.clone(),
+        seeding: None,
+        authority: addresses.authority.into(),
+        instances: addresses.instances.iter().map(|(at, name)| ((*at).into(), name.clone())).collect(),
+        transport: Transport::default(),
+        limits: Limits::default(),
         scenarios: fleet.cells.iter().map(|cell| planned(fleet, cell, &scenarios[cell.scenario])).collect(),
         subjects,
         background: Background {
@@ -134,6 +139,7 @@ fn planned(fleet: &FleetPlan, cell: &CellPlan, scenario: &Scenario) -> PlannedSc
         orientation: scenario.orientation,
         scope: scenario.scope,
         actor: scenario.actor,
+        exchanges: None,
         changed: scenario.changed.clone(),
         undone_after_ns: cell.undone_after_ms.map(ms_to_ns),
         reason: scenario.reason.clone(),
@@ -243,6 +249,8 @@ impl Casting<'_> {
                 role,
                 group,
                 begun_from,
+                values: BTreeMap::new(),
+                withheld: false,
                 change_at_ns,
                 one_shot_after_ns: delays_ns.next().filter(|_| role == SubjectRole::OneShot),
                 rate_per_s,

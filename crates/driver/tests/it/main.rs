@@ -3,7 +3,10 @@
 
 mod fleet;
 mod http;
+mod limits;
 mod load;
 mod measure;
+mod once;
 mod secure;
+mod systems;
 mod transport;
