@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use revbench_model::Orientation;
+use revbench_model::target::Party;
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
 
 use crate::error::DriverError;
@@ -84,11 +85,19 @@ fn check(plan: &Plan) -> Result<(), String> {
     if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
         return Err(format!("0 {what}; expected at least 1"));
     }
+    check_exchanges(plan)?;
     for subject in &plan.subjects {
-        if usize::from(subject.scenario) >= plan.scenarios.len() {
+        let Some(scenario) = plan.scenarios.get(usize::from(subject.scenario)) else {
             return Err(format!(
                 "subject {} is of scenario {}, which is not planned",
                 subject.id, subject.scenario
+            ));
+        };
+        if subject.withheld && scenario.exchanges.as_ref().is_some_and(|own| own.withhold.is_none()) {
+            return Err(format!(
+                "subject {} is to lose something beforehand, which its scenario has no exchange for; expected one that \
+                 withholds",
+                subject.id
             ));
         }
         if subject.change_at_ns.is_some() && !has_pinned(subject.role) {
@@ -102,6 +111,31 @@ fn check(plan: &Plan) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What the exchanges and limits of a plan cannot be.
+fn check_exchanges(plan: &Plan) -> Result<(), String> {
+    let calls = std::iter::once(("the protected call", &plan.target.protected));
+    let streams = plan.target.stream.iter().map(|stream| ("the stream", &stream.open));
+    if let Some((what, _)) = calls.chain(streams).find(|(_, exchange)| exchange.at != Party::Resource) {
+        return Err(format!("{what} is sent to the authority; expected a resource server"));
+    }
+    for (number, scenario) in plan.scenarios.iter().enumerate() {
+        let Some(own) = &scenario.exchanges else { continue };
+        if scenario.undone_after_ns.is_some() && own.undo.is_none() {
+            return Err(format!(
+                "scenario {number} takes its changes back, which it has no exchange for; expected one that undoes"
+            ));
+        }
+    }
+    let limits = [
+        ("requests per second", plan.limits.requests_per_s),
+        ("sign-ins per second", plan.limits.sign_ins_per_s),
+    ];
+    match limits.into_iter().find(|(_, per_s)| !(per_s.is_finite() && *per_s >= 0.0)) {
+        Some((what, per_s)) => Err(format!("a limit of {per_s} {what}; expected more than 0, or 0 for none")),
+        None => Ok(()),
+    }
 }
 
 fn own(plan: &Plan, index: usize, list: &mut Vec<Planned>) {
@@ -213,21 +247,30 @@ fn audit(plan: &Plan, slice: &Slice, list: &mut Vec<Planned>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+
     use revbench_model::target::Target;
     use revbench_model::{Attacker, ChangeActor, ScopeKind};
 
     use super::*;
     use crate::plan::{
-        Background, ClientModel, Connections, PlannedScenario, PlannedStream, ProbeGrid, Trace, TraceRequest,
+        Background, ClientModel, Connections, Limits, Place, PlannedScenario, PlannedStream, ProbeGrid,
+        ScenarioExchanges, Trace, TraceRequest, Transport,
     };
 
     const S: u64 = 1_000_000_000;
+
+    fn place(port: u16) -> Place {
+        SocketAddr::from(([127, 0, 0, 1], port)).into()
+    }
 
     fn plan() -> Plan {
         let scenario = PlannedScenario {
             orientation: Orientation::Revoke,
             scope: ScopeKind::Subject,
             actor: ChangeActor::Admin,
+            exchanges: None,
             changed: None,
             reason: "test".to_owned(),
             undone_after_ns: None,
@@ -245,6 +288,8 @@ mod tests {
             role,
             group: None,
             begun_from: None,
+            values: BTreeMap::new(),
+            withheld: false,
             change_at_ns,
             one_shot_after_ns: None,
             rate_per_s,
@@ -254,11 +299,11 @@ mod tests {
         Plan {
             seed: 5,
             target: Target::built_in("admin"),
-            authority: "127.0.0.1:1".parse().unwrap(),
-            instances: vec![
-                ("127.0.0.1:2".parse().unwrap(), "a".into()),
-                ("127.0.0.1:3".parse().unwrap(), "b".into()),
-            ],
+            seeding: None,
+            authority: place(1),
+            instances: vec![(place(2), "a".into()), (place(3), "b".into())],
+            transport: Transport::default(),
+            limits: Limits::default(),
             scenarios: vec![scenario],
             subjects: vec![
                 subject("treated", SubjectRole::Treated, 20.0, Some(12 * S)),
@@ -370,6 +415,23 @@ mod tests {
         assert!(refused(|plan| plan.connections.change = 0).contains("0 change connections"));
         assert!(refused(|plan| plan.subjects[0].scenario = 7).contains("scenario 7"));
         assert!(refused(|plan| plan.subjects[1].change_at_ns = Some(1)).contains("control has a change"));
+        fn own(plan: &mut Plan) {
+            let make = plan.target.change.clone();
+            plan.scenarios[0].exchanges = Some(ScenarioExchanges { make, undo: None, withhold: None });
+        }
+        let no_undo = |plan: &mut Plan| {
+            own(plan);
+            plan.scenarios[0].undone_after_ns = Some(1);
+        };
+        assert!(refused(no_undo).contains("scenario 0 takes its changes back"));
+        let no_withhold = |plan: &mut Plan| {
+            own(plan);
+            plan.subjects[1].withheld = true;
+        };
+        assert!(refused(no_withhold).contains("subject control is to lose something beforehand"));
+        assert!(refused(|plan| plan.target.protected.at = Party::Authority).contains("expected a resource server"));
+        assert!(refused(|plan| plan.limits.requests_per_s = f64::NAN).contains("a limit of NaN requests"));
+        assert!(refused(|plan| plan.limits.sign_ins_per_s = -1.0).contains("a limit of -1 sign-ins"));
         let only = "one of one-shot subjects only";
         assert!(refused(|plan| plan.subjects[0].one_shot_after_ns = Some(1)).contains(only));
         assert!(refused(|plan| plan.subjects[0].role = SubjectRole::OneShot).contains(only));

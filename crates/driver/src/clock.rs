@@ -13,6 +13,11 @@ pub(crate) fn mono_ns() -> u64 {
     read_ns(ClockId::Monotonic)
 }
 
+/// Seconds since 1970 by the wall clock, which nothing is measured with: dates in headers are compared with it.
+pub(crate) fn wall_s() -> u64 {
+    read_ns(ClockId::Realtime) / 1_000_000_000
+}
+
 /// CPU time of the calling thread: a system call.
 pub(crate) fn thread_cpu_ns() -> u64 {
     read_ns(ClockId::ThreadCPUTime)

@@ -14,7 +14,7 @@ use revbench_model::{Attacker, ChangeActor};
 
 use crate::agenda::{Act, Planned, end_ns, has_pinned};
 use crate::connection::Job;
-use crate::exchanges::{Exchanges, made_by_honest};
+use crate::exchanges::{Errand, Exchanges, made_by_honest};
 use crate::plan::{Plan, PlannedScenario};
 use crate::record::Record;
 use crate::schedule::{Rng, Stream, rng};
@@ -28,14 +28,15 @@ use watches::Watched;
 pub(crate) const REFRESH_LANE: u16 = 0;
 /// Connections for changes.
 pub(crate) const CHANGE_LANE: u16 = 1;
-/// The background connections to the first instance; then each other's, then the probe connections likewise.
+/// The background connections to the first instance; then each other's, then the probe connections likewise, then those of
+/// streams; then those of renewals and of changes for what is sent to the first instance instead of the authority.
 pub(crate) const FIRST_BACKGROUND_LANE: u16 = 2;
 
 /// What a request is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tag {
-    /// Makes a session.
-    SignIn { session: u32 },
+    /// Does what is done before the clock starts.
+    Prepare { task: u32 },
     /// Renews a session's token.
     Renewal { session: u32 },
     /// Changes a subject.
@@ -245,7 +246,8 @@ impl<'a> Conductor<'a> {
         if self.is_about_everyone(subject) {
             self.everyone_is_due(subject);
         }
-        queues.push(CHANGE_LANE, Job::planned(Tag::Change { subject }, at_ns));
+        let lane = self.exchanges.lane(Errand::Change, subject);
+        queues.push(lane, Job::planned(Tag::Change { subject }, at_ns));
     }
 
     /// From its subject's change on, an attacker keeps the token that it has, or renews its copy by itself.
@@ -274,6 +276,10 @@ impl<'a> Conductor<'a> {
         }
     }
 
+    fn renewal_lane(&self, session: u32) -> u16 {
+        self.exchanges.lane(Errand::Renewal, self.sessions[session as usize].subject)
+    }
+
     /// How many tabs renew a session's token at once.
     fn tabs(&self, session: u32) -> u32 {
         let Session { subject, role, .. } = &self.sessions[session as usize];
@@ -286,8 +292,9 @@ impl<'a> Conductor<'a> {
             Timer::Renew { session, epoch } => {
                 let in_use = self.in_use(session, at_ns);
                 if self.sessions[session as usize].begin_renewal(epoch, in_use) {
+                    let lane = self.renewal_lane(session);
                     for _ in 0..self.tabs(session) {
-                        queues.push(REFRESH_LANE, Job::planned(Tag::Renewal { session }, at_ns));
+                        queues.push(lane, Job::planned(Tag::Renewal { session }, at_ns));
                     }
                 }
             }
@@ -352,16 +359,14 @@ impl Workload for Conductor<'_> {
             Tag::Change { subject } | Tag::Undo { subject } => {
                 let mut bytes = std::mem::take(&mut self.change_bytes);
                 let session = self.changing_session(subject);
-                let written = match tag {
-                    Tag::Undo { .. } => self.exchanges.undoing(session, &mut bytes),
-                    _ => self.exchanges.change(session, &mut bytes),
-                };
+                let errand = if matches!(tag, Tag::Undo { .. }) { Errand::Undo } else { Errand::Change };
+                let written = self.exchanges.write(errand, session, &mut bytes);
                 written.expect("every change was written once before the start");
                 self.change_bytes = bytes;
                 &self.change_bytes
             }
             Tag::Listen { session, instance } => self.stream_request(session, instance),
-            Tag::SignIn { .. } => &[],
+            Tag::Prepare { .. } => &[],
         }
     }
 
@@ -384,7 +389,7 @@ impl Workload for Conductor<'_> {
             Tag::Change { subject } => self.changed(subject, done, queues),
             Tag::Listen { session, instance } => self.stream_over(session, instance, done),
             Tag::Undo { subject } => self.undone(subject, done),
-            Tag::SignIn { .. } => {}
+            Tag::Prepare { .. } => {}
         }
     }
 

@@ -33,7 +33,7 @@ impl<T> Job<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight<T> {
     pub(crate) job: Job<T>,
-    /// Since when the connection was free.
+    /// Since when the connection was free, and no limit held the request back.
     pub(crate) free_ns: u64,
     /// Read just before the first byte was written.
     pub(crate) sent_ns: u64,

@@ -17,6 +17,7 @@ use crate::clock::{mono_ns, thread_cpu_ns};
 use crate::connection::{Connection, Flight, Job, Phase, from_key};
 use crate::error::DriverError;
 use crate::http::Step;
+use crate::pace::Paces;
 use crate::workload::{Completed, Failure, LanePlan, Queues, Workload};
 
 /// How long before a planned instant the loop stops sleeping: the wake-up of a sleeping core takes this long.
@@ -24,10 +25,15 @@ pub(crate) const SPIN_NS: u64 = 60_000;
 /// Events taken per system call.
 const BATCH: usize = 256;
 /// Longest pause between looks at deadlines and at the stop switch.
-const LOOK_NS: u64 = 10_000_000;
+pub(crate) const LOOK_NS: u64 = 10_000_000;
 /// First pause after a failed connect; doubles up to the longest.
 const RECONNECT_NS: u64 = 1_000_000;
 const LONGEST_RECONNECT_NS: u64 = 100_000_000;
+
+/// How long is waited after an attempt to connect that failed, as so many did before it.
+pub(crate) fn reconnect_pause_ns(failures: u32) -> u64 {
+    RECONNECT_NS.checked_shl(failures).unwrap_or(LONGEST_RECONNECT_NS).min(LONGEST_RECONNECT_NS)
+}
 
 struct Lane {
     plan: LanePlan,
@@ -47,6 +53,9 @@ pub(crate) struct Engine<T> {
     spin_ns: u64,
     look_at_ns: u64,
     in_flight: usize,
+    paces: Paces,
+    /// When the next request may be sent that a limit holds back; the end of time while none is.
+    held_until_ns: u64,
     /// Off once the workload was stopped from outside.
     sending: bool,
     /// The latest instant known without reading the clock again.
@@ -73,6 +82,8 @@ impl<T: Copy> Engine<T> {
             spin_ns,
             look_at_ns: 0,
             in_flight: 0,
+            paces: Paces::default(),
+            held_until_ns: u64::MAX,
             sending: true,
             latest_ns: mono_ns(),
         };
@@ -83,6 +94,12 @@ impl<T: Copy> Engine<T> {
     /// Gives the requests of a lane another limit.
     pub(crate) fn set_timeout(&mut self, lane: u16, timeout_ns: u64) {
         self.lanes[usize::from(lane)].plan.timeout_ns = timeout_ns;
+    }
+
+    /// What is never exceeded, to be changed.
+    pub(crate) fn paces(&mut self) -> &mut Paces {
+        self.held_until_ns = u64::MAX;
+        &mut self.paces
     }
 
     fn longest_timeout_ns(&self) -> u64 {
@@ -121,14 +138,14 @@ impl<T: Copy> Engine<T> {
 
     fn connect_error(&self, index: usize, errno: Errno) -> DriverError {
         let lane = usize::from(self.connections[index].lane);
-        DriverError::Connect { address: self.lanes[lane].plan.address, source: errno.into() }
+        DriverError::Connect { address: self.lanes[lane].plan.place.address, source: errno.into() }
     }
 
     fn begin_connect(&mut self, index: usize) -> Result<(), Errno> {
         let connection = &mut self.connections[index];
         let lane = &self.lanes[usize::from(connection.lane)].plan;
         connection.phase = Phase::Connecting { give_up_ns: self.latest_ns + lane.timeout_ns };
-        connection.open(&self.epoll, index, lane.address)
+        connection.open(&self.epoll, index, lane.place.address)
     }
 
     fn end_connect(&mut self, index: usize) -> Result<(), Errno> {
@@ -178,7 +195,7 @@ impl<T: Copy> Engine<T> {
                 return Ok(interrupted);
             }
             let due_ns = if give_up_ns.is_some() { u64::MAX } else { workload.next_due_ns() };
-            self.wait(due_ns)?;
+            self.wait(due_ns.min(self.held_until_ns))?;
             self.handle_events(workload, give_up_ns.is_some());
         }
     }
@@ -301,8 +318,9 @@ impl<T: Copy> Engine<T> {
         let connection = &mut self.connections[index];
         let Some(flight) = connection.flight else { return };
         let (answer, body) = (Ok(connection.reader.answer()), connection.reader.body());
-        let used =
-            workload.heard(&Completed { flight, received_ns: self.latest_ns, answer, body, reissued: &[] });
+        let received_ns = self.latest_ns;
+        let so_far = Completed { flight, received_ns, answer, body, reissued: &[], head: &[] };
+        let used = workload.heard(&so_far);
         connection.reader.drop_front(used);
     }
 
@@ -314,8 +332,9 @@ impl<T: Copy> Engine<T> {
         self.in_flight -= 1;
         let answer = connection.reader.answer();
         let close = close || answer.close || !connection.unsent.is_empty();
-        let (body, reissued) = (connection.reader.body(), connection.reader.reissued());
-        let done = Completed { flight, received_ns, answer: Ok(answer), body, reissued };
+        let reader = &connection.reader;
+        let (body, reissued, head) = (reader.body(), reader.reissued(), reader.head_lines());
+        let done = Completed { flight, received_ns, answer: Ok(answer), body, reissued, head };
         workload.completed(&done, &mut self.queues);
         connection.reader.reset();
         if close {
@@ -336,7 +355,7 @@ impl<T: Copy> Engine<T> {
 
     fn report<W: Workload<Tag = T>>(&mut self, flight: Flight<T>, failure: Failure, workload: &mut W) {
         let (received_ns, answer) = (self.latest_ns, Err(failure));
-        let done = Completed { flight, received_ns, answer, body: &[], reissued: &[] };
+        let done = Completed { flight, received_ns, answer, body: &[], reissued: &[], head: &[] };
         workload.completed(&done, &mut self.queues);
     }
 
@@ -354,9 +373,8 @@ impl<T: Copy> Engine<T> {
     fn connect_failed<W: Workload<Tag = T>>(&mut self, index: usize, workload: &mut W) {
         let connection = &mut self.connections[index];
         connection.close();
-        let pause_ns = RECONNECT_NS.checked_shl(connection.failures).unwrap_or(LONGEST_RECONNECT_NS);
+        let until_ns = self.latest_ns + reconnect_pause_ns(connection.failures);
         connection.failures = (connection.failures + 1).min(32);
-        let until_ns = self.latest_ns + pause_ns.min(LONGEST_RECONNECT_NS);
         connection.phase = Phase::Backoff { until_ns };
         let lane = connection.lane;
         self.look_at_ns = self.look_at_ns.min(until_ns);
@@ -373,6 +391,9 @@ impl<T: Copy> Engine<T> {
     /// Brings requests and free connections together.
     #[inline]
     fn pump<W: Workload<Tag = T>>(&mut self, workload: &mut W) {
+        if !self.paces.are_off() {
+            return self.pump_at_pace(workload);
+        }
         while let Some(lane) = self.queues.touched.pop() {
             let lane = usize::from(lane);
             if !self.sending {
@@ -385,6 +406,42 @@ impl<T: Copy> Engine<T> {
                 self.send(index as usize, job, workload);
             }
         }
+    }
+
+    /// The same where sends may be held back: who has waited longest goes first. What a limit holds back is as if no
+    /// connection were free: part of latency, and no lateness of the driver.
+    fn pump_at_pace<W: Workload<Tag = T>>(&mut self, workload: &mut W) {
+        self.queues.touched.clear();
+        self.held_until_ns = u64::MAX;
+        if !self.sending {
+            self.queues.pending.iter_mut().for_each(VecDeque::clear);
+        }
+        while let Some((open_ns, lane)) = self.waiting_longest() {
+            if mono_ns() < open_ns {
+                self.held_until_ns = open_ns;
+                return;
+            }
+            if let Some(index) = self.lanes[lane].free.pop_front()
+                && let Some(job) = self.queues.pending[lane].pop_front()
+            {
+                let connection = &mut self.connections[index as usize];
+                connection.free_ns = connection.free_ns.max(open_ns);
+                self.send(index as usize, job, workload);
+                self.paces.sent(lane as u16, self.latest_ns);
+            }
+        }
+    }
+
+    /// The lane whose first request could be sent now as far as connections go, or is let go first, and from when on its
+    /// pace lets it.
+    fn waiting_longest(&self) -> Option<(u64, usize)> {
+        let lanes = self.queues.pending.iter().enumerate();
+        let ready = lanes.filter(|(lane, _)| !self.lanes[*lane].free.is_empty());
+        let first = ready.filter_map(|(lane, pending)| {
+            let ready_ns = pending.front()?.ready_ns;
+            Some((self.paces.open_ns(lane as u16), ready_ns, lane))
+        });
+        first.min().map(|(open_ns, _, lane)| (open_ns, lane))
     }
 
     fn send<W: Workload<Tag = T>>(&mut self, index: usize, job: Job<T>, workload: &mut W) {

@@ -6,33 +6,36 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError {
-    /// Nobody listens, or nobody accepts.
+    /// Nobody listens, nobody accepts, or one of the two does not believe the other's certificate.
     #[error("cannot connect to {address}: {source}")]
     Connect {
         /// Where to.
         address: SocketAddr,
-        /// What the system says.
+        /// What the system says, or TLS.
         source: std::io::Error,
     },
-    /// The first sessions could not be made.
-    #[error("cannot sign in {subject}: {problem}; the answer was status {status}: {body}")]
-    SignIn {
-        /// Who.
+    /// Something that is done for a subject before the clock starts was not: making it known, signing it in, taking from
+    /// it what a change is to give. No secret of the target stands in it.
+    #[error("cannot {act} {subject}: {problem}{}", answered(.status, .body))]
+    Preparation {
+        /// What was to be done.
+        act: &'static str,
+        /// For whom.
         subject: String,
         /// What is wrong with the answer.
-        problem: &'static str,
+        problem: String,
         /// Its status; 0 where no answer came.
         status: u16,
         /// The beginning of its body.
         body: String,
     },
-    /// A subject that a change is to reinstate could not be suspended.
-    #[error("cannot suspend {subject}, which a change is to reinstate; the answer was status {status}")]
-    Suspension {
-        /// Who.
-        subject: String,
-        /// The answer's status; 0 where no answer came.
-        status: u16,
+    /// A single exchange had no answer.
+    #[error("{host} did not answer: {problem}")]
+    NoAnswer {
+        /// Who was asked.
+        host: String,
+        /// What came instead.
+        problem: &'static str,
     },
     /// A text of the target cannot be filled in.
     #[error("cannot fill in {part} of the target: {problem}")]
@@ -42,6 +45,9 @@ pub enum DriverError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Certificates, keys or authorities that cannot be used.
+    #[error("cannot speak TLS: {0}")]
+    Tls(String),
     /// The plan contradicts itself.
     #[error("the plan cannot be driven: {0}")]
     Plan(String),
@@ -53,6 +59,14 @@ pub enum DriverError {
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+/// What the answer was, if there was one.
+fn answered(status: &u16, body: &str) -> String {
+    match status {
+        0 => String::new(),
+        status => format!("; the answer was status {status}: {body}"),
+    }
 }
 
 impl DriverError {

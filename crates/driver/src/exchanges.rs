@@ -1,17 +1,22 @@
 //! The target's exchanges, filled in for sessions and changes.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use revbench_model::event::SessionRole;
+use revbench_model::target::{Exchange, Party, Target};
 use revbench_model::{ChangeActor, Orientation, Permission, ScopeKind};
 
+use crate::clock::wall_s;
+use crate::conductor::{CHANGE_LANE, FIRST_BACKGROUND_LANE, REFRESH_LANE, Tag};
+use crate::cookies;
 use crate::error::DriverError;
 use crate::events::EventForm;
-use crate::plan::{BegunFrom, Plan, PlannedScenario, PlannedSubject};
-use crate::session::Session;
-use crate::template::{Layers, RequestTemplate};
+use crate::plan::{BegunFrom, Place, Plan, PlannedScenario, PlannedSubject};
+use crate::secrets::Secrets;
+use crate::session::{COOKIES, Session};
+use crate::template::{Layers, RequestTemplate, Said};
 use crate::token_text;
+use crate::workload::Completed;
 
 /// What a front says of a client whose address it does not know (RFC 7239 §6.2).
 const UNKNOWN_ADDRESS: &str = "unknown";
@@ -19,24 +24,33 @@ const UNKNOWN_ADDRESS: &str = "unknown";
 /// Every template of a plan.
 #[derive(Debug)]
 pub(crate) struct Exchanges {
+    seeding: Option<RequestTemplate>,
     sign_in: RequestTemplate,
-    refresh: RequestTemplate,
+    refresh: Option<RequestTemplate>,
     protected: RequestTemplate,
     /// One for each scenario.
-    changes: Vec<RequestTemplate>,
-    /// An administrator's, whoever makes the scenario's own.
-    suspension: RequestTemplate,
+    changes: Vec<ChangeTemplates>,
     /// How streams are opened and understood, where the target has them.
     stream: Option<(RequestTemplate, EventForm)>,
-    authority: SocketAddr,
-    instances: Vec<SocketAddr>,
+    /// Host headers.
+    authority: String,
+    instances: Vec<String>,
     scenarios: Vec<ScenarioTexts>,
     subjects: Vec<SubjectTexts>,
     /// Permissions of a trace, plain and quoted, beside the scenarios' own.
     asked: Vec<(String, String)>,
     variables: BTreeMap<String, String>,
+    secrets: Secrets,
     /// Where a token's payload lists permissions, if the target says so.
     token_permissions: Option<String>,
+}
+
+/// How a scenario's changes are made and taken back, and how what they give is taken beforehand.
+#[derive(Debug)]
+struct ChangeTemplates {
+    make: RequestTemplate,
+    undo: Option<RequestTemplate>,
+    withhold: Option<RequestTemplate>,
 }
 
 /// A subject's values as they stand in requests.
@@ -46,6 +60,8 @@ struct SubjectTexts {
     scenario: u16,
     group: String,
     begun_from: Option<BegunFrom>,
+    /// Further variables of its own.
+    values: BTreeMap<String, String>,
 }
 
 /// A scenario's values as they stand in requests.
@@ -61,27 +77,48 @@ struct ScenarioTexts {
     write: bool,
 }
 
-/// Which answer a token is looked for in.
+/// What is asked for a subject or a session, beside the protected call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum Errand {
+    /// Makes a subject known.
+    Seed,
+    /// Makes a session.
     SignIn,
-    Refresh,
+    /// Renews a session.
+    Renewal,
+    /// Makes a subject's change.
     Change,
+    /// Takes it back.
+    Undo,
+    /// Takes from a subject beforehand what its change gives, or what a control must not have.
+    Withhold,
+}
+
+impl Errand {
+    /// On which connections to the authority it is done.
+    fn lane(self) -> u16 {
+        match self {
+            Errand::SignIn | Errand::Renewal => REFRESH_LANE,
+            Errand::Seed | Errand::Change | Errand::Undo | Errand::Withhold => CHANGE_LANE,
+        }
+    }
 }
 
 impl Exchanges {
     /// Takes the target's texts apart.
     pub(crate) fn new(plan: &Plan) -> Result<Exchanges, DriverError> {
         let target = &plan.target;
-        let changes = plan.scenarios.iter().map(|scenario| {
-            RequestTemplate::new("the change", target.exchange_for(scenario.actor, scenario.scope))
-        });
+        let optional = |part, exchange: &Option<Exchange>| {
+            exchange.as_ref().map(|exchange| RequestTemplate::new(part, exchange)).transpose()
+        };
+        let changes = plan.scenarios.iter().map(|scenario| ChangeTemplates::new(target, scenario));
+        let host = |place: &Place| place.host.clone();
         Ok(Exchanges {
+            seeding: optional("the seeding", &plan.seeding)?,
             sign_in: RequestTemplate::new("the sign-in", &target.sign_in)?,
-            refresh: RequestTemplate::new("the refresh", &target.refresh)?,
+            refresh: optional("the refresh", &target.refresh)?,
             protected: RequestTemplate::new("the protected call", &target.protected)?,
             changes: changes.collect::<Result<_, _>>()?,
-            suspension: RequestTemplate::new("the change", &target.change)?,
             stream: target
                 .stream
                 .as_ref()
@@ -90,8 +127,8 @@ impl Exchanges {
                     RequestTemplate::new("the stream", &stream.open).map(|open| (open, form))
                 })
                 .transpose()?,
-            authority: plan.authority,
-            instances: plan.instances.iter().map(|(address, _)| *address).collect(),
+            authority: host(&plan.authority),
+            instances: plan.instances.iter().map(|(place, _)| host(place)).collect(),
             scenarios: plan.scenarios.iter().map(ScenarioTexts::new).collect(),
             subjects: plan.subjects.iter().map(SubjectTexts::new).collect(),
             asked: plan
@@ -102,6 +139,7 @@ impl Exchanges {
                 .map(|asked| (asked.0.clone(), quoted(asked)))
                 .collect(),
             variables: target.variables.clone(),
+            secrets: Secrets::of(&target.variables),
             token_permissions: target.token_permissions.clone(),
         })
     }
@@ -116,41 +154,156 @@ impl Exchanges {
         &self.subjects[subject as usize].id
     }
 
-    /// The sign-in of a session.
-    pub(crate) fn sign_in(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
-        let nothing = BTreeMap::new();
-        let subject = &self.subjects[session.subject as usize];
-        let own = [("subject", subject.id.as_str()), ("address", subject.address(session.role))];
-        let layers = Layers { own: &own, maps: [&nothing, &self.variables] };
-        self.sign_in.render(None, self.authority, &layers, out)
+    /// A text without the target's secrets.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        self.secrets.masked(text)
     }
 
-    /// Reads a token out of an answer to a request sent at `sent_ns`: `false` where there is none. All requests of the
-    /// session that carry it are written here, so that none is when it is sent. Where a newer token has overtaken the
-    /// answer, that one is kept, with what else the answer says.
-    pub(crate) fn take_token(
-        &self,
-        session: &mut Session,
-        body: &[u8],
-        source: Source,
-        sent_ns: u64,
-    ) -> Result<bool, DriverError> {
-        let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else { return Ok(false) };
-        let mut captured = BTreeMap::new();
-        let template = match source {
-            Source::SignIn => &self.sign_in,
-            Source::Refresh => &self.refresh,
-            Source::Change => &self.changes[self.scenario(session.subject).2],
+    /// How an errand of a subject is done; `None` where the target does not do such a thing.
+    fn template(&self, errand: Errand, subject: u32) -> Option<&RequestTemplate> {
+        let changes = || &self.changes[usize::from(self.subjects[subject as usize].scenario)];
+        match errand {
+            Errand::Seed => self.seeding.as_ref(),
+            Errand::SignIn => Some(&self.sign_in),
+            Errand::Renewal => self.refresh.as_ref(),
+            Errand::Change => Some(&changes().make),
+            Errand::Undo => changes().undo.as_ref(),
+            Errand::Withhold => changes().withhold.as_ref(),
+        }
+    }
+
+    /// On which connections an errand of a subject is done.
+    pub(crate) fn lane(&self, errand: Errand, subject: u32) -> u16 {
+        match self.template(errand, subject).map(|template| template.exchange.at) {
+            Some(Party::Resource) => self.lane_at_resource(errand.lane()),
+            Some(Party::Authority) | None => errand.lane(),
+        }
+    }
+
+    /// The connections to the first resource server that stand for those of a lane to the authority: behind those of
+    /// streams.
+    pub(crate) fn lane_at_resource(&self, lane: u16) -> u16 {
+        FIRST_BACKGROUND_LANE + 3 * self.instances.len() as u16 + lane
+    }
+
+    /// Is anything that would go on this lane to the authority sent to a resource server instead?
+    pub(crate) fn asks_resource(&self, lane: u16) -> bool {
+        let changes = self.changes.iter().flat_map(|of| [Some(&of.make), of.undo.as_ref(), of.withhold.as_ref()]);
+        let all: Vec<&RequestTemplate> = match lane {
+            REFRESH_LANE => [Some(&self.sign_in), self.refresh.as_ref()].into_iter().flatten().collect(),
+            _ => changes.chain([self.seeding.as_ref()]).flatten().collect(),
         };
-        template.capture(&answer, &mut captured);
-        let Some(token) = captured.get("access_token") else { return Ok(false) };
-        if source != Source::SignIn && session.has_overtaken(token, sent_ns) {
+        all.iter().any(|template| template.exchange.at == Party::Resource)
+    }
+
+    /// Do answers to the protected call have to be looked at for cookies?
+    pub(crate) fn cookies_are_sent(&self) -> bool {
+        self.protected.uses(COOKIES)
+    }
+
+    /// Is this the status of an errand that was done?
+    pub(crate) fn is_success(&self, errand: Errand, subject: u32, status: u16) -> bool {
+        self.template(errand, subject).is_some_and(|template| template.exchange.is_success(status))
+    }
+
+    /// Writes an errand's request with the values of `session`, over `out`.
+    pub(crate) fn write(
+        &self,
+        errand: Errand,
+        session: &Session,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DriverError> {
+        let (id, texts, _) = self.scenario(session.subject);
+        let subject = &self.subjects[session.subject as usize];
+        let Some(template) = self.template(errand, session.subject) else {
+            return Err(DriverError::Plan(format!("{errand:?} of {id}, which the target does not do")));
+        };
+        let value = |name: &str| session.variables.get(name).map_or("", String::as_str);
+        let scope_id = match texts.scope {
+            ScopeKind::Session => value("session"),
+            ScopeKind::Token => value("access_token"),
+            ScopeKind::Subject => id,
+            ScopeKind::Role | ScopeKind::Tenant => &subject.group,
+            ScopeKind::Address => subject.address(SessionRole::Pinned),
+            ScopeKind::All => "",
+        };
+        let scope_json = scope_json(texts.scope, scope_id);
+        let (permission, permission_json) = texts.permission(errand);
+        let own = [
+            ("subject", id),
+            ("address", subject.address(session.role)),
+            ("permission", permission),
+            ("permission_json", permission_json),
+            ("orientation", texts.orientation(errand).name()),
+            ("reason", &texts.reason),
+            ("scope_kind", texts.scope.name()),
+            ("scope_id", scope_id),
+            ("scope_json", &scope_json),
+        ];
+        template.render(None, self.host(template), &self.layers(&own, session), out)
+    }
+
+    /// Can an errand be done before the session is made?
+    pub(crate) fn needs_no_session(&self, errand: Errand, session: &Session) -> bool {
+        let template = self.template(errand, session.subject);
+        template.is_some_and(|template| !template.uses(COOKIES))
+            && self.write(errand, session, &mut Vec::new()).is_ok()
+    }
+
+    fn host(&self, template: &RequestTemplate) -> &str {
+        match template.exchange.at {
+            Party::Authority => &self.authority,
+            Party::Resource => &self.instances[0],
+        }
+    }
+
+    fn layers<'a>(&'a self, own: &'a [(&'a str, &'a str)], session: &'a Session) -> Layers<'a> {
+        let subject = &self.subjects[session.subject as usize];
+        Layers { own, maps: [&session.variables, &subject.values, &self.variables] }
+    }
+
+    /// Keeps what the answer to an errand says, for requests that are yet to be written.
+    pub(crate) fn note(&self, errand: Errand, session: &mut Session, done: &Completed<'_, Tag>) {
+        if let Some(template) = self.template(errand, session.subject) {
+            template.capture(&Said::new(done.body, done.head, wall_s()), &mut session.variables);
+        }
+    }
+
+    /// Takes out of an answer what the session goes on with, its access token or its cookies: `false` where they are not
+    /// there. All requests of the session that carry them are written here, so that none is when it is sent. Where a
+    /// newer token has overtaken the answer, that one is kept, with what else the answer says; cookies are as their last
+    /// answer set them, as in a browser.
+    pub(crate) fn take(
+        &self,
+        errand: Errand,
+        session: &mut Session,
+        done: &Completed<'_, Tag>,
+    ) -> Result<bool, DriverError> {
+        let Some(template) = self.template(errand, session.subject) else { return Ok(false) };
+        let said = Said::new(done.body, done.head, wall_s());
+        let mut captured = BTreeMap::new();
+        template.capture(&said, &mut captured);
+        let before = if errand == Errand::SignIn { "" } else { session.cookies() };
+        let cookies = cookies::after(before, done.head, said.now_s);
+        let has_token = captured.contains_key("access_token");
+        let came = has_token
+            || !template.captures("access_token") && errand != Errand::Change
+            || errand == Errand::Change && cookies != before;
+        if !came {
+            return Ok(false);
+        }
+        if errand != Errand::SignIn
+            && captured.get("access_token").is_some_and(|token| session.has_overtaken(token, done.flight.sent_ns))
+        {
             captured.remove("access_token");
         }
-        let expires_in = captured.get("expires_in").cloned();
-        session.expires_in_ns =
-            expires_in.or_else(|| text(answer.get("expires_in"))).and_then(|s| seconds(&s));
+        if has_token || errand != Errand::Change {
+            let expires_in = captured.get("expires_in").cloned();
+            session.expires_in_ns =
+                expires_in.or_else(|| text(said.body.get("expires_in"))).and_then(|s| seconds(&s));
+        }
         session.variables.append(&mut captured);
+        session.variables.insert(COOKIES.to_owned(), cookies);
         self.write_requests(session)?;
         Ok(true)
     }
@@ -159,6 +312,18 @@ impl Exchanges {
     pub(crate) fn adopt(&self, session: &mut Session, token: &str) -> Result<(), DriverError> {
         session.variables.insert("access_token".to_owned(), token.to_owned());
         self.write_requests(session)
+    }
+
+    /// Keeps the cookies that an answer to a protected call sets: has the session other ones now? Then every request of
+    /// it is written anew, as many as there are instances and permissions.
+    pub(crate) fn keep_cookies(&self, session: &mut Session, head: &[u8]) -> Result<bool, DriverError> {
+        let cookies = cookies::after(session.cookies(), head, wall_s());
+        if cookies == session.cookies() {
+            return Ok(false);
+        }
+        session.variables.insert(COOKIES.to_owned(), cookies);
+        self.write_requests(session)?;
+        Ok(true)
     }
 
     /// Does the session's token name the permission that its subject asks for? `None` where it says nothing of
@@ -170,25 +335,42 @@ impl Exchanges {
     }
 
     fn write_requests(&self, session: &mut Session) -> Result<(), DriverError> {
+        let mut requests = std::mem::take(&mut session.requests);
+        let written = self.write_calls(session, &mut requests);
+        session.requests = requests;
+        written?;
+        if self.renews(session) {
+            let mut renewal = std::mem::take(&mut session.renewal);
+            let written = self.write(Errand::Renewal, session, &mut renewal);
+            session.renewal = renewal;
+            written?;
+        }
+        Ok(())
+    }
+
+    fn write_calls(&self, session: &Session, requests: &mut Vec<Vec<u8>>) -> Result<(), DriverError> {
         let (subject, texts, _) = self.scenario(session.subject);
         let method = texts.write.then_some("POST");
         let recorded = self.asked.iter().map(|(plain, json)| (plain.as_str(), json.as_str()));
         let all_asked = std::iter::once((texts.asked.as_str(), texts.asked_json.as_str())).chain(recorded);
-        session.requests.resize_with(self.instances.len() * (1 + self.asked.len()), Vec::new);
-        let mut out = session.requests.iter_mut();
+        requests.resize_with(self.instances.len() * (1 + self.asked.len()), Vec::new);
+        let mut out = requests.iter_mut();
         for (asked, asked_json) in all_asked {
             let own = [("subject", subject), ("permission", asked), ("permission_json", asked_json)];
-            let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
+            let layers = self.layers(&own, session);
             for (host, out) in self.instances.iter().zip(out.by_ref()) {
-                self.protected.render(method, *host, &layers, out)?;
+                self.protected.render(method, host, &layers, out)?;
             }
         }
-        let own = [("subject", subject)];
-        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
-        if session.variables.contains_key("refresh_token") {
-            self.refresh.render(None, self.authority, &layers, &mut session.renewal)?;
-        }
         Ok(())
+    }
+
+    /// Can the session be renewed? Not where nothing is, and not without the refresh token that it takes.
+    fn renews(&self, session: &Session) -> bool {
+        let has_what_it_takes = |refresh: &RequestTemplate| {
+            !refresh.uses("refresh_token") || session.variables.contains_key("refresh_token")
+        };
+        self.refresh.as_ref().is_some_and(has_what_it_takes)
     }
 
     /// How events are understood; `None` where the target has no streams.
@@ -216,57 +398,7 @@ impl Exchanges {
             ("listen_ms", &listen_ms),
             ("every_ms", &every_ms),
         ];
-        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
-        open.render(None, self.instances[usize::from(instance)], &layers, out)
-    }
-
-    /// The change of a subject, made with the values of `session`.
-    pub(crate) fn change(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
-        let (_, texts, number) = self.scenario(session.subject);
-        self.write_change(&self.changes[number], session, texts.orientation.name(), out)
-    }
-
-    /// The same the other way round.
-    pub(crate) fn undoing(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
-        let (_, texts, number) = self.scenario(session.subject);
-        self.write_change(&self.changes[number], session, opposite(texts.orientation).name(), out)
-    }
-
-    /// What an administrator did to the subject of `session` beforehand, where its change undoes it.
-    pub(crate) fn suspend(&self, session: &Session, out: &mut Vec<u8>) -> Result<(), DriverError> {
-        self.write_change(&self.suspension, session, Orientation::Revoke.name(), out)
-    }
-
-    fn write_change(
-        &self,
-        template: &RequestTemplate,
-        session: &Session,
-        orientation: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), DriverError> {
-        let (subject, texts, _) = self.scenario(session.subject);
-        let value = |name: &str| session.variables.get(name).map_or("", String::as_str);
-        let scope_id = match texts.scope {
-            ScopeKind::Session => value("session"),
-            ScopeKind::Token => value("access_token"),
-            ScopeKind::Subject => subject,
-            ScopeKind::Role | ScopeKind::Tenant => &self.subjects[session.subject as usize].group,
-            ScopeKind::Address => self.subjects[session.subject as usize].address(SessionRole::Pinned),
-            ScopeKind::All => "",
-        };
-        let scope_json = scope_json(texts.scope, scope_id);
-        let own = [
-            ("subject", subject),
-            ("permission", texts.changed.as_str()),
-            ("permission_json", &texts.changed_json),
-            ("orientation", orientation),
-            ("reason", &texts.reason),
-            ("scope_kind", texts.scope.name()),
-            ("scope_id", scope_id),
-            ("scope_json", &scope_json),
-        ];
-        let layers = Layers { own: &own, maps: [&session.variables, &self.variables] };
-        template.render(None, self.authority, &layers, out)
+        open.render(None, &self.instances[usize::from(instance)], &self.layers(&own, session), out)
     }
 }
 
@@ -297,6 +429,29 @@ fn quoted(permission: &Permission) -> String {
     serde_json::Value::from(permission.as_str()).to_string()
 }
 
+impl ChangeTemplates {
+    /// The scenario's own, or else the target's: then an administrator takes beforehand what is to be given, whoever makes
+    /// the change.
+    fn new(target: &Target, scenario: &PlannedScenario) -> Result<ChangeTemplates, DriverError> {
+        if let Some(own) = &scenario.exchanges {
+            let optional = |part, exchange: &Option<Exchange>| {
+                exchange.as_ref().map(|exchange| RequestTemplate::new(part, exchange)).transpose()
+            };
+            return Ok(ChangeTemplates {
+                make: RequestTemplate::new("the change", &own.make)?,
+                undo: optional("the undoing of the change", &own.undo)?,
+                withhold: optional("the withholding", &own.withhold)?,
+            });
+        }
+        let Some(make) = target.exchange_for(scenario.actor, scenario.scope) else {
+            return Err(DriverError::Plan("a thief who renews, of a target that renews nothing".to_owned()));
+        };
+        let make = RequestTemplate::new("the change", make)?;
+        let withhold = Some(RequestTemplate::new("the change", &target.change)?);
+        Ok(ChangeTemplates { undo: Some(make.clone()), make, withhold })
+    }
+}
+
 impl SubjectTexts {
     fn new(subject: &PlannedSubject) -> SubjectTexts {
         SubjectTexts {
@@ -304,6 +459,7 @@ impl SubjectTexts {
             scenario: subject.scenario,
             group: subject.group.clone().unwrap_or_default(),
             begun_from: subject.begun_from.clone(),
+            values: subject.values.clone(),
         }
     }
 
@@ -329,6 +485,25 @@ impl ScenarioTexts {
             reason: scenario.reason.clone(),
             scope: scenario.scope,
             write: scenario.write,
+        }
+    }
+
+    /// What an errand is about, plain and as JSON: what is asked for, but of a change what it changes. What is withheld is
+    /// what is asked for, too, or everything where the change gives everything.
+    fn permission(&self, errand: Errand) -> (&str, &str) {
+        match errand {
+            Errand::Change | Errand::Undo => (&self.changed, &self.changed_json),
+            Errand::Withhold if self.changed.is_empty() => (&self.changed, &self.changed_json),
+            _ => (&self.asked, &self.asked_json),
+        }
+    }
+
+    /// Which way an errand points.
+    fn orientation(&self, errand: Errand) -> Orientation {
+        match errand {
+            Errand::Undo => opposite(self.orientation),
+            Errand::Withhold => Orientation::Revoke,
+            _ => self.orientation,
         }
     }
 }

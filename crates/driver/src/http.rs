@@ -19,10 +19,35 @@ pub(crate) struct Expected {
     pub(crate) reissued: Option<String>,
     /// Is the body wanted? Else it is counted off and dropped.
     pub(crate) keep_body: bool,
+    /// Which headers are wanted beside those above.
+    pub(crate) keep: Keep,
     /// Is the body a stream, of which each piece is wanted when it comes?
     pub(crate) stream: bool,
     /// Do answers have no body whatever their length header says (`HEAD`)?
     pub(crate) without_body: bool,
+}
+
+/// Which headers of an answer are copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// None: what is measured pays for nothing that it does not need.
+    #[default]
+    Nothing,
+    /// Those that set cookies.
+    Cookies,
+    /// All.
+    Head,
+}
+
+impl Keep {
+    #[inline]
+    fn wants(self, name: &str) -> bool {
+        match self {
+            Keep::Nothing => false,
+            Keep::Cookies => name.eq_ignore_ascii_case("set-cookie"),
+            Keep::Head => true,
+        }
+    }
 }
 
 /// What an answer's head said.
@@ -36,6 +61,45 @@ pub(crate) struct Answer {
     pub(crate) wrong_instance: bool,
     /// When the server decided, CLOCK_MONOTONIC ns.
     pub(crate) decided_at_ns: Option<u64>,
+}
+
+/// What the head of an answer said, however it came.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) answer: Answer,
+    /// The value of the header with a new token; empty where there is none.
+    pub(crate) reissued: Vec<u8>,
+    /// The headers that are kept, as lines `name: value`, each with its end.
+    pub(crate) lines: Vec<u8>,
+}
+
+impl Head {
+    /// Of a new answer only its status is known.
+    pub(crate) fn begin(&mut self, status: u16, expected: &Expected) {
+        let wrong_instance = expected.instance.is_some();
+        self.answer = Answer { status, wrong_instance, ..Answer::default() };
+        self.reissued.clear();
+        self.lines.clear();
+    }
+
+    /// Takes from a header what is wanted of it.
+    #[inline]
+    pub(crate) fn take(&mut self, name: &str, value: &[u8], expected: &Expected) {
+        if expected.keep.wants(name) {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                self.lines.extend_from_slice(part);
+            }
+        }
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        if let Some((_, instance)) = expected.instance.as_ref().filter(|(name, _)| is(name)) {
+            self.answer.wrong_instance = value != instance.as_bytes();
+        } else if expected.decided_at.as_ref().is_some_and(|name| is(name)) {
+            // An instant that is no number lies outside every interval: a violation, not a silence.
+            self.answer.decided_at_ns = Some(number(value).unwrap_or(0));
+        } else if expected.reissued.as_ref().is_some_and(|name| is(name)) {
+            self.reissued.extend_from_slice(value);
+        }
+    }
 }
 
 /// Bytes that are no HTTP/1.1 answer.
@@ -68,12 +132,10 @@ enum State {
 #[derive(Debug, Default)]
 pub(crate) struct ResponseReader {
     state: State,
-    answer: Answer,
+    said: Head,
     /// The unfinished head or line of what came before.
     carry: Vec<u8>,
     body: Vec<u8>,
-    /// The value of the header with a new token; empty where there is none.
-    reissued: Vec<u8>,
 }
 
 impl ResponseReader {
@@ -87,7 +149,7 @@ impl ResponseReader {
     /// The head of the complete answer.
     #[inline]
     pub(crate) fn answer(&self) -> Answer {
-        self.answer
+        self.said.answer
     }
 
     /// The body, where it is kept.
@@ -102,7 +164,12 @@ impl ResponseReader {
 
     /// The token that came in a header, where one is looked for; else nothing.
     pub(crate) fn reissued(&self) -> &[u8] {
-        &self.reissued
+        &self.said.reissued
+    }
+
+    /// The headers that are kept, as lines `name: value`, each with its end.
+    pub(crate) fn head_lines(&self) -> &[u8] {
+        &self.said.lines
     }
 
     /// Takes the next bytes. The common answer comes in one piece and is read where it lies.
@@ -211,10 +278,10 @@ impl ResponseReader {
         match response.code.ok_or(Malformed)? {
             101 => return Err(Malformed),
             100..200 => return Ok(Some(used)), // the answer proper follows
-            status => self.answer.status = status,
+            status => self.said.begin(status, expected),
         }
         let framing = self.headers(&response, expected)?;
-        let bodiless = expected.without_body || matches!(self.answer.status, 204 | 304);
+        let bodiless = expected.without_body || matches!(self.said.answer.status, 204 | 304);
         self.state = match framing {
             _ if bodiless => State::Done,
             Framing::Chunked => State::ChunkSize,
@@ -222,7 +289,7 @@ impl ResponseReader {
             Framing::Length(length) => State::Length(length),
             Framing::UntilClose => State::UntilClose,
         };
-        self.answer.close |= self.state == State::UntilClose;
+        self.said.answer.close |= self.state == State::UntilClose;
         Ok(Some(used))
     }
 
@@ -232,29 +299,20 @@ impl ResponseReader {
         expected: &Expected,
     ) -> Result<Framing, Malformed> {
         let mut framing = Framing::UntilClose;
-        self.answer.close = response.version == Some(0);
-        self.answer.wrong_instance = expected.instance.is_some();
-        self.answer.decided_at_ns = None;
-        self.reissued.clear();
+        self.said.answer.close = response.version == Some(0);
         for header in response.headers.iter() {
+            self.said.take(header.name, header.value, expected);
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
                 framing = framing.or_length(header.value)?;
             } else if is("transfer-encoding") {
                 framing = framing.or_encoding(header.value);
             } else if is("connection") {
-                self.answer.close = match header.value {
+                self.said.answer.close = match header.value {
                     value if value.eq_ignore_ascii_case(b"close") => true,
                     value if value.eq_ignore_ascii_case(b"keep-alive") => false,
-                    _ => self.answer.close,
+                    _ => self.said.answer.close,
                 };
-            } else if let Some((_, instance)) = expected.instance.as_ref().filter(|(name, _)| is(name)) {
-                self.answer.wrong_instance = header.value != instance.as_bytes();
-            } else if expected.decided_at.as_ref().is_some_and(|name| is(name)) {
-                // An instant that is no number lies outside every interval: a violation, not a silence.
-                self.answer.decided_at_ns = Some(number(header.value).unwrap_or(0));
-            } else if expected.reissued.as_ref().is_some_and(|name| is(name)) {
-                self.reissued.extend_from_slice(header.value);
             }
         }
         Ok(framing)
@@ -318,6 +376,7 @@ mod tests {
             decided_at: Some("x-decided-at".into()),
             reissued: Some("x-access-token".into()),
             keep_body: true,
+            keep: Keep::Nothing,
             stream: false,
             without_body: false,
         }
@@ -381,6 +440,26 @@ mod tests {
                 assert_eq!(read(&text[..end], &[]), Ok(None), "{end} bytes");
             }
         }
+    }
+
+    #[test]
+    fn headers_are_kept_where_they_are_wanted() {
+        let text = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX: y\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
+        let check = |keep, expected: &str| {
+            let mut reader = ResponseReader::default();
+            // The head of an answer before it is gone, and one that comes in two pieces is kept once.
+            for cut in [5, text.len() - 3] {
+                reader.reset();
+                let wanted = Expected { keep, ..Expected::default() };
+                assert_eq!(reader.advance(&text[..cut], &wanted), Ok(Step::Partial));
+                let step = reader.advance(&text[cut..], &wanted);
+                assert_eq!(step, Ok(Step::Done { surplus: false }));
+                assert_eq!(String::from_utf8_lossy(reader.head_lines()), expected);
+            }
+        };
+        check(Keep::Nothing, "");
+        check(Keep::Cookies, "Set-Cookie: a=1\r\nset-cookie: b=2\r\n");
+        check(Keep::Head, "Set-Cookie: a=1\r\nX: y\r\nset-cookie: b=2\r\ncontent-length: 0\r\n");
     }
 
     #[test]

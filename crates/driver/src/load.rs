@@ -1,7 +1,6 @@
 //! The driver alone against one URL: `revbench load`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use hdrhistogram::Histogram;
@@ -9,10 +8,11 @@ use revbench_model::event::new_histogram;
 
 use crate::clock::{mono_ns, thread_cpu_ns};
 use crate::connection::Job;
-use crate::engine::{Engine, SPIN_NS};
+use crate::engine::SPIN_NS;
+use crate::engines::AnyEngine;
 use crate::error::DriverError;
 use crate::http::Expected;
-use crate::plan::{Arrivals, Progress};
+use crate::plan::{Arrivals, Place, Progress, Transport};
 use crate::schedule::{Instants, Stream, rng};
 use crate::workload::{Completed, LanePlan, Queues, Workload};
 
@@ -28,10 +28,10 @@ pub enum Rate {
 /// One load on one URL.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
-    /// Where to connect.
-    pub address: SocketAddr,
-    /// The host header.
-    pub host: String,
+    /// Whom.
+    pub place: Place,
+    /// How requests travel.
+    pub transport: Transport,
     /// Path and query.
     pub path: String,
     /// `GET`, `POST`, …
@@ -84,6 +84,9 @@ pub struct LoadReport {
 }
 
 /// Runs the load on the calling thread.
+///
+/// # Errors
+/// A plan that cannot be driven, or a server that cannot be reached or that refuses this client's certificate.
 pub fn run(plan: &LoadPlan, progress: &Progress) -> Result<LoadReport, DriverError> {
     if plan.connections == 0 {
         return Err(DriverError::Plan("0 connections; expected at least 1".to_owned()));
@@ -91,18 +94,21 @@ pub fn run(plan: &LoadPlan, progress: &Progress) -> Result<LoadReport, DriverErr
     let spin_ns = if plan.rate == Rate::Max { 0 } else { SPIN_NS };
     let expected = Expected { without_body: plan.method == "HEAD", ..Expected::default() };
     let lane = LanePlan {
-        address: plan.address,
+        place: plan.place.clone(),
         connections: plan.connections,
         expected,
         timeout_ns: plan.timeout_ns,
     };
-    let mut engine = Engine::open(vec![lane], spin_ns)?;
+    let mut engine = AnyEngine::open(vec![lane], &plan.transport, spin_ns)?;
     let cpu_ns = thread_cpu_ns();
     let start_ns = mono_ns();
     progress.started_mono_ns.store(start_ns, Relaxed);
     let mut barrage = Barrage::new(plan, progress, start_ns)?;
     let interrupted = engine.drive(&mut barrage, &progress.stop)?;
     let client_cpu_ns = thread_cpu_ns() - cpu_ns;
+    if let Some(refusal) = engine.refusal() {
+        return Err(refusal);
+    }
     Ok(barrage.report(plan, client_cpu_ns, engine.spin_cpu_ns(), interrupted))
 }
 
@@ -216,7 +222,7 @@ fn source(plan: &LoadPlan) -> Result<Source, DriverError> {
 }
 
 fn request_bytes(plan: &LoadPlan) -> Vec<u8> {
-    let mut text = format!("{} {} HTTP/1.1\r\nhost: {}\r\n", plan.method, plan.path, plan.host);
+    let mut text = format!("{} {} HTTP/1.1\r\nhost: {}\r\n", plan.method, plan.path, plan.place.host);
     for (name, value) in &plan.headers {
         text += &format!("{name}: {value}\r\n");
     }

@@ -18,13 +18,15 @@ pub struct Plan {
     pub seed: u64,
     /// How to sign in, refresh, call and change.
     pub target: Target,
+    /// Makes a subject known, once for each before anyone signs in; `None`: whoever signs in is known.
+    pub seeding: Option<Exchange>,
     /// Where tokens are issued and changes are made.
     pub authority: Place,
     /// The resource servers: where each is, and the name that it gives in the instance header.
     pub instances: Vec<(Place, String)>,
     /// How requests travel.
     pub transport: Transport,
-    /// What is never exceeded.
+    /// What is never exceeded. What is held back waits as if no connection were free.
     pub limits: Limits,
     /// The scenarios that share this fleet.
     pub scenarios: Vec<PlannedScenario>,
@@ -74,6 +76,14 @@ pub struct Transport {
     pub extra_authorities_pem: Option<Vec<u8>>,
     /// PEM of the client's certificate chain and of its private key, for servers that ask for one.
     pub client_identity_pem: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Transport {
+    /// In one line, for whom `tls` says: scheme and version, such as `https, HTTP/2`.
+    pub fn words(&self, tls: bool) -> String {
+        let (scheme, version) = (if tls { "https" } else { "http" }, if self.http2 { "2" } else { "1.1" });
+        format!("{scheme}, HTTP/{version}")
+    }
 }
 
 /// Whose loop sends requests.
@@ -299,7 +309,7 @@ pub struct Connections {
 pub struct Progress {
     /// CLOCK_MONOTONIC ns at the start of the first slice; 0 until then.
     pub started_mono_ns: AtomicU64,
-    /// Sessions signed in.
+    /// Sign-ins that succeeded.
     pub signed_in: AtomicU64,
     /// Requests answered.
     pub answered: AtomicU64,

@@ -92,9 +92,19 @@ impl<'a> Record<'a> {
     pub(crate) fn answered(&mut self, slice: usize, status: u16, decision: DecisionClass) {
         self.statuses[slice][usize::from(status).min(STATUSES - 1)] += 1;
         self.answered += 1;
+        self.throttled(slice, status);
         self.progress.answered.store(self.answered, Relaxed);
         if decision == DecisionClass::Error {
             self.progress.errors.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts an answer that asked for patience, to whatever was sent.
+    #[inline]
+    pub(crate) fn throttled(&mut self, slice: usize, status: u16) {
+        if status == 429 {
+            self.loads[slice].throttled += 1;
+            self.progress.throttled.fetch_add(1, Relaxed);
         }
     }
 

@@ -17,6 +17,9 @@ const LONGEST_BACKOFF_NS: u64 = LONGEST_RETRY_PAUSE_MS * NS_PER_MS;
 /// Tokens too old to live until their session's first renewal are renewed within this long.
 const CATCH_UP_NS: u64 = 200_000_000;
 
+/// The variable with the cookies of a session, as a `cookie` header has them.
+pub(crate) const COOKIES: &str = "cookies";
+
 /// Does the session renew its token?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -125,7 +128,7 @@ impl Session {
         Session {
             subject,
             role,
-            variables: BTreeMap::new(),
+            variables: BTreeMap::from([(COOKIES.to_owned(), String::new())]),
             requests: Vec::new(),
             renewal: Vec::new(),
             token_asked_ns: 0,
@@ -145,6 +148,11 @@ impl Session {
             watches: Vec::new(),
             out: None,
         }
+    }
+
+    /// The cookies that its answers have set.
+    pub(crate) fn cookies(&self) -> &str {
+        self.variables.get(COOKIES).map_or("", String::as_str)
     }
 
     /// A token came: when it is renewed, if ever.

@@ -1,10 +1,10 @@
 //! What the engine asks of those who use it: what to send when, and what to make of the answers.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use crate::connection::{Flight, Job};
 use crate::http::{Answer, Expected};
+use crate::plan::Place;
 
 /// What is sent, and what is done with the answers. All instants are CLOCK_MONOTONIC ns.
 pub(crate) trait Workload {
@@ -40,6 +40,18 @@ pub(crate) enum Failure {
     Malformed,
 }
 
+impl Failure {
+    /// In a message.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Failure::Timeout => "no answer came in time",
+            Failure::Closed => "the connection was closed before the answer was complete",
+            Failure::Unreachable => "no connection could be made",
+            Failure::Malformed => "what came is no HTTP/1.1 answer",
+        }
+    }
+}
+
 /// A request that has ended.
 #[derive(Debug)]
 pub(crate) struct Completed<'a, T> {
@@ -51,6 +63,8 @@ pub(crate) struct Completed<'a, T> {
     pub(crate) body: &'a [u8],
     /// A token that came in the answer's head; empty where none did.
     pub(crate) reissued: &'a [u8],
+    /// The headers that its lane keeps, as lines `name: value`, each with its end.
+    pub(crate) head: &'a [u8],
 }
 
 impl<T> Completed<'_, T> {
@@ -69,7 +83,7 @@ impl<T> Completed<'_, T> {
         self.flight.written_ns.saturating_sub(self.flight.job.ready_ns.max(self.flight.free_ns))
     }
 
-    /// How long no connection was free.
+    /// How long no connection was free, or none was let send because of a limit.
     pub(crate) fn connection_wait_ns(&self) -> u64 {
         self.flight.free_ns.saturating_sub(self.flight.job.ready_ns)
     }
@@ -119,10 +133,10 @@ impl<T> Queues<T> {
     }
 }
 
-/// Connections to one address, for one purpose.
+/// Connections to one place, for one purpose.
 #[derive(Clone, Debug)]
 pub(crate) struct LanePlan {
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
     pub(crate) connections: usize,
     pub(crate) expected: Expected,
     /// When a request, or an attempt to connect, is given up.

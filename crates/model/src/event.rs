@@ -293,6 +293,9 @@ pub struct Load {
     /// Renewals of the crowd that were refused: sessions that had to sign in again.
     #[serde(default)]
     pub crowd_logouts: u64,
+    /// Answers that asked for patience (429), to whatever was sent.
+    #[serde(default)]
+    pub throttled: u64,
     /// Renewals sent to the token endpoint, by everyone, in bins of [`TOKEN_REQUEST_BIN_NS`] since the slice's start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub token_requests: Vec<u32>,
@@ -325,6 +328,7 @@ impl Load {
             statuses: BTreeMap::new(),
             crowd_errors: 0,
             crowd_logouts: 0,
+            throttled: 0,
             token_requests: Vec::new(),
             probes: 0,
             driver_cpu_ns: 0,

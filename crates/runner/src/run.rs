@@ -360,7 +360,8 @@ impl<'a> Run<'a> {
         });
         self.dir.write_manifest(&self.manifest)?;
         let (history, loads) = (recording.history, recording.loads);
-        let token_bytes = recording.token_bytes_mean;
+        // Every reference server gives tokens.
+        let token_bytes = recording.token_bytes_mean.unwrap_or_default();
         let block = fleet.block;
         let must_run = running.must_run(&fleet.system);
         let recorded =

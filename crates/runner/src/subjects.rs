@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use revbench_driver::plan::{
-    Background, BegunFrom, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Background, BegunFrom, ClientModel, Connections, Limits, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Transport,
 };
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
 use revbench_model::scenario::Scenario;

@@ -6,8 +6,10 @@ use revbench_model::event::{
 use revbench_model::{ChangeActor, DecisionClass};
 
 use super::{Cause, Conductor, Tag};
+use crate::clock::wall_s;
 use crate::connection::Job;
-use crate::exchanges::{Source, made_by_honest};
+use crate::exchanges::{Errand, made_by_honest};
+use crate::head::retry_after_ns;
 use crate::session::{Question, Reaction, Waiting};
 use crate::workload::{Completed, Queues};
 
@@ -33,6 +35,9 @@ impl Conductor<'_> {
             self.write_down(number, question.instance, cause.purpose(), done, decision);
         }
         self.adopt(number, done);
+        if !done.head.is_empty() {
+            self.keep_cookies(number, done);
+        }
         self.note_watch(number, question.instance, cause, done, decision);
         let asked_again = match decision {
             DecisionClass::Reauthenticate => self.refused(number, question, cause, done, queues),
@@ -156,8 +161,11 @@ impl Conductor<'_> {
         let slice = self.record.slice_at(self.since_start(done.flight.job.intended_ns));
         self.record.loads[slice].refresh_ns.saturating_record(done.latency_ns());
         self.record.token_request(self.since_start(done.flight.sent_ns));
+        self.record.throttled(slice, done.status());
+        let subject = self.sessions[number as usize].subject;
+        let succeeded = self.exchanges.is_success(Errand::Renewal, subject, done.status());
         let decision = match done.status() {
-            200..300 if self.take_token(number, done, Source::Refresh) => {
+            _ if succeeded && self.take_token(number, done, Errand::Renewal) => {
                 self.sessions[number as usize].token_asked_ns = done.flight.sent_ns;
                 DecisionClass::Allow
             }
@@ -186,7 +194,7 @@ impl Conductor<'_> {
             }
             _ => {
                 let at_ns = self.sessions[number as usize].renewal_failed(now_ns, &self.plan.client);
-                self.renew_at(number, at_ns);
+                self.renew_at(number, at_ns.max(patient_until_ns(done)));
             }
         }
         let session = &mut self.sessions[number as usize];
@@ -231,6 +239,18 @@ impl Conductor<'_> {
         }
     }
 
+    /// Keeps the cookies that came with an answer, unless the session keeps those that it has. Other cookies are a new
+    /// token that nobody asked for.
+    fn keep_cookies(&mut self, number: u32, done: &Completed<'_, Tag>) {
+        let session = &mut self.sessions[number as usize];
+        // What was there at sign-in is still there, so that writing the requests cannot fail.
+        if !session.pinned && self.exchanges.keep_cookies(session, done.head).unwrap_or(false) {
+            session.token_since_ns = done.received_ns;
+            self.copied(number);
+            self.reissued(number, done.received_ns);
+        }
+    }
+
     fn reissued(&mut self, number: u32, received_ns: u64) {
         let session = &self.sessions[number as usize];
         let (subject, session, received_ns) = (session.subject, session.role, self.since_start(received_ns));
@@ -242,10 +262,10 @@ impl Conductor<'_> {
     }
 
     /// Takes a new token out of an answer and plans its renewal.
-    fn take_token(&mut self, number: u32, done: &Completed<'_, Tag>, source: Source) -> bool {
+    fn take_token(&mut self, number: u32, done: &Completed<'_, Tag>, errand: Errand) -> bool {
         let session = &mut self.sessions[number as usize];
         // A variable that was there at sign-in is still there, so that writing the requests cannot fail.
-        if !self.exchanges.take_token(session, done.body, source, done.flight.sent_ns).unwrap_or(false) {
+        if !self.exchanges.take(errand, session, done).unwrap_or(false) {
             return false;
         }
         let renewal = session.token_came(done.received_ns, &self.plan.client);
@@ -259,13 +279,25 @@ impl Conductor<'_> {
         true
     }
 
-    pub(super) fn changed(&mut self, subject: u32, done: &Completed<'_, Tag>, queues: &mut Queues<Tag>) {
-        let scenario = self.scenario(subject);
-        let outcome = match done.status() {
-            200..300 => ChangeOutcome::Ok,
+    /// What came of a change, or of taking one back. A redirect that counts as no success may have been either.
+    pub(super) fn outcome(
+        &mut self,
+        errand: Errand,
+        subject: u32,
+        done: &Completed<'_, Tag>,
+    ) -> ChangeOutcome {
+        let slice = self.record.slice_at(self.since_start(done.received_ns));
+        self.record.throttled(slice, done.status());
+        match done.status() {
+            status if self.exchanges.is_success(errand, subject, status) => ChangeOutcome::Ok,
             400..500 => ChangeOutcome::Fail,
             _ => ChangeOutcome::Info,
-        };
+        }
+    }
+
+    pub(super) fn changed(&mut self, subject: u32, done: &Completed<'_, Tag>, queues: &mut Queues<Tag>) {
+        let scenario = self.scenario(subject);
+        let outcome = self.outcome(Errand::Change, subject, done);
         self.record.change(ChangeRecord {
             subject,
             orientation: scenario.orientation,
@@ -284,7 +316,7 @@ impl Conductor<'_> {
         if scenario.reinstates() {
             self.sessions[pair.honest as usize].reinstated(done.received_ns);
         }
-        if made_by_honest(scenario) && self.take_token(pair.honest, done, Source::Change) {
+        if made_by_honest(scenario) && self.take_token(pair.honest, done, Errand::Change) {
             self.ask_again(pair.honest, done.received_ns, queues);
             self.record.history.reissues.push(ReissueRecord {
                 subject,
@@ -295,7 +327,7 @@ impl Conductor<'_> {
         if scenario.actor == ChangeActor::Thief
             && let Some(thief) = pair.pinned
         {
-            self.take_token(thief, done, Source::Change);
+            self.take_token(thief, done, Errand::Change);
         }
         match self.role(subject) {
             // Who listens does not ask.
@@ -305,4 +337,10 @@ impl Conductor<'_> {
             _ => {}
         }
     }
+}
+
+/// Until when a server wants to be left alone.
+fn patient_until_ns(done: &Completed<'_, Tag>) -> u64 {
+    let asked_ns = matches!(done.status(), 429 | 503).then(|| retry_after_ns(done.head, wall_s())).flatten();
+    done.received_ns + asked_ns.unwrap_or(0)
 }

@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use revbench_model::event::{ChangeOutcome, ChangeRecord, Outage};
 use revbench_model::{DecisionClass, ScopeKind};
 
-use super::{CHANGE_LANE, Conductor, REFRESH_LANE, Tag, Timer};
+use super::{Conductor, Tag, Timer};
 use crate::connection::Job;
-use crate::exchanges::opposite;
+use crate::exchanges::{Errand, opposite};
 use crate::session::{Out, State};
 use crate::workload::{Completed, Queues};
 
@@ -36,7 +36,8 @@ impl Conductor<'_> {
         let is_old = session.token_since_ns < self.everyone.acknowledged_ns;
         let renews = is_old && session.state == State::Holding && session.begin_renewal(session.epoch, true);
         if renews {
-            queues.push(REFRESH_LANE, Job::planned(Tag::Renewal { session: pinned }, at_ns));
+            let lane = self.renewal_lane(pinned);
+            queues.push(lane, Job::planned(Tag::Renewal { session: pinned }, at_ns));
         }
         renews
     }
@@ -57,15 +58,12 @@ impl Conductor<'_> {
     }
 
     pub(super) fn undo(&self, subject: u32, at_ns: u64, queues: &mut Queues<Tag>) {
-        queues.push(CHANGE_LANE, Job::planned(Tag::Undo { subject }, at_ns));
+        let lane = self.exchanges.lane(Errand::Undo, subject);
+        queues.push(lane, Job::planned(Tag::Undo { subject }, at_ns));
     }
 
     pub(super) fn undone(&mut self, subject: u32, done: &Completed<'_, Tag>) {
-        let outcome = match done.status() {
-            200..300 => ChangeOutcome::Ok,
-            400..500 => ChangeOutcome::Fail,
-            _ => ChangeOutcome::Info,
-        };
+        let outcome = self.outcome(Errand::Undo, subject, done);
         self.record.undoing(ChangeRecord {
             subject,
             orientation: opposite(self.scenario(subject).orientation),

@@ -3,13 +3,25 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// What was asked.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) bearer: String,
     pub(crate) body: String,
+    /// The request line and the headers.
+    pub(crate) head: String,
+}
+
+impl Request {
+    /// The value of a header; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
 }
 
 /// What is done about it.
@@ -31,6 +43,10 @@ pub(crate) enum Reply {
     },
     /// The connection is closed instead of an answer.
     Close,
+    /// The connection is closed in the middle of an answer.
+    Half,
+    /// The server is gone: its connections are closed and no other is made.
+    Die,
     /// Nothing, ever.
     Silence,
 }
@@ -55,20 +71,30 @@ impl Reply {
 pub(crate) fn serve(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let handler = Arc::new(handler);
+    let (handler, is_dead) = (Arc::new(handler), Arc::new(AtomicBool::new(false)));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let handler = Arc::clone(&handler);
-            std::thread::spawn(move || drop(talk(stream, &*handler)));
+            if is_dead.load(SeqCst) {
+                return;
+            }
+            let (handler, is_dead) = (Arc::clone(&handler), Arc::clone(&is_dead));
+            std::thread::spawn(move || drop(talk(stream, &*handler, &is_dead)));
         }
     });
     address
 }
 
-fn talk(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply) -> std::io::Result<()> {
+fn talk(
+    mut stream: TcpStream,
+    handler: &dyn Fn(&Request) -> Reply,
+    is_dead: &AtomicBool,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer)? {
+        if is_dead.load(SeqCst) {
+            return Ok(());
+        }
         let (status, headers, body, close) = match handler(&request) {
             Reply::Answer { status, headers, body } => (status, headers, body, false),
             Reply::AnswerAndClose { status, body } => (status, String::new(), body, true),
@@ -79,6 +105,12 @@ fn talk(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply) -> std::io::
                 return Ok(());
             }
             Reply::Close => return Ok(()),
+            Reply::Half => return stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 10\r\n\r\nhalf"),
+            Reply::Die => {
+                is_dead.store(true, SeqCst);
+                // Wakes the listener, which then is gone.
+                return TcpStream::connect(stream.local_addr()?).map(drop);
+            }
             Reply::Silence => loop {
                 std::thread::park();
             },
@@ -122,6 +154,7 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result
                     path: word(),
                     bearer: header("authorization: bearer"),
                     body: rest[..length].to_owned(),
+                    head: head.to_owned(),
                 };
                 buffer.drain(..head.len() + 4 + length);
                 return Ok(Some(request));

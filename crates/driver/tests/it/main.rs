@@ -3,6 +3,11 @@
 
 mod fleet;
 mod http;
+mod limits;
 mod load;
 mod measure;
+mod once;
+mod secure;
 mod streams;
+mod systems;
+mod transport;

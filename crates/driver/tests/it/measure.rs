@@ -1,11 +1,13 @@
 //! Whole measurements of a scripted fleet, judged by what the fleet knows to be true.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use revbench_driver::plan::{
-    Arrivals, Background, BegunFrom, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject,
-    ProbeGrid, Progress, Trace, TraceRequest,
+    Arrivals, Background, BegunFrom, ClientModel, Connections, Limits, Plan, PlannedScenario, PlannedSubject,
+    ProbeGrid, Progress, Trace, TraceRequest, Transport,
 };
 use revbench_driver::{DriverError, Recording, run};
 use revbench_model::event::{
@@ -18,13 +20,15 @@ use crate::fleet::{Fleet, Script};
 
 pub(crate) const MS: u64 = 1_000_000;
 
-fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSubject {
+pub(crate) fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSubject {
     PlannedSubject {
         id: id.into(),
         scenario: 0,
         role,
         group: None,
         begun_from: None,
+        values: BTreeMap::new(),
+        withheld: false,
         change_at_ns: change_at_ms.map(|ms| ms * MS),
         one_shot_after_ns: None,
         rate_per_s: if role == SubjectRole::Crowd { 0.0 } else { 20.0 },
@@ -33,16 +37,25 @@ fn subject(id: &str, role: SubjectRole, change_at_ms: Option<u64>) -> PlannedSub
 }
 
 pub(crate) fn plan(fleet: &Fleet) -> Plan {
+    plan_of(fleet.authority, &fleet.instances)
+}
+
+/// A second of traffic in which two subjects lose a permission.
+pub(crate) fn plan_of(authority: SocketAddr, instances: &[(SocketAddr, String)]) -> Plan {
     let slice = |kind, from, to| Slice { kind, start_ns: from * MS, end_ns: to * MS };
     Plan {
         seed: 9,
         target: Target::built_in("admin"),
-        authority: fleet.authority,
-        instances: fleet.instances.clone(),
+        seeding: None,
+        authority: authority.into(),
+        instances: instances.iter().map(|(at, name)| ((*at).into(), name.clone())).collect(),
+        transport: Transport::default(),
+        limits: Limits::default(),
         scenarios: vec![PlannedScenario {
             orientation: Orientation::Revoke,
             scope: ScopeKind::Subject,
             actor: ChangeActor::Admin,
+            exchanges: None,
             changed: Some("p".into()),
             reason: "role-demoted".to_owned(),
             undone_after_ns: None,
@@ -259,7 +272,7 @@ fn loads_count_what_was_planned_and_controls_keep_their_answer() {
         assert!(all.clone().count() > 10 && all.clone().all(|r| r.decision == decision));
     }
     assert!(recording.history.requests.is_sorted_by_key(|r| r.received_ns));
-    assert!(recording.token_bytes_mean > 10.0);
+    assert!(recording.token_bytes_mean.unwrap() > 10.0);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What a calibration drives: changes under every law, and traffic under every service. Pure, from a seed.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use revbench_driver::plan::{
-    Arrivals, Background, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Arrivals, Background, ClientModel, Connections, Limits, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
+    Transport,
 };
 use revbench_model::calibration::{Law, PREFIX, Service};
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
@@ -193,6 +195,8 @@ pub(super) fn crowd(id: &str, traffic_until_ns: u64) -> PlannedSubject {
         role: SubjectRole::Crowd,
         group: None,
         begun_from: None,
+        values: BTreeMap::new(),
+        withheld: false,
         change_at_ns: None,
         one_shot_after_ns: None,
         rate_per_s: 0.0,
@@ -219,6 +223,7 @@ pub(super) fn scenario(orientation: Orientation, bound_ns: Option<u64>) -> Plann
         orientation,
         scope: ScopeKind::Subject,
         actor: ChangeActor::Admin,
+        exchanges: None,
         attacker: Attacker::Pinned,
         tabs: 1,
         changed: Some(ASKED.into()),
@@ -244,8 +249,11 @@ pub(super) fn plan(
     Plan {
         seed,
         target: Target::built_in(&place.admin_token),
-        authority: place.authority,
-        instances,
+        seeding: None,
+        authority: place.authority.into(),
+        instances: instances.into_iter().map(|(at, name)| (at.into(), name)).collect(),
+        transport: Transport::default(),
+        limits: Limits::default(),
         scenarios,
         subjects,
         slices,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use revbench_driver::load::{LoadPlan, Rate};
-use revbench_driver::plan::Arrivals;
+use revbench_driver::plan::{Arrivals, EngineChoice, Place, Transport};
 use revbench_driver::trace;
 use revbench_model::time::ms_to_ns;
 use revbench_model::{Problem, duration, problem};
@@ -39,7 +39,8 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<LoadPlan> {
     let method = mistakes.keep(method(&args.method));
     let headers: Vec<_> = args.header.iter().filter_map(|text| mistakes.keep(header(text))).collect();
     let arrivals = arrivals(&args.arrivals, &mut mistakes);
-    match (url, rate, duration_ms, connections, timeout_ms, seed, method, arrivals) {
+    let transport = mistakes.keep(transport(args, url.as_ref().is_some_and(|url| url.tls)));
+    match (url, rate, duration_ms, connections, timeout_ms, seed, method, arrivals, transport) {
         (
             Some(url),
             Some(rate),
@@ -49,9 +50,10 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<LoadPlan> {
             Some(seed),
             Some(method),
             Some(arrivals),
+            Some(transport),
         ) if mistakes.0.is_empty() => Ok(LoadPlan {
-            address: url.address()?,
-            host: url.authority,
+            place: Place { address: url.address()?, host: url.authority, tls: url.tls },
+            transport,
             path: url.path,
             method,
             headers,
@@ -66,9 +68,10 @@ pub(super) fn plan(args: &LoadArgs) -> anyhow::Result<LoadPlan> {
     }
 }
 
-/// The parts of an http URL.
+/// The parts of an http or https URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Url {
+    tls: bool,
     host: String,
     port: u16,
     authority: String,
@@ -90,7 +93,11 @@ fn url(text: &str) -> Result<Url, Mistake> {
     let help = "write it like http://127.0.0.1:8080/path";
     let fail =
         |reason: &str| Mistake::argument(BAD_VALUE, format!("'{text}' cannot be loaded: {reason}"), help);
-    let rest = text.strip_prefix("http://").ok_or_else(|| fail("only http:// URLs can"))?;
+    let (tls, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => return Err(fail("only http:// and https:// URLs can")),
+    };
     let rest = rest.split('#').next().unwrap_or_default();
     let (authority, path) = match rest.find(['/', '?']) {
         Some(at) if rest[at..].starts_with('/') => (&rest[..at], rest[at..].to_owned()),
@@ -106,7 +113,7 @@ fn url(text: &str) -> Result<Url, Mistake> {
     let after_brackets = authority.rfind(']').map_or(0, |at| at + 1);
     let (host, port) = match authority[after_brackets..].rfind(':') {
         Some(at) => authority.split_at(after_brackets + at),
-        None => (authority, ":80"),
+        None => (authority, if tls { ":443" } else { ":80" }),
     };
     let port = port[1..]
         .parse::<u16>()
@@ -116,7 +123,33 @@ fn url(text: &str) -> Result<Url, Mistake> {
     if !loopback::is_loopback_host(host) {
         return Err(fail("only this machine may be loaded: 127.0.0.1, ::1 or localhost"));
     }
-    Ok(Url { host: host.to_owned(), port, authority: authority.to_owned(), path })
+    Ok(Url { tls, host: host.to_owned(), port, authority: authority.to_owned(), path })
+}
+
+/// How requests travel: ours is the faster engine, and does not speak everything.
+fn transport(args: &LoadArgs, tls: bool) -> Result<Transport, Mistake> {
+    let needs_hyper = tls || args.http2;
+    let engine = match args.engine.as_deref() {
+        None if needs_hyper => EngineChoice::Hyper,
+        None => EngineChoice::Fast,
+        Some("hyper") => EngineChoice::Hyper,
+        Some("fast") if !needs_hyper => EngineChoice::Fast,
+        Some("fast") => {
+            let message = "value 'fast' of --engine speaks neither TLS nor HTTP/2".to_owned();
+            return Err(Mistake::argument(BAD_VALUE, message, "leave --engine out"));
+        }
+        Some(other) => {
+            let message = format!("value '{}' of --engine is not an engine", other.escape_debug());
+            return Err(Mistake::argument(BAD_VALUE, message, "write fast or hyper"));
+        }
+    };
+    let unreadable = |file: &str, error: std::io::Error| {
+        let message = format!("cannot read '{file}' of --ca: {error}");
+        Mistake::argument(UNREADABLE, message, "give a PEM file of certificate authorities")
+    };
+    let read = |file: &String| std::fs::read(file).map_err(|error| unreadable(file, error));
+    let extra_authorities_pem = args.ca.as_ref().map(read).transpose()?;
+    Ok(Transport { engine, http2: args.http2, extra_authorities_pem, client_identity_pem: None })
 }
 
 fn rate(text: &str) -> Result<Rate, Mistake> {
@@ -235,6 +268,7 @@ mod tests {
         let check = |text: &str, expected: Option<(&str, u16, &str, &str)>| {
             let found = url(text).ok();
             let expected = expected.map(|(host, port, authority, path)| Url {
+                tls: text.starts_with("https:"),
                 host: host.to_owned(),
                 port,
                 authority: authority.to_owned(),
@@ -247,7 +281,10 @@ mod tests {
         check("http://localhost?b", Some(("localhost", 80, "localhost", "/?b")));
         check("http://[::1]:99/x", Some(("[::1]", 99, "[::1]:99", "/x")));
         check("http://[::1]/x", Some(("[::1]", 80, "[::1]", "/x")));
-        check("https://localhost/", None);
+        check("https://localhost/", Some(("localhost", 443, "localhost", "/")));
+        check("https://[::1]:8443/x", Some(("[::1]", 8443, "[::1]:8443", "/x")));
+        check("https://example.org/", None);
+        check("ftp://localhost/", None);
         check("localhost:8080", None);
         check("http://example.org/", None);
         check("http://localhost@example.org/", None);

@@ -9,6 +9,7 @@ use serde::Serialize;
 /// What `--json` prints.
 #[derive(Serialize)]
 pub(super) struct LoadJson {
+    transport: String,
     requests: u64,
     errors: u64,
     rate_per_s: RateJson,
@@ -68,8 +69,9 @@ fn cpu_us(ns: u64, requests: u64) -> f64 {
 }
 
 /// The figures as a script reads them.
-pub(super) fn json(report: &LoadReport) -> LoadJson {
+pub(super) fn json(report: &LoadReport, transport: String) -> LoadJson {
     LoadJson {
+        transport,
         requests: report.requests,
         errors: report.errors,
         rate_per_s: RateJson { offered: report.offered_per_s, achieved: report.achieved_per_s },
@@ -89,11 +91,12 @@ pub(super) fn json(report: &LoadReport) -> LoadJson {
 }
 
 /// The figures as people read them.
-pub(super) fn text(report: &LoadReport) -> String {
-    let json = json(report);
+pub(super) fn text(report: &LoadReport, transport: String) -> String {
+    let json = json(report, transport);
     let mut text = format!(
-        "{} requests in {:.2} s, {} errors ({})\n",
+        "{} requests ({}) in {:.2} s, {} errors ({})\n",
         json.requests,
+        json.transport,
         json.duration_s,
         json.errors,
         statuses(report)
