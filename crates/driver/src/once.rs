@@ -41,6 +41,8 @@ pub struct Exchanged {
     /// The host that a redirect points to; `None` where the answer is none, or one within the same host. It was not
     /// followed.
     pub redirected_to: Option<String>,
+    /// When it was sent, CLOCK_MONOTONIC ns.
+    pub sent_ns: u64,
     /// From the send to the last byte, ns.
     pub duration_ns: u64,
 }
@@ -78,6 +80,7 @@ pub fn exchange_once(
         captured,
         cookies: cookies::after(before, &answer.head, now_s),
         redirected_to: redirected.map(str::to_owned),
+        sent_ns: answer.sent_ns,
         duration_ns: answer.duration_ns,
         body: answer.body,
     })
@@ -104,6 +107,7 @@ struct Answered {
     status: u16,
     head: Vec<u8>,
     body: Vec<u8>,
+    sent_ns: u64,
     duration_ns: u64,
 }
 
@@ -128,6 +132,7 @@ impl Workload for Once {
             status: answer.status,
             head: done.head.to_vec(),
             body: done.body.to_vec(),
+            sent_ns: done.flight.sent_ns,
             duration_ns: done.service_ns(),
         }));
     }

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use revbench_driver::plan::{EngineChoice, Limits, Place, Transport};
 use revbench_model::target::{Exchange, Party, Target};
 use revbench_model::target_file::{Address, Secret, Subjects, TargetFile};
+use revbench_model::time::NS_PER_S;
 use thiserror::Error;
 
+use crate::clock;
 use crate::options::TargetSource;
 use crate::table::{self, TableError};
 
@@ -91,6 +93,11 @@ impl OwnSystemError {
     pub fn is_environment(&self) -> bool {
         matches!(self, OwnSystemError::Host { .. })
     }
+}
+
+/// What the names of made-up subjects begin with: a system of one's own remembers those of earlier runs.
+pub fn fresh_name() -> String {
+    format!("rb{:x}", clock::wall_ns() / NS_PER_S)
 }
 
 /// A table of subjects as text.

@@ -6,8 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use revbench_driver::plan::{
-    Background, BegunFrom, ClientModel, Connections, Limits, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
-    Transport,
+    Background, BegunFrom, ClientModel, Connections, Plan, PlannedScenario, PlannedSubject, ProbeGrid,
 };
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
 use revbench_model::scenario::Scenario;
@@ -17,7 +16,7 @@ use serde::Serialize;
 
 use crate::one_shot::delays_ns;
 use crate::plan::{CellPlan, FleetPlan, Traffic};
-use crate::clock;
+use crate::own_system::fresh_name;
 use crate::profile::seconds_ns;
 use crate::running::Contact;
 use crate::system::{System, own_exchanges};
@@ -151,7 +150,7 @@ fn connections(is_own: bool, streams: usize) -> Connections {
 fn prefix(system: &System, block: u32) -> String {
     match system {
         System::Strategy(_) => String::new(),
-        System::Target(_) => format!("rb{:x}-{block}-", clock::wall_ns() / 1_000_000_000),
+        System::Target(_) => format!("{}-{block}-", fresh_name()),
     }
 }
 

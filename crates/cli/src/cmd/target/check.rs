@@ -4,7 +4,7 @@ use clap::Args;
 use revbench_model::Scenario;
 use revbench_model::target_file::{TargetChange, TargetFile};
 use revbench_runner::options::TargetSource;
-use revbench_runner::own_system::OwnSystem;
+use revbench_runner::own_system::{OwnSystem, OwnSystemError, fresh_name};
 use serde_json::json;
 
 use super::show::{self, Mask};
@@ -40,9 +40,9 @@ pub(super) fn execute(args: &CheckArgs, console: &Console) -> anyhow::Result<Exi
     let of_secret = |name: &String| Some((name.clone(), own.target.variables.get(name)?.clone()));
     let mask = Mask::new(secrets.iter().filter_map(of_secret));
     let mut walk = Walk::new(&own, &file);
-    let mut told = 0;
+    let (name, mut told) = (fresh_name(), 0);
     for (number, (scenario, change)) in scenarios.iter().enumerate() {
-        walk.take(number, &format!("{}-{number}", subject()), scenario, change);
+        walk.take(number, &format!("{name}-check-{number}"), scenario, change);
         if !console.json {
             let new: String = walk.steps[told..].iter().map(|step| show::step(step, &mask)).collect();
             console.data(&new)?;
@@ -108,15 +108,10 @@ fn open(source: &TargetSource, file: &TargetFile, allowed: &[String]) -> anyhow:
             let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Failure::environment(text.join("; ")).into();
         }
-        let mistake = |problem: &revbench_runner::own_system::OwnSystemError| {
+        let mistake = |problem: &OwnSystemError| {
             Mistake::argument(BAD_VALUE, problem.to_string(), "")
         };
         Mistakes(problems.iter().map(mistake).collect()).into()
     })
 }
 
-/// A name that nobody had before.
-fn subject() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("rbcheck{:x}", since.as_secs())
-}

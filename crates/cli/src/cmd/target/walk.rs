@@ -1,7 +1,7 @@
 //! One subject through every request of a target: what was asked, what came, and what follows from it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use revbench_driver::plan::Place;
 use revbench_driver::{DriverError, Exchanged, exchange_once};
@@ -45,7 +45,8 @@ pub(super) struct Walk<'a> {
     pub(super) steps: Vec<Step>,
     /// Equal gaps that keep the file's limit.
     gap: Duration,
-    last: Option<Instant>,
+    /// When the last answer came, CLOCK_MONOTONIC ns.
+    answered_ns: u64,
 }
 
 /// A subject on its way.
@@ -62,7 +63,7 @@ impl<'a> Walk<'a> {
     pub(super) fn new(own: &'a OwnSystem, file: &'a TargetFile) -> Walk<'a> {
         let most = own.limits.requests_per_s;
         let gap = if most > 0.0 { Duration::from_secs_f64(1.0 / most) } else { Duration::ZERO };
-        Walk { own, file, steps: Vec::new(), gap, last: None }
+        Walk { own, file, steps: Vec::new(), gap, answered_ns: 0 }
     }
 
     /// Did nobody answer?
@@ -170,15 +171,15 @@ impl<'a> Walk<'a> {
         change: &TargetChange,
         traveller: &mut Traveller,
     ) -> Result<(), Stopped> {
-        let begun = Instant::now();
+        let begun_ns = self.answered_ns;
         let bound = change.bound.as_ref().map(|bound| Duration::from_secs_f64(bound.ms / 1_000.0));
         let patience = bound.map_or(PATIENCE_WITHOUT_BOUND, |bound| bound + PATIENCE);
         let protected = self.own.target.protected.clone();
         let mut slowest = Duration::ZERO;
         for instance in 0..self.own.instances.len() {
             loop {
-                let asked = begun.elapsed();
                 let exchanged = self.exchange(title, &protected, self.place_of(&protected, instance), traveller)?;
+                let asked = Duration::from_nanos(exchanged.sent_ns.saturating_sub(begun_ns));
                 let class = self.own.target.answers.classify(exchanged.status);
                 if wanted.is(class) {
                     slowest = slowest.max(asked);
@@ -237,13 +238,13 @@ impl<'a> Walk<'a> {
         place: Place,
         traveller: &Traveller,
     ) -> Result<Exchanged, Stopped> {
-        if let Some(last) = self.last {
-            std::thread::sleep(self.gap.saturating_sub(last.elapsed()));
-        }
+        std::thread::sleep(self.gap);
         let mut variables = self.own.target.variables.clone();
         variables.extend(traveller.variables.clone());
         let exchanged = exchange_once(&place, &self.own.transport, exchange, &variables);
-        self.last = Some(Instant::now());
+        if let Ok(exchanged) = &exchanged {
+            self.answered_ns = exchanged.sent_ns + exchanged.duration_ns;
+        }
         exchanged.map_err(|error| {
             let conclusion = match error {
                 DriverError::Template { problem, .. } => {
