@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
         self.same_store(running.store())?;
         self.same_database(running.database())?;
         let target = running.target();
-        let (plan, seeds) = subjects::driver_plan(
+        let (mut plan, seeds) = subjects::driver_plan(
             fleet,
             &self.plan.scenarios,
             running.addresses(),
@@ -226,6 +226,7 @@ impl<'a> Run<'a> {
             &self.plan.traffic,
             fleet.seed(options.seed),
         );
+        running.contact().carry(&mut plan);
         if let Err(error) = running.seed(&seeds) {
             return Err(NoCells::Lost(running.dead().unwrap_or_else(|| error.to_string())));
         }
@@ -286,8 +287,9 @@ impl<'a> Run<'a> {
                 recorded
             });
             let mut died = None;
+            let contact = running.borrow().contact().clone();
             let processes = || running.borrow().processes();
-            let usages = readings::sample(processes, &plan.slices, &progress, &done, || {
+            let usages = readings::sample(processes, &contact, &plan.slices, &progress, &done, || {
                 let mut running = running.borrow_mut();
                 died = died.take().or_else(|| running.dead());
                 let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);

@@ -33,6 +33,7 @@ Examples:
   revbench run --strategy lookup,deny-list --store-rtt 2ms
   revbench run --scenario logout --scenario mine.toml --strategy all
   revbench run --param cache_ttl=500ms --param algorithm=ES256
+  revbench run --tls --http2         the same servers over HTTPS
   revbench run --resume runs/20261120-110412-2-cores
   revbench run --json > result.json
 
@@ -65,6 +66,12 @@ pub(crate) struct RunArgs {
     strategy: Vec<String>,
     #[command(flatten)]
     servers: ServerArgs,
+    /// Speak HTTPS to the servers, with certificates that are made for the run; what lies behind them stays plain
+    #[arg(long)]
+    tls: bool,
+    /// Speak HTTP/2 instead of HTTP/1.1
+    #[arg(long, requires = "tls")]
+    http2: bool,
     /// Round trip between servers and store; 0 is the best case, not a deployment
     #[arg(long, value_name = "DURATION", default_value = STORE_RTT, env = "REVBENCH_STORE_RTT")]
     store_rtt: String,

@@ -1,5 +1,5 @@
 use revbench_model::scenario::built_in;
-use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice, TransportChoice};
 use revbench_runner::plan::{FleetPlan, RunPlan, settings};
 use revbench_runner::profile::Profile;
 use revbench_strategies::StrategyKind;
@@ -26,6 +26,7 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         store: StoreChoice::Embedded,
         database: DatabaseChoice::None,
+        transport: TransportChoice::Plain,
         store_rtt_us: 500.0,
         rate_per_s: None,
         changes: None,
