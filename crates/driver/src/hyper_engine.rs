@@ -124,7 +124,7 @@ pub(crate) struct HyperEngine<T> {
     /// Has anything been answered at all?
     answered: bool,
     /// The lane and the words of the first TLS connection that was closed before anything was answered on it.
-    closed_unasked: Option<(u16, String)>,
+    closed_unanswered: Option<(u16, String)>,
 }
 
 impl<T: Copy> HyperEngine<T> {
@@ -164,7 +164,7 @@ impl<T: Copy> HyperEngine<T> {
             sending: true,
             latest_ns: mono_ns(),
             answered: false,
-            closed_unasked: None,
+            closed_unanswered: None,
         };
         engine.connect_all()?;
         Ok(engine)
@@ -188,7 +188,7 @@ impl<T: Copy> HyperEngine<T> {
 
     /// Why nothing was ever answered, where TLS connections were closed after their handshake.
     pub(crate) fn refusal(&self) -> Option<DriverError> {
-        let (lane, words) = self.closed_unasked.as_ref().filter(|_| !self.answered)?;
+        let (lane, words) = self.closed_unanswered.as_ref().filter(|_| !self.answered)?;
         Some(self.connect_error(*lane, io::Error::other(words.clone())))
     }
 
@@ -410,7 +410,7 @@ impl<T: Copy> HyperEngine<T> {
         let link = &mut self.links[index];
         if !link.flights.is_empty() {
             link.phase = Phase::Over;
-        } else if was_opening || self.is_unasked(index) {
+        } else if was_opening || self.is_unanswered(index) {
             self.connect_failed(index, workload);
         } else {
             self.begin_connect(index);
@@ -418,14 +418,14 @@ impl<T: Copy> HyperEngine<T> {
     }
 
     /// Was a TLS connection closed before anything was answered on it? Then another handshake at once would be no better.
-    fn is_unasked(&self, index: usize) -> bool {
+    fn is_unanswered(&self, index: usize) -> bool {
         let link = &self.links[index];
         !link.answered && self.lanes[usize::from(link.lane)].plan.place.tls
     }
 
     fn note(&mut self, index: usize, why: &io::Error) {
-        if self.is_unasked(index) && self.closed_unasked.is_none() {
-            self.closed_unasked = Some((self.links[index].lane, why.to_string()));
+        if self.is_unanswered(index) && self.closed_unanswered.is_none() {
+            self.closed_unanswered = Some((self.links[index].lane, why.to_string()));
         }
     }
 
@@ -480,7 +480,7 @@ impl<T: Copy> HyperEngine<T> {
         if link.phase == Phase::Open && takes_more {
             self.list(index, now_ns);
         } else if link.flights.is_empty() {
-            if self.is_unasked(index) {
+            if self.is_unanswered(index) {
                 self.connect_failed(index, workload);
             } else {
                 self.begin_connect(index);

@@ -27,7 +27,7 @@ pub use fault::{FaultPhase, UnderFault};
 pub use load::{AddedLatency, Latency, Rate};
 pub use must_run::MustRun;
 pub use recovery::Recovery;
-pub use run::{IntervalUs, Machine, NoiseFloor, RoundTrip, SCHEMA, Store, Summary};
+pub use run::{IntervalUs, Machine, NoiseFloor, PLAIN_TRANSPORT, RoundTrip, SCHEMA, Store, Summary};
 pub use scraped::Scraped;
 pub use staleness::{
     ClientVisible, InstanceStaleness, IntervalMs, OtherSession, QuantilesMs, SeenBy, Staleness,
@@ -35,4 +35,9 @@ pub use staleness::{
 
 fn one() -> u32 {
     1
+}
+
+/// Before it could be chosen, there was nothing else.
+fn plain() -> String {
+    PLAIN_TRANSPORT.to_owned()
 }

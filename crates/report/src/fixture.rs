@@ -190,6 +190,7 @@ fn documents(run: &str, details: Vec<CellDetail>) -> RunDocuments {
             rtt_us: RoundTrip { asked: 500.0, p50: Some(507.0), p99: Some(540.0) },
         },
         database: None,
+        transport: PLAIN_TRANSPORT.to_owned(),
         blocks: 1,
         noise_floor: None,
         cells: details.iter().map(|detail| detail.cell.clone()).collect(),

@@ -2,7 +2,7 @@
 
 use revbench_model::Orientation;
 use revbench_model::summary::{
-    Cell, Cost, GatedScreens, IntervalMs, Outcome, SeenBy, Staleness, Store, Summary,
+    PLAIN_TRANSPORT,    Cell, Cost, GatedScreens, IntervalMs, Outcome, SeenBy, Staleness, Store, Summary,
 };
 
 use crate::cross_checks::CrossChecks;
@@ -355,6 +355,10 @@ pub(crate) fn environment(summary: &Summary) -> Table {
     for (name, value) in rows.into_iter().filter(|(name, _)| is_of_blocks || *name != "blocks") {
         let value = if value.is_empty() { number::NONE.to_owned() } else { value };
         table.push_plain([name.to_owned(), value]);
+    }
+    // Plain HTTP/1.1 is what every run was made over for long.
+    if summary.transport != PLAIN_TRANSPORT {
+        table.push_plain(["transport".to_owned(), summary.transport.clone()]);
     }
     for (name, value) in summary.database.iter().flat_map(database_rows) {
         table.push_plain([name.to_owned(), value]);

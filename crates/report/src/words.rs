@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::summary::{Cell, Outcome, Recovery, Staleness, Store, Summary, Verdict};
+use revbench_model::summary::{Cell, Outcome, PLAIN_TRANSPORT, Recovery, Staleness, Store, Summary, Verdict};
 
 use crate::RunDocuments;
 use crate::number::{self, count, duration_ms, duration_us, plain};
@@ -87,7 +87,9 @@ pub(crate) fn store(store: &Store) -> String {
 pub(crate) fn stores(summary: &Summary) -> String {
     let database =
         summary.database.as_ref().map(|database| format!(" · database: {}", at_its_distance(database)));
-    format!("{}{}", store(&summary.store), database.unwrap_or_default())
+    let transport = Some(&summary.transport).filter(|transport| *transport != PLAIN_TRANSPORT);
+    let transport = transport.map(|transport| format!(" · {transport}"));
+    format!("{}{}{}", store(&summary.store), database.unwrap_or_default(), transport.unwrap_or_default())
 }
 
 /// A run of systems of one's own alone has no store that anything is known of.

@@ -83,6 +83,7 @@ pub(crate) fn summary(
         machine: manifest.machine.clone(),
         store: manifest.store.clone(),
         database: manifest.database.clone(),
+        transport: plan.options.transport.words().to_owned(),
         blocks: plan.blocks,
         noise_floor: control.zip(twin).map(|(control, twin)| floor(control, twin)),
         cells,

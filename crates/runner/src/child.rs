@@ -50,6 +50,9 @@ pub enum ChildConfig {
         hmac_secret: Option<String>,
         /// Worker threads.
         threads: usize,
+        /// What it needs to speak TLS, where it does.
+        #[serde(default)]
+        tls: Option<ServerTls>,
     },
     /// Decisions.
     Resource {
@@ -80,6 +83,9 @@ pub enum ChildConfig {
         /// How far its wall clock is ahead of the machine's; negative: behind.
         #[serde(default)]
         wall_offset_ms: i64,
+        /// What it needs to speak TLS, where it and the authority do.
+        #[serde(default)]
+        tls: Option<ServerTls>,
     },
     /// The store that needs nothing installed.
     EmbeddedStore {
@@ -134,6 +140,19 @@ impl ChildConfig {
             ChildConfig::Authority { .. } | ChildConfig::Link { .. } | ChildConfig::Calibration { .. } => 0,
         }
     }
+}
+
+/// What a server needs to speak TLS. PEM.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ServerTls {
+    /// What it shows.
+    pub certificate_pem: String,
+    /// The certificate's key.
+    pub key_pem: String,
+    /// Who signed for all servers of the fleet.
+    pub authority_pem: String,
+    /// Is HTTP/2 offered beside HTTP/1.1?
+    pub http2: bool,
 }
 
 /// What a running link is told: from now on, for this traffic, that mode.

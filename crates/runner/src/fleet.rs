@@ -17,13 +17,14 @@ use revbench_store::{DatabaseAddress, Mode, StoreAddress, Traffic};
 use revbench_strategies::StrategyKind;
 use thiserror::Error;
 
-use crate::child::{Child, ChildConfig, SpawnError};
+use crate::child::{Child, ChildConfig, ServerTls, SpawnError};
 use crate::connections::far_ends;
+use crate::contact::Contact;
 use crate::database_setup::{DatabaseSetupError, RunningDatabase};
 use crate::machine::Placement;
 use crate::options::Options;
 use crate::plan::FleetPlan;
-use crate::readings::{Process, Role, control_agent};
+use crate::readings::{Process, Role};
 use crate::store_setup::{LinkCalibration, LinkPresence, RunningStore, StoreSetupError, start_link};
 use crate::subjects::{Addresses, Seed};
 use crate::system::System;
@@ -70,6 +71,9 @@ pub(crate) enum FleetError {
     /// A system of one's own cannot be called.
     #[error("{0}")]
     Own(String),
+    /// The run's certificates could not be made.
+    #[error("no certificates could be made: {0}")]
+    Certificates(#[from] rcgen::Error),
     /// The authority refused its subjects.
     #[error("the authority did not take its subjects: {0}")]
     Seed(Box<ureq::Error>),
@@ -82,6 +86,8 @@ pub(crate) struct Once {
     calibration: LinkCalibration,
     /// What private databases are copies of.
     template: Option<Template>,
+    /// How its servers are spoken to.
+    contact: Option<Contact>,
 }
 
 /// A fleet that runs.
@@ -95,6 +101,7 @@ pub(crate) struct Fleet<'a> {
     issuer_link: Option<Child>,
     resources: Vec<Child>,
     addresses: Addresses,
+    contact: Contact,
 }
 
 impl<'a> Fleet<'a> {
@@ -111,7 +118,11 @@ impl<'a> Fleet<'a> {
         once: &mut Once,
     ) -> Result<Fleet<'a>, FleetError> {
         let cores = &placement.servers[..];
-        let Once { calibration, template } = once;
+        let Once { calibration, template, contact } = once;
+        let contact = match contact {
+            Some(contact) => contact.clone(),
+            None => contact.insert(Contact::new(options.transport)?).clone(),
+        };
         let presence =
             if fleet.fault.is_some() { LinkPresence::ToBeBroken } else { LinkPresence::ForDistance };
         let far = (options.store_rtt_us, presence);
@@ -133,6 +144,7 @@ impl<'a> Fleet<'a> {
             store: store.address(),
             database: database.as_ref().map(RunningDatabase::address),
             secrets: Secrets::new()?,
+            tls: contact.server(),
         };
         let authority = spawner.authority()?;
         let rtt_us = if strategy.asks_issuer() { options.store_rtt_us } else { 0.0 };
@@ -144,7 +156,8 @@ impl<'a> Fleet<'a> {
         let names = (0..options.instances).map(instance_name);
         let instances = resources.iter().map(|child| child.address).zip(names).collect();
         let addresses = Addresses { authority: authority.address, instances };
-        let mut started = Fleet { spawner, store, database, authority, issuer_link, resources, addresses };
+        let mut started =
+            Fleet { spawner, store, database, authority, issuer_link, resources, addresses, contact };
         started.wait_until_ready()?;
         Ok(started)
     }
@@ -158,7 +171,7 @@ impl<'a> Fleet<'a> {
     }
 
     fn wait_for(&mut self, role: Role, address: SocketAddr) -> Result<(), FleetError> {
-        let health = control_agent(READY_WITHIN).get(format!("http://{address}/healthz")).call();
+        let health = self.contact.agent(READY_WITHIN).get(self.contact.url(address, "/healthz")).call();
         health.map(drop).map_err(|error| {
             let why = self.dead().unwrap_or_else(|| error.to_string());
             FleetError::NotReady { role: role.name(), why }
@@ -216,6 +229,11 @@ impl<'a> Fleet<'a> {
     /// Where it listens.
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// How it is spoken to.
+    pub(crate) fn contact(&self) -> &Contact {
+        &self.contact
     }
 
     /// Its store and the measured distance.
@@ -276,8 +294,8 @@ impl<'a> Fleet<'a> {
     /// # Errors
     /// It does not answer, or refuses.
     pub(crate) fn seed(&self, seeds: &[Seed]) -> Result<(), FleetError> {
-        let agent = control_agent(SEEDED_WITHIN);
-        let url = format!("http://{}/admin/subjects", self.authority.address);
+        let agent = self.contact.agent(SEEDED_WITHIN);
+        let url = self.contact.url(self.authority.address, "/admin/subjects");
         for batch in seeds.chunks(SEED_BATCH) {
             agent
                 .post(&url)
@@ -346,6 +364,7 @@ struct Spawner<'a> {
     store: StoreAddress,
     database: Option<DatabaseAddress>,
     secrets: Secrets,
+    tls: Option<ServerTls>,
 }
 
 impl Spawner<'_> {
@@ -359,6 +378,7 @@ impl Spawner<'_> {
             resource_token: self.secrets.resource_token.clone(),
             hmac_secret: self.hmac_secret(),
             threads: 1,
+            tls: self.tls.clone(),
         };
         self.spawn(Role::Authority, &config)
     }
@@ -379,6 +399,7 @@ impl Spawner<'_> {
             port,
             // One clock is wrong, and all others are right.
             wall_offset_ms: skew_ms.filter(|_| number == 0).unwrap_or_default().round() as i64,
+            tls: self.tls.clone(),
         };
         self.spawn(Role::Resource, &config)
     }

@@ -9,6 +9,7 @@ mod cells;
 pub mod child;
 mod clock;
 mod connections;
+pub mod contact;
 mod database_setup;
 pub mod fault;
 mod fleet;

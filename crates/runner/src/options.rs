@@ -1,6 +1,7 @@
 //! What was asked for: everything that a run follows from, kept in its manifest so that it can be resumed.
 
 use revbench_model::Sweep;
+use revbench_model::summary::PLAIN_TRANSPORT;
 use revbench_strategies::StrategyKind;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct Options {
     /// Which database of the system's own.
     #[serde(default)]
     pub database: DatabaseChoice,
+    /// How the servers are spoken to.
+    #[serde(default)]
+    pub transport: TransportChoice,
     /// Round trip to the store and to the database, µs; 0 leaves the link out.
     pub store_rtt_us: f64,
     /// Background requests per second, where the profile's is overridden.
@@ -50,6 +54,39 @@ pub struct Options {
     pub command: String,
     /// Version and commit.
     pub version: String,
+}
+
+/// How the servers of a run are spoken to. What lies between them and their stores is plain in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransportChoice {
+    /// HTTP/1.1.
+    #[default]
+    Plain,
+    /// HTTP/1.1 over TLS.
+    Tls,
+    /// HTTP/2 over TLS.
+    TlsHttp2,
+}
+
+impl TransportChoice {
+    /// By two switches; HTTP/2 is spoken over TLS only.
+    pub fn of(tls: bool, http2: bool) -> TransportChoice {
+        match (tls, http2) {
+            (false, _) => TransportChoice::Plain,
+            (true, false) => TransportChoice::Tls,
+            (true, true) => TransportChoice::TlsHttp2,
+        }
+    }
+
+    /// Scheme and version, as results say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            TransportChoice::Plain => PLAIN_TRANSPORT,
+            TransportChoice::Tls => "https, HTTP/1.1",
+            TransportChoice::TlsHttp2 => "https, HTTP/2",
+        }
+    }
 }
 
 /// A scenario file.

@@ -9,6 +9,7 @@ use revbench_driver::plan::Progress;
 use revbench_model::counters::Counters;
 use revbench_model::event::{Slice, Usage};
 
+use crate::contact::Contact;
 use crate::{clock, machine};
 
 /// What a process is to the fleet.
@@ -67,10 +68,10 @@ struct ProcessReading {
 
 impl Reading {
     /// Reads every process now.
-    pub(crate) fn take(processes: &[Process], agent: &ureq::Agent) -> Reading {
+    pub(crate) fn take(processes: &[Process], contact: &Contact, agent: &ureq::Agent) -> Reading {
         let read = |process: &Process| {
             let counters = match process.metrics {
-                Some(address) => scrape(agent, address)?,
+                Some(address) => scrape(agent, &contact.url(address, "/metrics"))?,
                 None => Counters::default(),
             };
             let cpu_ns = clock::process_cpu_ns(process.pid)?;
@@ -84,14 +85,9 @@ impl Reading {
     }
 }
 
-fn scrape(agent: &ureq::Agent, address: SocketAddr) -> Option<Counters> {
-    let mut page = agent.get(format!("http://{address}/metrics")).call().ok()?;
+fn scrape(agent: &ureq::Agent, url: &str) -> Option<Counters> {
+    let mut page = agent.get(url).call().ok()?;
     Some(Counters::parse(&page.body_mut().read_to_string().ok()?))
-}
-
-/// An agent for the control plane: loopback only, whatever proxy the environment names.
-pub(crate) fn control_agent(timeout: Duration) -> ureq::Agent {
-    ureq::Agent::config_builder().timeout_global(Some(timeout)).proxy(None).build().into()
 }
 
 /// What was used between two readings; nothing at all where one of them is incomplete, so that a slice has either
@@ -130,12 +126,13 @@ pub(crate) fn usage(processes: &[Process], from: &Reading, to: &Reading) -> Usag
 /// that it gave last. Runs beside the driver, on another thread and off its core.
 pub(crate) fn sample(
     processes: impl Fn() -> Vec<Process>,
+    contact: &Contact,
     slices: &[Slice],
     progress: &Progress,
     done: &AtomicBool,
     mut each_turn: impl FnMut() -> u64,
 ) -> Vec<Usage> {
-    let agent = control_agent(Duration::from_secs(2));
+    let agent = contact.agent(Duration::from_secs(2));
     let mut wait_until = |at_ns: u64| {
         while clock::mono_ns() < at_ns && !done.load(Ordering::Relaxed) {
             let left_ns = at_ns.min(each_turn()).saturating_sub(clock::mono_ns());
@@ -146,12 +143,12 @@ pub(crate) fn sample(
         wait_until(clock::mono_ns() + 5_000_000);
     }
     let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);
-    let mut before = Reading::take(&processes(), &agent);
+    let mut before = Reading::take(&processes(), contact, &agent);
     let mut usages = Vec::with_capacity(slices.len());
     for slice in slices {
         wait_until(zero_ns + slice.end_ns);
         let present = processes();
-        let after = Reading::take(&present, &agent);
+        let after = Reading::take(&present, contact, &agent);
         usages.push(usage(&present, &before, &after));
         before = after;
     }

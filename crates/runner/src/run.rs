@@ -226,14 +226,15 @@ impl<'a> Run<'a> {
         let mut running = Running::start(fleet, options, &placement, program, &mut self.once)?;
         self.same_store(running.store())?;
         self.same_database(running.database())?;
-        let (plan, seeds) = subjects::driver_plan(
+        let (mut plan, seeds) = subjects::driver_plan(
             fleet,
             &self.plan.scenarios,
-            running.contact(),
+            running.callee(),
             &self.plan.traffic,
             fleet.seed(options.seed),
         )
         .map_err(NoCells::Measurement)?;
+        running.carry(&mut plan);
         if let Err(error) = running.seed(&seeds) {
             return Err(NoCells::Lost(running.dead().unwrap_or_else(|| error.to_string())));
         }
@@ -297,8 +298,9 @@ impl<'a> Run<'a> {
                 recorded
             });
             let mut died = None;
+            let contact = running.borrow().contact().clone();
             let processes = || running.borrow().processes();
-            let usages = readings::sample(processes, &plan.slices, &progress, &done, || {
+            let usages = readings::sample(processes, &contact, &plan.slices, &progress, &done, || {
                 let mut running = running.borrow_mut();
                 died = died.take().or_else(|| running.dead());
                 let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use revbench_driver::plan::{Limits, Place, Transport};
+use revbench_driver::plan::{Limits, Place, Plan, Transport};
 use revbench_model::summary::{MustRun, Store};
 use revbench_model::target::{Exchange, Target};
 use revbench_model::target_file::TargetFile;
@@ -28,7 +28,7 @@ pub(crate) enum Running<'a> {
 
 /// All that the driver must know of whom it calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Contact {
+pub(crate) struct Callee {
     pub(crate) authority: Place,
     pub(crate) instances: Vec<(Place, String)>,
     pub(crate) target: Target,
@@ -60,12 +60,12 @@ impl<'a> Running<'a> {
     }
 
     /// Whom the driver calls.
-    pub(crate) fn contact(&self) -> Contact {
+    pub(crate) fn callee(&self) -> Callee {
         match self {
             Running::Fleet(fleet) => {
                 let addresses = fleet.addresses();
                 let instances = addresses.instances.iter();
-                Contact {
+                Callee {
                     authority: addresses.authority.into(),
                     instances: instances.map(|(at, name)| ((*at).into(), name.clone())).collect(),
                     target: fleet.target(),
@@ -75,7 +75,7 @@ impl<'a> Running<'a> {
                     rows: Vec::new(),
                 }
             }
-            Running::Own(own) => Contact {
+            Running::Own(own) => Callee {
                 authority: own.authority.clone(),
                 instances: own.instances.clone(),
                 target: own.target.clone(),
@@ -84,6 +84,13 @@ impl<'a> Running<'a> {
                 limits: own.limits,
                 rows: own.rows.clone(),
             },
+        }
+    }
+
+    /// Has the driver speak as the servers want to be spoken to.
+    pub(crate) fn carry(&self, plan: &mut Plan) {
+        if let Running::Fleet(fleet) = self {
+            fleet.contact().carry(plan);
         }
     }
 

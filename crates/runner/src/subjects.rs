@@ -18,7 +18,7 @@ use crate::one_shot::delays_ns;
 use crate::plan::{CellPlan, FleetPlan, Traffic};
 use crate::own_system::fresh_name;
 use crate::profile::seconds_ns;
-use crate::running::Contact;
+use crate::running::Callee;
 use crate::system::{System, own_exchanges};
 
 /// Members of a changed subject's tenant or role beside itself. They have no sessions and ask for nothing; their records
@@ -70,12 +70,12 @@ impl Seed {
 pub(crate) fn driver_plan(
     fleet: &FleetPlan,
     scenarios: &[Scenario],
-    contact: Contact,
+    callee: Callee,
     traffic: &Traffic,
     seed: u64,
 ) -> Result<(Plan, Vec<Seed>), String> {
     let slices = slices(fleet);
-    let Contact { authority, instances, target, seeding, transport, limits, rows } = contact;
+    let Callee { authority, instances, target, seeding, transport, limits, rows } = callee;
     let from_table = !rows.is_empty();
     let mut casting = Casting {
         fleet,

@@ -1,7 +1,6 @@
 //! Where a strategy is plugged in: one `match` at the start, below it everything is of one type.
 
 use std::future::Future;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -24,8 +23,8 @@ use tokio::sync::OnceCell;
 use crate::authority::{self, Authority};
 use crate::clock;
 use crate::config::{
-    AUDIENCE, AuthorityConfig, ISSUER, KeySource, Mutant, ResourceConfig, ServerError, authority_limits,
-    check_policy, issuer, reads_store, resource_limits,
+    AUDIENCE, AuthorityConfig, ISSUER, IssuerAccess, KeySource, Mutant, ResourceConfig, ServerError,
+    authority_limits, check_policy, issuer, reads_store, resource_limits,
 };
 use crate::issuer::IssuerClient;
 use crate::keys::{KeyCopy, KeyRing, KeySet, SigningKey};
@@ -33,6 +32,7 @@ use crate::process::Process;
 use crate::resource::{self, Learns, Resource, StreamRules};
 use crate::serve::{Worker, serve};
 use crate::stop::Stop;
+use crate::tls::{self, Listening};
 use crate::verify::Verifier;
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The configuration, the store or the system does not do.
 pub fn run_authority(
-    listener: TcpListener,
+    listener: impl Into<Listening>,
     config: AuthorityConfig,
     threads: usize,
 ) -> Result<(), ServerError> {
@@ -54,13 +54,13 @@ pub fn run_authority(
 /// # Errors
 /// The configuration, the store or the system does not do.
 pub fn run_authority_until(
-    listener: TcpListener,
+    listener: impl Into<Listening>,
     config: AuthorityConfig,
     threads: usize,
     stop: Stop,
 ) -> Result<(), ServerError> {
     let plan = Arc::new(AuthorityPlan::new(config)?);
-    serve(listener, threads, stop, move || {
+    serve(listener.into(), threads, stop, move || {
         let plan = plan.clone();
         async move { plan.worker().await }
     })
@@ -71,7 +71,7 @@ pub fn run_authority_until(
 /// # Errors
 /// The configuration, the store, the keys or the system do not do.
 pub fn run_resource(
-    listener: TcpListener,
+    listener: impl Into<Listening>,
     config: ResourceConfig,
     threads: usize,
 ) -> Result<(), ServerError> {
@@ -83,13 +83,13 @@ pub fn run_resource(
 /// # Errors
 /// The configuration, the store, the keys or the system do not do.
 pub fn run_resource_until(
-    listener: TcpListener,
+    listener: impl Into<Listening>,
     config: ResourceConfig,
     threads: usize,
     stop: Stop,
 ) -> Result<(), ServerError> {
     let plan = Arc::new(ResourcePlan::new(config)?);
-    serve(listener, threads, stop, move || {
+    serve(listener.into(), threads, stop, move || {
         let plan = plan.clone();
         async move { plan.worker().await }
     })
@@ -538,7 +538,7 @@ fn keys(config: &ResourceConfig) -> Result<KeySet, ServerError> {
     Ok(match (&config.keys, algorithm) {
         (KeySource::Secret(secret), Algorithm::HS256) => KeySet::from_secret(secret)?,
         (_, Algorithm::HS256) => return Err(ServerError::SecretNeeded),
-        (KeySource::JwksUrl(url), _) => KeySet::from_json(&fetch(url)?, algorithm)?,
+        (KeySource::JwksUrl(url), _) => KeySet::from_json(&fetch(url, config.issuer.as_ref())?, algorithm)?,
         (KeySource::Jwks(text), _) => KeySet::from_json(text, algorithm)?,
         (KeySource::Secret(_) | KeySource::Unneeded, _) => KeySet::from_json(r#"{"keys":[]}"#, algorithm)?,
     })
@@ -553,12 +553,21 @@ fn key_copy(config: &ResourceConfig) -> Result<KeyCopy, ServerError> {
     Ok(KeyCopy::new(keys(config)?, &config.settings, asked_ns))
 }
 
-fn fetch(url: &str) -> Result<String, ServerError> {
+fn fetch(url: &str, issuer: Option<&IssuerAccess>) -> Result<String, ServerError> {
     let failed =
         |error: ureq::Error| ServerError::FetchKeys { url: url.to_owned(), reason: error.to_string() };
     // The authority is on this machine: no proxy of the environment is asked.
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().proxy(None).timeout_global(Some(FETCH_TIMEOUT)).build().into();
+    let mut config = ureq::Agent::config_builder().proxy(None).timeout_global(Some(FETCH_TIMEOUT));
+    if let Some(pem) = issuer.and_then(|issuer| issuer.authority_pem.as_ref()) {
+        let authority = ureq::tls::Certificate::from_pem(pem.as_bytes()).map_err(failed)?;
+        config = config.tls_config(
+            ureq::tls::TlsConfig::builder()
+                .unversioned_rustls_crypto_provider(tls::provider())
+                .root_certs(ureq::tls::RootCerts::new_with_certs(&[authority]))
+                .build(),
+        );
+    }
+    let agent: ureq::Agent = config.build().into();
     let mut response = agent.get(url).call().map_err(failed)?;
     response.body_mut().read_to_string().map_err(failed)
 }

@@ -75,6 +75,9 @@ pub struct IssuerAccess {
     pub address: SocketAddr,
     /// The bearer token that it knows resource servers by.
     pub bearer: String,
+    /// The certificate authority that signed for it, PEM, where it speaks TLS.
+    #[serde(default)]
+    pub authority_pem: Option<String>,
 }
 
 /// Where verification keys come from, read once at the start.
@@ -288,7 +291,11 @@ mod tests {
             instance: "r0".into(),
             mutant: Some(Mutant::CacheAgeDoubled),
             keys: KeySource::JwksUrl("http://127.0.0.1:1/.well-known/jwks.json".into()),
-            issuer: Some(IssuerAccess { address: ([127, 0, 0, 1], 1).into(), bearer: "b".into() }),
+            issuer: Some(IssuerAccess {
+                address: ([127, 0, 0, 1], 1).into(),
+                bearer: "b".into(),
+                authority_pem: None,
+            }),
         };
         let text = serde_json::to_string(&config).unwrap();
         let read: ResourceConfig = serde_json::from_str(&text).unwrap();

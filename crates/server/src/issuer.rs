@@ -16,14 +16,18 @@ use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue}
 use axum::http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use revbench_model::Permission;
 use revbench_strategies::{AskIssuer, ExchangeToken, Exchanged, Introspected, Unavailable};
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::config::{IssuerAccess, ServerError};
 use crate::keys::FetchKeys;
+use crate::tls;
 
 /// Connections that a thread keeps while nothing is asked.
 const KEPT: usize = 64;
@@ -37,6 +41,8 @@ type Connection = SendRequest<Full<Bytes>>;
 #[derive(Clone)]
 pub(crate) struct IssuerClient {
     address: SocketAddr,
+    /// Where it speaks TLS.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     host: HeaderValue,
     authorization: HeaderValue,
     limit: Duration,
@@ -67,6 +73,10 @@ impl IssuerClient {
         authorization.set_sensitive(true);
         Ok(IssuerClient {
             address: access.address,
+            tls: match &access.authority_pem {
+                Some(pem) => Some(tls::connector(pem, access.address)?),
+                None => None,
+            },
             host: HeaderValue::from_str(&access.address.to_string()).map_err(unusable)?,
             authorization,
             limit: Duration::from_millis(timeout_ms),
@@ -140,11 +150,9 @@ impl IssuerClient {
         let stream = stream
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(|error| unavailable("the issuer cannot be reached", error))?;
-        let made = http1::handshake(TokioIo::new(stream)).await;
-        let (connection, driver) = made.map_err(|error| unavailable("no connection to the issuer", error))?;
-        // Its end is seen by whoever uses the connection next.
-        tokio::spawn(async move { drop(driver.await) });
-        Ok(connection)
+        let Some((connector, name)) = &self.tls else { return begin(TokioIo::new(stream)).await };
+        let stream = connector.connect(name.clone(), stream).await;
+        begin(TokioIo::new(stream.map_err(|error| unavailable("the issuer is not believed", error))?)).await
     }
 
     fn take(&self) -> Option<Connection> {
@@ -168,6 +176,17 @@ impl IssuerClient {
         // A push or a pop is all that is done under the lock.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn begin<S>(stream: S) -> Result<Connection, Unavailable>
+where
+    S: Read + Write + Unpin + Send + 'static,
+{
+    let made = http1::handshake(stream).await;
+    let (connection, driver) = made.map_err(|error| unavailable("no connection to the issuer", error))?;
+    // Its end is seen by whoever uses the connection next.
+    tokio::spawn(async move { drop(driver.await) });
+    Ok(connection)
 }
 
 /// A form and where it goes.
@@ -321,7 +340,11 @@ mod tests {
     /// An issuer made of a script; tells the number of the connection on which each question came.
     async fn scripted(script: Vec<Does>) -> (IssuerClient, mpsc::UnboundedReceiver<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let access = IssuerAccess { address: listener.local_addr().unwrap(), bearer: "b".to_owned() };
+        let access = IssuerAccess {
+            address: listener.local_addr().unwrap(),
+            bearer: "b".to_owned(),
+            authority_pem: None,
+        };
         let script = Arc::new(tokio::sync::Mutex::new(script.into_iter()));
         let (heard, hears) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -398,7 +421,11 @@ mod tests {
     #[tokio::test]
     async fn who_cannot_be_reached_says_nothing() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let access = IssuerAccess { address: listener.local_addr().unwrap(), bearer: "b".to_owned() };
+        let access = IssuerAccess {
+            address: listener.local_addr().unwrap(),
+            bearer: "b".to_owned(),
+            authority_pem: None,
+        };
         let client = IssuerClient::new(&access, 50).unwrap();
         let silent = client.introspect("a").await.unwrap_err().to_string();
         assert!(silent.contains("within 50ms"), "{silent}");

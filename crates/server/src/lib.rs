@@ -16,6 +16,7 @@ mod process;
 mod resource;
 mod serve;
 mod stop;
+mod tls;
 pub mod token;
 pub mod verify;
 
@@ -26,3 +27,4 @@ pub use assemble::{
 pub use config::{AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, ServerError};
 pub use serve::bind;
 pub use stop::{Stop, StopHandle};
+pub use tls::{Listening, TlsConfig};

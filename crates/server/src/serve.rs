@@ -12,15 +12,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::ServerError;
 use crate::stop::Stop;
+use crate::tls::{self, Listening};
 
 /// Pause after a refused `accept`: usually too many open files, which time may cure.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -36,7 +38,7 @@ pub(crate) struct Worker {
 /// Serves until told to stop. `assemble` makes a thread's worker, on that thread; no connection is accepted
 /// before all are made.
 pub(crate) fn serve<A, F>(
-    listener: TcpListener,
+    listening: Listening,
     threads: usize,
     stop: Stop,
     assemble: A,
@@ -45,16 +47,17 @@ where
     A: Fn() -> F + Send + Sync + 'static,
     F: Future<Output = Result<Worker, ServerError>>,
 {
+    let acceptor = listening.tls.as_ref().map(tls::acceptor).transpose()?;
     let assemble = Arc::new(assemble);
     let mut hands = Vec::new();
     let mut workers = Vec::new();
     for number in 0..threads.max(1) {
         let (hand, sockets) = mpsc::unbounded_channel();
         let (ready, is_ready) = oneshot::channel();
-        let assemble = assemble.clone();
+        let (assemble, acceptor) = (assemble.clone(), acceptor.clone());
         let worker = std::thread::Builder::new()
             .name(format!("server-{number}"))
-            .spawn(move || work(&*assemble, sockets, ready))
+            .spawn(move || work(&*assemble, acceptor, sockets, ready))
             .map_err(ServerError::io("starting a thread"))?;
         if is_ready.blocking_recv().is_err() {
             drop(hand);
@@ -63,7 +66,7 @@ where
         hands.push(hand);
         workers.push(worker);
     }
-    let served = runtime()?.block_on(accept(listener, &hands, stop));
+    let served = runtime()?.block_on(accept(listening.socket, &hands, stop));
     drop(hands);
     workers.into_iter().map(join).fold(served, Result::and)
 }
@@ -109,6 +112,7 @@ async fn accept(
 /// A thread: makes its worker, then serves the sockets that it is handed until there will be no more.
 fn work<A, F>(
     assemble: &A,
+    acceptor: Option<TlsAcceptor>,
     mut sockets: mpsc::UnboundedReceiver<std::net::TcpStream>,
     ready: oneshot::Sender<()>,
 ) -> Result<(), ServerError>
@@ -124,20 +128,29 @@ where
         while let Some(socket) = sockets.recv().await {
             // A socket that dies on the way to its thread is a connection that was closed.
             if let Ok(stream) = TcpStream::from_std(socket) {
-                tokio::spawn(connection(stream, worker.router.clone()));
+                tokio::spawn(connection(stream, acceptor.clone(), worker.router.clone()));
             }
         }
         Ok(())
     })
 }
 
-async fn connection(stream: TcpStream, router: Router) {
+/// A peer that hangs up, talks nonsense or believes nobody ends its own connection.
+async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router) {
     let service = TowerToHyperService::new(router);
     // The clock that would time headers costs a timer per request; peers are the harness's own.
-    let served =
-        http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service).await;
-    // A peer that hangs up or talks nonsense ends its own connection.
-    drop(served);
+    let mut http1 = http1::Builder::new();
+    http1.header_read_timeout(None);
+    let Some(acceptor) = acceptor else {
+        return drop(http1.serve_connection(TokioIo::new(stream), service).await);
+    };
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let http2 = http2::Builder::new(TokioExecutor::new());
+        drop(http2.serve_connection(TokioIo::new(stream), service).await);
+    } else {
+        drop(http1.serve_connection(TokioIo::new(stream), service).await);
+    }
 }
 
 /// A listener on the loopback address; port 0 lets the system choose.

@@ -37,6 +37,7 @@ Examples:
   revbench run --target mine.toml --profile smoke
   revbench run --target mine.toml --strategy lookup,cached-lookup
   revbench run --strategy cached-lookup --param cache_ttl=300ms,1s,3s
+  revbench run --tls --http2         the same servers over HTTPS
   revbench run --resume runs/20261120-110412-2-cores
   revbench run --json > result.json
 
@@ -79,6 +80,12 @@ pub(crate) struct RunArgs {
     allow_remote: Vec<String>,
     #[command(flatten)]
     servers: ServerArgs,
+    /// Speak HTTPS to the servers, with certificates that are made for the run; what lies behind them stays plain
+    #[arg(long)]
+    tls: bool,
+    /// Speak HTTP/2 instead of HTTP/1.1
+    #[arg(long, requires = "tls")]
+    http2: bool,
     /// Round trip between servers and store; 0 is the best case, not a deployment
     #[arg(long, value_name = "DURATION", default_value = STORE_RTT, env = "REVBENCH_STORE_RTT")]
     store_rtt: String,

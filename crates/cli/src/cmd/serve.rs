@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   revbench serve lookup
   revbench serve cached-lookup --param cache_ttl=30s --listen 127.0.0.1:8080 --print-token
+  revbench serve lookup --tls --http2 --ca-out authority.pem
 
 It prints addresses and secrets, and these calls with them filled in:
   curl -i -H \"Authorization: Bearer $TOKEN\" $RESOURCE/resource/orders:write
@@ -41,6 +42,15 @@ pub(crate) struct ServeArgs {
     /// Print an access token of a subject that may do everything, and calls to try with it
     #[arg(long)]
     print_token: bool,
+    /// Speak HTTPS, with certificates of an authority that is made now and gone with the servers
+    #[arg(long)]
+    tls: bool,
+    /// Offer HTTP/2 beside HTTP/1.1
+    #[arg(long, requires = "tls")]
+    http2: bool,
+    /// Where the certificate of that authority is written, for whoever is to believe it: curl --cacert, load --ca
+    #[arg(long, value_name = "FILE", default_value = "revbench-ca.pem", requires = "tls")]
+    ca_out: std::path::PathBuf,
     /// A fault built into the resource server
     #[arg(long, value_name = "NAME", hide = true)]
     mutant: Option<String>,

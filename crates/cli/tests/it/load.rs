@@ -176,6 +176,26 @@ fn only_this_machine_may_be_loaded() {
 }
 
 #[test]
+fn an_engine_is_chosen_by_what_it_speaks() {
+    let check = |arguments: &[&str], expected: &str| {
+        let (code, _, stderr) = call(&[&["load"], arguments].concat());
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    };
+    let speaks = "value 'fast' of --engine speaks neither TLS nor HTTP/2";
+    check(&["https://127.0.0.1/", "--engine", "fast"], speaks);
+    check(&["http://127.0.0.1/", "--http2", "--engine", "fast"], speaks);
+    check(&["http://127.0.0.1/", "--engine", "warp"], "value 'warp' of --engine is not an engine");
+    check(&["https://127.0.0.1/", "--ca", "/nowhere.pem"], "cannot read '/nowhere.pem' of --ca");
+    let server = Server::start("200 OK");
+    let url = server.url("/");
+    let (code, stdout, stderr) =
+        call(&["load", &url, "--engine", "hyper", "--rate", "100", "--duration", "200ms", "--json", "-q"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(json(&stdout)["transport"], "http, HTTP/1.1");
+}
+
+#[test]
 fn all_wrong_values_are_told_at_once() {
     let (code, _, stderr) = call(&[
         "load",

@@ -8,6 +8,7 @@ mod database;
 mod faults;
 mod flags;
 mod help;
+mod https;
 mod load;
 mod offline;
 mod resume;

@@ -1,6 +1,6 @@
 //! What is printed without starting anything.
 
-use revbench_model::summary::{Machine, SCHEMA, Store, Summary};
+use revbench_model::summary::{Machine, PLAIN_TRANSPORT, SCHEMA, Store, Summary};
 use revbench_strategies::StrategyKind;
 use serde_json::Value;
 
@@ -385,6 +385,7 @@ fn a_report_is_made_from_what_a_run_saved() {
         machine: Machine::default(),
         store: Store::default(),
         database: None,
+        transport: PLAIN_TRANSPORT.to_owned(),
         blocks: 1,
         noise_floor: None,
         cells: Vec::new(),

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use revbench_model::Sweep;
 use revbench_model::scenario::built_in;
 use revbench_model::summary::{
-    Cell, CellDetail, CellRole, Machine, Outcome, SCHEMA, Store, Summary, Validity,
+    PLAIN_TRANSPORT,    Cell, CellDetail, CellRole, Machine, Outcome, SCHEMA, Store, Summary, Validity,
 };
 use revbench_oracle::blocks::Recorded;
 use revbench_runner::manifest;
-use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice, TransportChoice};
 use revbench_runner::plan::{FleetPlan, RunPlan};
 use revbench_runner::profile::Profile;
 use revbench_runner::run_dir::RunDir;
@@ -43,6 +43,7 @@ fn options(strategies: &[StrategyKind]) -> Options {
         sweeps: Vec::new(),
         store: StoreChoice::Embedded,
         database: DatabaseChoice::None,
+        transport: TransportChoice::Plain,
         store_rtt_us: 0.0,
         rate_per_s: None,
         changes: None,
@@ -86,6 +87,7 @@ fn summary(plan: &RunPlan, cells: Vec<Cell>) -> Summary {
         machine: Machine::default(),
         store: Store::default(),
         database: None,
+        transport: PLAIN_TRANSPORT.to_owned(),
         blocks: 1,
         noise_floor: None,
         cells,

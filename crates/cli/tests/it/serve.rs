@@ -188,6 +188,7 @@ fn a_child_that_cannot_start_says_why_to_its_parent() {
         threads: 1,
         port: 0,
         wall_offset_ms: 0,
+        tls: None,
     };
     let mut child = child::Child::spawn(Path::new(PROGRAM), &config, &[]).unwrap();
     let how = loop {

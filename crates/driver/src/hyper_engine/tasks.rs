@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -138,7 +138,7 @@ impl Tasks {
 
     fn poll(&mut self, slot: u32) {
         let Slot { task, bell, waker } = &mut self.slots[slot as usize];
-        bell.is_rung.store(false, std::sync::atomic::Ordering::Release);
+        bell.is_rung.store(false, Release);
         let Some(running) = task else { return };
         if running.work.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
             *task = None;
@@ -205,7 +205,11 @@ mod tests {
     use super::*;
 
     /// Goes on once each time it is woken; leaves its waker with the test.
-    fn steps(count: &Rc<Cell<u32>>, waker: &Rc<RefCell<Option<Waker>>>, last: u32) -> impl Future<Output = ()> {
+    fn steps(
+        count: &Rc<Cell<u32>>,
+        waker: &Rc<RefCell<Option<Waker>>>,
+        last: u32,
+    ) -> impl Future<Output = ()> + use<> {
         let (count, waker) = (Rc::clone(count), Rc::clone(waker));
         poll_fn(move |context| {
             count.set(count.get() + 1);

@@ -51,7 +51,7 @@ fn drive(plan: &LoadPlan) -> Result<LoadReport, DriverError> {
 
 #[test]
 fn every_transport_carries_the_same_requests() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let secure =
         Secure { identity: authority.valid(), protocols: &["h2", "http/1.1"], clients_of: None };
     for (tls, http2) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -126,7 +126,7 @@ fn refused(secure: &Secure<'_>, transport: Transport) -> String {
 
 #[test]
 fn a_certificate_that_is_not_believed_is_told_in_words() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
     let check = |identity, believed: &Authority, http2, expected: &str| {
         let secure = Secure { identity, protocols: &["h2", "http/1.1"], clients_of: None };
         let words = refused(&secure, trusting(hyper(http2), believed));
@@ -141,7 +141,7 @@ fn a_certificate_that_is_not_believed_is_told_in_words() {
 
 #[test]
 fn a_server_without_http_2_is_told_so() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let only_1 = Secure { identity: authority.valid(), protocols: &["http/1.1"], clients_of: None };
     let words = refused(&only_1, trusting(hyper(true), &authority));
     assert!(words.contains("NoApplicationProtocol"), "{words}");
@@ -154,7 +154,7 @@ fn a_server_without_http_2_is_told_so() {
 
 #[test]
 fn a_server_that_asks_for_a_certificate_is_shown_the_given_one() {
-    let (authority, clients) = (Authority::new(), Authority::new());
+    let (authority, clients) = (Authority::new("ours"), Authority::new("the clients'"));
     let protocols = &["h2", "http/1.1"][..];
     let secure = Secure { identity: authority.valid(), protocols, clients_of: Some(&clients) };
     let given = |transport: Transport, of: &Authority| {

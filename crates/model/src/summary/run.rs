@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, one};
+use super::{Cell, one, plain};
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "revbench.run/1";
+
+/// The value of `transport` where nothing else was asked for.
+pub const PLAIN_TRANSPORT: &str = "http, HTTP/1.1";
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +37,9 @@ pub struct Summary {
     /// The system's own database and its distance; `null` where no strategy had one.
     #[serde(default)]
     pub database: Option<Store>,
+    /// How the servers were spoken to: scheme and version.
+    #[serde(default = "plain")]
+    pub transport: String,
     /// How often everything was measured, each time by fresh processes in a new random order.
     #[serde(default = "one")]
     pub blocks: u32,

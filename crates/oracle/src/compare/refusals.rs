@@ -24,6 +24,7 @@ pub fn refusals(before: &Summary, now: &Summary) -> Vec<String> {
     let database =
         |summary: &Summary| summary.database.as_ref().map_or("none", |database| &database.kind).to_owned();
     differ(&mut reasons, "database", &database(before), &database(now));
+    differ(&mut reasons, "transport", &before.transport, &now.transport);
     differ(&mut reasons, "store distance", &distance(before), &distance(now));
     let (old, new) = (scenarios(before), scenarios(now));
     reasons.extend(old.difference(&new).map(|name| format!("scenario {name} is in the baseline only")));

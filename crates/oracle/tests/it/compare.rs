@@ -152,6 +152,7 @@ fn run() -> Summary {
             ..Store::default()
         },
         database: None,
+        transport: PLAIN_TRANSPORT.to_owned(),
         blocks: 1,
         noise_floor: None,
         cells: vec![cell("none", CellRole::Control, 100.0), lookup(), cached()],

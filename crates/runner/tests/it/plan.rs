@@ -1,6 +1,6 @@
 use revbench_model::Sweep;
 use revbench_model::scenario::built_in;
-use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice, TransportChoice};
 use revbench_runner::plan::{CellPlan, FleetPlan, RunPlan, settings};
 use revbench_runner::profile::Profile;
 use revbench_runner::system::System;
@@ -31,6 +31,7 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
         sweeps: Vec::new(),
         store: StoreChoice::Embedded,
         database: DatabaseChoice::None,
+        transport: TransportChoice::Plain,
         store_rtt_us: 500.0,
         rate_per_s: None,
         changes: None,

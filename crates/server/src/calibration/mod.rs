@@ -102,13 +102,13 @@ pub fn run_calibration_until(
         };
         let (word, stop) = Stop::by_word();
         let router = routes::resource(Arc::new(resource));
-        threads.push(thread::spawn(move || serve(listener, 1, stop, move || worker(router.clone()))));
+        threads.push(thread::spawn(move || serve(listener.into(), 1, stop, move || worker(router.clone()))));
         words.push(word);
         instances.push(Instance { name, address });
     }
     let authority = routes::Authority { truth, alarm, admin_token: config.admin_token.clone(), instances };
     let router = routes::authority(Arc::new(authority));
-    let served = serve(listener, 1, stop, move || worker(router.clone()));
+    let served = serve(listener.into(), 1, stop, move || worker(router.clone()));
     drop(words);
     let ended = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(ServerError::Panicked)));
     ended.fold(served, Result::and)

@@ -294,6 +294,7 @@ impl Copies {
             let issuer = IssuerAccess {
                 address: ([127, 0, 0, 1], valve.address.port).into(),
                 bearer: RESOURCE.to_owned(),
+                authority_pem: None,
             };
             let server = resource_app(ResourceConfig {
                 strategy: StrategyKind::KeyRotation,

@@ -172,6 +172,7 @@ impl Fleet {
         let issuer = to_issuer.as_ref().map(|valve| IssuerAccess {
             address: ([127, 0, 0, 1], valve.address.port).into(),
             bearer: RESOURCE.to_owned(),
+            authority_pem: None,
         });
         let resource_config = ResourceConfig {
             strategy: kind,

@@ -6,7 +6,7 @@ use revbench_model::scenario::MAIN;
 use revbench_model::target_file::TargetFile;
 use revbench_model::{Scenario, Settings, Sweep, duration};
 use revbench_runner::machine::allowed_cores;
-use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, TargetSource};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, TargetSource, TransportChoice};
 use revbench_runner::profile::Profile;
 use revbench_server::Mutant;
 use revbench_strategies::StrategyKind;
@@ -89,6 +89,7 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         sweeps: lists,
         store: mistakes.keep(server_flags::store(&args.servers.store)).unwrap_or_default(),
         database: database.unwrap_or_default(),
+        transport: TransportChoice::of(args.tls, args.http2),
         store_rtt_us: mistakes.keep(store_rtt_us(&args.store_rtt)).unwrap_or_default(),
         rate_per_s: args.rate.as_ref().and_then(|rate| mistakes.keep(rate_per_s(rate))),
         changes,

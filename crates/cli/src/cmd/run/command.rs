@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use revbench_model::Sweep;
-use revbench_runner::options::Options;
+use revbench_runner::options::{Options, TransportChoice};
 use revbench_runner::profile::Profile;
 use revbench_strategies::StrategyKind;
 
@@ -19,7 +19,17 @@ pub(super) fn reproducing(args: &RunArgs, options: &Options) -> String {
     for (flag, value) in flags(args, options) {
         words.extend([format!("--{flag}"), quoted(&value)]);
     }
+    words.extend(switches(options.transport).iter().map(|switch| (*switch).to_owned()));
     words.join(" ")
+}
+
+/// Flags without a value.
+fn switches(transport: TransportChoice) -> &'static [&'static str] {
+    match transport {
+        TransportChoice::Plain => &[],
+        TransportChoice::Tls => &["--tls"],
+        TransportChoice::TlsHttp2 => &["--tls", "--http2"],
+    }
 }
 
 /// Flags that are not at their defaults, and the seed.

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, bail};
 use revbench_model::settings::Algorithm;
-use revbench_runner::child::{ChildConfig, LinkOrder, Ready, Switched};
+use revbench_runner::child::{ChildConfig, LinkOrder, Ready, ServerTls, Switched};
 use revbench_server::calibration::{CalibrationConfig, run_calibration};
 use revbench_server::{
-    AuthorityConfig, IssuerAccess, KeySource, Mutant, ResourceConfig, run_authority, run_resource,
+    AuthorityConfig, IssuerAccess, KeySource, Listening, Mutant, ResourceConfig, TlsConfig, run_authority,
+    run_resource,
 };
 use revbench_store::{LinkConfig, LinkSwitch, link_switch, run_embedded, run_switched_link};
 use revbench_strategies::StrategyKind;
@@ -54,6 +55,7 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             resource_token,
             hmac_secret,
             threads,
+            tls,
         } => {
             let config = AuthorityConfig {
                 strategy,
@@ -65,7 +67,7 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
                 name: "authority".to_owned(),
                 hs256_secret: hmac_secret,
             };
-            run_authority(listener, config, threads)?;
+            run_authority(listening(listener, tls), config, threads)?;
         }
         ChildConfig::Resource {
             strategy,
@@ -80,16 +82,18 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             threads,
             port: _,
             wall_offset_ms,
+            tls,
         } => {
             revbench_server::clock::set_wall_offset_ms(wall_offset_ms);
-            let keys = key_source(strategy, settings.algorithm, authority, hmac_secret);
+            let keys = key_source(strategy, settings.algorithm, &contact_url(&tls, authority), hmac_secret);
             let named =
                 |name: String| Mutant::from_name(&name).with_context(|| format!("unknown mutant '{name}'"));
             let mutant = mutant.map(named).transpose()?;
-            let issuer = Some(IssuerAccess { address: authority, bearer: resource_token });
+            let authority_pem = tls.as_ref().map(|tls| tls.authority_pem.clone());
+            let issuer = Some(IssuerAccess { address: authority, bearer: resource_token, authority_pem });
             let config =
                 ResourceConfig { strategy, settings, store, database, instance, mutant, keys, issuer };
-            run_resource(listener, config, threads)?;
+            run_resource(listening(listener, tls), config, threads)?;
         }
         ChildConfig::EmbeddedStore { password, port: _ } => {
             end_with_stdin();
@@ -113,17 +117,31 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A socket, and what is shown to those who connect to it.
+pub(super) fn listening(listener: TcpListener, tls: Option<ServerTls>) -> Listening {
+    let Some(ServerTls { certificate_pem, key_pem, authority_pem: _, http2 }) = tls else {
+        return listener.into();
+    };
+    Listening::over_tls(listener, TlsConfig { certificate_pem, key_pem, http2 })
+}
+
+/// The beginning of a server's addresses.
+fn contact_url(tls: &Option<ServerTls>, address: SocketAddr) -> String {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
 /// Where a resource server gets its verification keys.
 pub(super) fn key_source(
     strategy: StrategyKind,
     algorithm: Algorithm,
-    authority: SocketAddr,
+    authority_url: &str,
     hmac_secret: Option<String>,
 ) -> KeySource {
     match (strategy, algorithm, hmac_secret) {
         (StrategyKind::Floor, ..) => KeySource::Unneeded,
         (_, Algorithm::HS256, Some(secret)) => KeySource::Secret(secret),
-        _ => KeySource::JwksUrl(format!("http://{authority}/.well-known/jwks.json")),
+        _ => KeySource::JwksUrl(format!("{authority_url}/.well-known/jwks.json")),
     }
 }
 

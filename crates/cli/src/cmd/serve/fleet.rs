@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use revbench_model::Settings;
 use revbench_model::settings::Algorithm;
-use revbench_runner::options::{DatabaseChoice, StoreChoice};
+use revbench_runner::contact::Contact;
+use revbench_runner::options::{DatabaseChoice, StoreChoice, TransportChoice};
 use revbench_server::keys::random_secret;
 use revbench_server::{
     AuthorityConfig, IssuerAccess, Mutant, ResourceConfig, ServerError, Stop, StopHandle,
@@ -25,7 +26,7 @@ use revbench_strategies::StrategyKind;
 use serde::Serialize;
 
 use super::ServeArgs;
-use super::child::key_source;
+use super::child::{key_source, listening};
 use crate::cmd::run::find_mutant;
 use crate::console::Console;
 use crate::exit::ExitCode;
@@ -71,6 +72,7 @@ struct Fleet {
 /// Serves until Ctrl-C, or until a server ends by itself.
 pub(super) fn execute(args: &ServeArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let request = check(args)?;
+    let contact = contact(args)?;
     let (ended, end) = mpsc::channel::<Result<(), Failure>>();
     let asked = ended.clone();
     interrupt::install_as_normal_end(move || drop(asked.send(Ok(()))))?;
@@ -80,13 +82,23 @@ pub(super) fn execute(args: &ServeArgs, console: &Console) -> anyhow::Result<Exi
         false => None,
     };
     let mut running = Running { ended, stops: Vec::new() };
-    let fleet = start(&request, &store, database.as_ref(), args.print_token, &mut running)
+    let fleet = start(&request, &contact, &store, database.as_ref(), args.print_token, &mut running)
         .map_err(|error| explained(error, &end))?;
     show(&fleet, console)?;
     match end.recv() {
         Ok(Err(why)) => Err(why.into()),
         Ok(Ok(())) | Err(_) => Ok(ExitCode::Done),
     }
+}
+
+/// How the servers are spoken to; where that is over HTTPS, whom to believe is written down for others.
+fn contact(args: &ServeArgs) -> anyhow::Result<Contact> {
+    let contact = Contact::new(TransportChoice::of(args.tls, args.http2)).context("no certificates")?;
+    if let Some(tls) = contact.server() {
+        std::fs::write(&args.ca_out, tls.authority_pem)
+            .with_context(|| format!("cannot write '{}' of --ca-out", args.ca_out.display()))?;
+    }
+    Ok(contact)
 }
 
 /// A server that ended has the better explanation, a moment after its socket closed.
@@ -307,6 +319,7 @@ impl Running {
 
 fn start(
     request: &Request,
+    contact: &Contact,
     store: &Store,
     database: Option<&Database>,
     with_token: bool,
@@ -317,7 +330,9 @@ fn start(
     let (resource, authority) = (resource_listener.local_addr()?, authority_listener.local_addr()?);
     let (admin_token, resource_token) = (random_secret(), random_secret());
     let hmac_secret = (request.settings.algorithm == Algorithm::HS256).then(random_secret);
-    let keys = key_source(request.strategy, request.settings.algorithm, authority, hmac_secret.clone());
+    let tls = contact.server();
+    let authority_url = contact.url(authority, "");
+    let keys = key_source(request.strategy, request.settings.algorithm, &authority_url, hmac_secret.clone());
     let config = AuthorityConfig {
         strategy: request.strategy,
         settings: request.settings.clone(),
@@ -328,7 +343,8 @@ fn start(
         name: "authority".to_owned(),
         hs256_secret: hmac_secret,
     };
-    running.serve("authority", move |stop| run_authority_until(authority_listener, config, 1, stop));
+    let authority_listening = listening(authority_listener, tls.clone());
+    running.serve("authority", move |stop| run_authority_until(authority_listening, config, 1, stop));
     let config = ResourceConfig {
         strategy: request.strategy,
         settings: request.settings.clone(),
@@ -337,17 +353,22 @@ fn start(
         instance: "r0".to_owned(),
         mutant: request.mutant,
         keys,
-        issuer: Some(IssuerAccess { address: authority, bearer: resource_token }),
+        issuer: Some(IssuerAccess {
+            address: authority,
+            bearer: resource_token,
+            authority_pem: tls.as_ref().map(|tls| tls.authority_pem.clone()),
+        }),
     };
-    running.serve("resource server", move |stop| run_resource_until(resource_listener, config, 1, stop));
+    let resource_listening = listening(resource_listener, tls);
+    running.serve("resource server", move |stop| run_resource_until(resource_listening, config, 1, stop));
     let permissions = permissions();
-    let client = Client { authority, agent: agent() };
+    let client = Client { authority_url: authority_url.clone(), agent: contact.agent(ASK_TIMEOUT) };
     client.seed(&admin_token, &permissions)?;
     let access_token = with_token.then(|| client.sign_in()).transpose()?;
     Ok(Fleet {
         strategy: request.strategy.name(),
-        authority: format!("http://{authority}"),
-        resource: format!("http://{resource}"),
+        authority: authority_url,
+        resource: contact.url(resource, ""),
         store: store.described.clone(),
         database: database.map(|database| database.described.clone()),
         admin_token,
@@ -365,19 +386,15 @@ fn permissions() -> BTreeSet<String> {
 
 /// Who seeds and signs in the subject.
 struct Client {
-    authority: SocketAddr,
+    authority_url: String,
     agent: ureq::Agent,
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().timeout_global(Some(ASK_TIMEOUT)).build().into()
 }
 
 impl Client {
     fn seed(&self, admin_token: &str, permissions: &BTreeSet<String>) -> anyhow::Result<()> {
         let body = serde_json::json!({ "subjects": [{ "id": SUBJECT, "permissions": permissions }] });
         self.agent
-            .post(format!("http://{}/admin/subjects", self.authority))
+            .post(format!("{}/admin/subjects", self.authority_url))
             .header("authorization", format!("Bearer {admin_token}"))
             .send_json(body)
             .context("the authority does not take its subject")?;
@@ -386,7 +403,7 @@ impl Client {
 
     fn sign_in(&self) -> anyhow::Result<String> {
         let form = [("grant_type", "password"), ("username", SUBJECT), ("password", SUBJECT)];
-        let url = format!("http://{}/token", self.authority);
+        let url = format!("{}/token", self.authority_url);
         let mut answer = self.agent.post(url).send_form(form).context("the authority gives no token")?;
         let body: serde_json::Value = answer.body_mut().read_json().context("the token cannot be read")?;
         let token = body["access_token"].as_str().context("the authority's answer has no access_token")?;

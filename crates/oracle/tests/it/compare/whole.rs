@@ -13,6 +13,7 @@ fn other_questions_are_refused_with_every_reason() {
     now.profile = "smoke".to_owned();
     now.store.kind = "embedded".to_owned();
     now.database = Some(Store { kind: "postgres".to_owned(), ..Store::default() });
+    now.transport = "https, HTTP/2".to_owned();
     now.store.rtt_us.asked = 2_000.0;
     now.cells[0].scenario = "logout".to_owned();
     let cached = strategy(&mut now, "cached-lookup");
@@ -26,6 +27,7 @@ fn other_questions_are_refused_with_every_reason() {
             "profile is 'quick' in the baseline and 'smoke' now",
             "store is 'redis-server' in the baseline and 'embedded' now",
             "database is 'none' in the baseline and 'postgres' now",
+            "transport is 'http, HTTP/1.1' in the baseline and 'https, HTTP/2' now",
             "store distance is '500 µs' in the baseline and '2000 µs' now",
             "scenario logout (revoke) is not in the baseline",
             "cached-lookup · role-demoted: cache_ttl_ms is '1000' in the baseline and '2000' now",

@@ -105,7 +105,7 @@ impl Stage {
             instance: "r0".to_owned(),
             mutant: None,
             keys,
-            issuer: Some(IssuerAccess { address, bearer: RESOURCE.to_owned() }),
+            issuer: Some(IssuerAccess { address, bearer: RESOURCE.to_owned(), authority_pem: None }),
         };
         let resource = start(|listener, stop| run_resource_until(listener, config, 1, stop));
         let mut client = Client::of(&authority);
