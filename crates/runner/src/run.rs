@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
                 recorded
             });
             let mut died = None;
-            let contact = running.borrow().contact().clone();
+            let contact = running.borrow().contact();
             let processes = || running.borrow().processes();
             let usages = readings::sample(processes, &contact, &plan.slices, &progress, &done, || {
                 let mut running = running.borrow_mut();

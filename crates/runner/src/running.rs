@@ -7,6 +7,7 @@ use revbench_model::summary::{MustRun, Store};
 use revbench_model::target::{Exchange, Target};
 use revbench_model::target_file::TargetFile;
 
+use crate::contact::Contact;
 use crate::fault::Injection;
 use crate::fleet::{Fleet, FleetError, Once};
 use crate::machine::Placement;
@@ -84,6 +85,14 @@ impl<'a> Running<'a> {
                 limits: own.limits,
                 rows: own.rows.clone(),
             },
+        }
+    }
+
+    /// How the pages of our own servers are read.
+    pub(crate) fn contact(&self) -> Contact {
+        match self {
+            Running::Fleet(fleet) => fleet.contact().clone(),
+            Running::Own(_) => Contact::default(),
         }
     }
 

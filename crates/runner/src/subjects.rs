@@ -451,9 +451,13 @@ mod tests {
             profile: Profile::Full,
             scenarios: vec![source("role-demoted"), source("logout")],
             strategies: vec![StrategyKind::Lookup],
+            targets: Vec::new(),
+            allowed_remote: Vec::new(),
             params: Vec::new(),
+            sweeps: Vec::new(),
             store: StoreChoice::Embedded,
             database: DatabaseChoice::None,
+            transport: TransportChoice::Plain,
             store_rtt_us: 500.0,
             rate_per_s: None,
             changes: None,
@@ -467,9 +471,16 @@ mod tests {
         let plan = RunPlan::new(options).expect("built-in scenarios are sound");
         let fleet = &plan.fleets[0];
         let somewhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let addresses = Addresses { authority: somewhere, instances: vec![(somewhere, "r0".to_owned())] };
-        let (driven, _) =
-            driver_plan(fleet, &plan.scenarios, &addresses, Target::built_in(""), &plan.traffic, 1);
+        let callee = Callee {
+            authority: somewhere.into(),
+            instances: vec![(somewhere.into(), "r0".to_owned())],
+            target: Target::built_in(""),
+            seeding: None,
+            transport: Transport::default(),
+            limits: Limits::default(),
+            rows: Vec::new(),
+        };
+        let (driven, _) = driver_plan(fleet, &plan.scenarios, callee, &plan.traffic, 1).expect("no table is needed");
         let of = |role| driven.subjects.iter().filter(|subject| subject.role == role).count();
         let changed = [SubjectRole::Treated, SubjectRole::OneShot, SubjectRole::Unprobed].map(of);
         assert!(changed.iter().all(|count| *count > 0), "{changed:?}");
