@@ -424,11 +424,13 @@ fn lacks(scenario: &Scenario, role: SubjectRole) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
+    use revbench_driver::plan::{Limits, Transport};
     use revbench_model::scenario::{built_in, parse};
+    use revbench_model::target::Target;
     use revbench_strategies::StrategyKind;
 
     use super::*;
-    use crate::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice};
+    use crate::options::{DatabaseChoice, Options, ScenarioSource, StoreChoice, TransportChoice};
     use crate::plan::RunPlan;
     use crate::profile::Profile;
 
