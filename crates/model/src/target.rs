@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ChangeActor, DecisionClass, ScopeKind};
 
 /// Which of the target's addresses a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
     /// Where tokens are issued and changes are made.
@@ -101,10 +102,12 @@ pub struct Stream {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Signs a subject in: one session. Must capture `access_token`; usually `refresh_token` and `session`.
+    /// Signs a subject in: one session. Usually captures `access_token`, `refresh_token` and `session`; an access token
+    /// that it captures must be there. One that captures none begins a session of cookies.
     pub sign_in: Exchange,
-    /// Renews the access token of a session.
-    pub refresh: Exchange,
+    /// Renews the access token, or the cookies, of a session. Absent: sessions are never renewed.
+    #[serde(default)]
+    pub refresh: Option<Exchange>,
     /// The protected call whose answer is the decision.
     pub protected: Exchange,
     /// Opens a stream of server-sent events on the protected resource, where the system has one.
@@ -138,13 +141,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// The exchange that makes a change of this kind.
-    pub fn exchange_for(&self, actor: ChangeActor, scope: ScopeKind) -> &Exchange {
+    /// The exchange that makes a change of this kind; `None` for a thief where nothing is renewed.
+    pub fn exchange_for(&self, actor: ChangeActor, scope: ScopeKind) -> Option<&Exchange> {
         match (actor, scope) {
-            (ChangeActor::Thief, _) => &self.refresh,
-            (_, ScopeKind::Token) => &self.revoke_token,
-            (ChangeActor::Admin, _) => &self.change,
-            (ChangeActor::Subject, _) => &self.own_change,
+            (ChangeActor::Thief, _) => self.refresh.as_ref(),
+            (_, ScopeKind::Token) => Some(&self.revoke_token),
+            (ChangeActor::Admin, _) => Some(&self.change),
+            (ChangeActor::Subject, _) => Some(&self.own_change),
         }
     }
 
@@ -185,12 +188,12 @@ impl Target {
                 "grant_type=password&username={{subject}}&password={{subject}}",
                 tokens(),
             ),
-            refresh: post(
+            refresh: Some(post(
                 "/token",
                 form(),
                 "grant_type=refresh_token&refresh_token={{refresh_token}}",
                 tokens(),
-            ),
+            )),
             protected: Exchange {
                 at: Party::Resource,
                 method: "GET".to_owned(),
