@@ -500,6 +500,15 @@ fn the_reference_server_is_described_rightly() {
     assert_eq!((file.target.instance_header, file.target.token_permissions), (built_in.instance_header, built_in.token_permissions));
 }
 
+#[test]
+fn the_documented_example_is_right_and_short() {
+    let page = include_str!("../../../../docs/TARGETS.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let file = parse("docs/TARGETS.md", example).unwrap_or_else(|problems| panic!("{}", show(&problems, example)));
+    assert_eq!((file.changes[0].bound.as_ref().map(|bound| bound.ms), file.instances.len()), (Some(31_000.0), 2));
+    assert!(example.lines().count() < 60);
+}
+
 /// The keys that the parser knows are those that the schema describes.
 #[test]
 fn parser_and_schema_agree() {
