@@ -220,9 +220,9 @@ fn bodies_become_text() {
     };
     check("json = {}", "application/json", "{}");
     check(
-        r#"json = { a = [1, -0x10, 2.5, true], b = "\"{{subject}}\"", c = { d = "{{permission_json}}" }, at = 1979-05-27 }"#,
+        r#"json = { a = [1, 0x10, -2.5, true], b = "\"{{subject}}\"", c = { d = "{{permission_json}}" }, at = 1979-05-27 }"#,
         "application/json",
-        r#"{"a":[1,-16,2.5,true],"at":"1979-05-27","b":"\"{{subject}}\"","c":{"d":{{permission_json}}}}"#,
+        r#"{"a":[1,16,-2.5,true],"at":"1979-05-27","b":"\"{{subject}}\"","c":{"d":{{permission_json}}}}"#,
     );
     check(r#"json = ["{{subject}}"]"#, "application/json", r#"["{{subject}}"]"#);
     check(r#"form = { "a b" = "c&{{subject}}@d", n = 3, t = true, e = "" }"#, "application/x-www-form-urlencoded", "a%20b=c%26{{subject}}%40d&e=&n=3&t=true");
