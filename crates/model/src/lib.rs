@@ -17,6 +17,7 @@ pub mod ids;
 pub mod parameters;
 pub mod problem;
 pub mod prose;
+mod reading;
 pub mod scenario;
 pub mod settings;
 pub mod summary;

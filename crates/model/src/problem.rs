@@ -7,9 +7,9 @@ pub const CODES: &[(&str, &str)] = &[
     (SYNTAX, "The file is not valid TOML 1.0, so what follows the mistake may have been misread."),
     (
         UNKNOWN_KEY,
-        "A key that no scenario has. Keys are never ignored: a typing mistake would measure something else.",
+        "A key that such a file does not have. Keys are never ignored: a typing mistake would measure something else.",
     ),
-    (MISSING_KEY, "A key without which the scenario is not a question that can be asked."),
+    (MISSING_KEY, "A key without which the file does not say enough to measure anything."),
     (WRONG_TYPE, "The value has another type than the key takes."),
     (UNKNOWN_VALUE, "The value is none of the words that the key takes."),
     (DURATION, "A duration needs a number and a unit; a bare number could mean seconds or milliseconds."),
@@ -21,6 +21,25 @@ pub const CODES: &[(&str, &str)] = &[
     (
         TRACE,
         "A line of a trace is not a time in seconds, a subject and optionally what it asks for, in order of time.",
+    ),
+    (
+        UNKNOWN_VARIABLE,
+        "Nothing has the name between the braces at that point: a capture is known once the sign-in has been answered, values and secrets always.",
+    ),
+    (
+        TEMPLATE,
+        "Braces do not pair, or a variable would break the text around it: a name that ends in _json is filled in as JSON, with its quotation marks.",
+    ),
+    (CAPTURE, "Where a captured value stands is a JSON pointer into the body, 'header NAME' or 'cookie NAME'."),
+    (ADDRESS, "An address is http:// or https://, a host and a port; paths belong to the requests."),
+    (
+        LITERAL_SECRET,
+        "Target files are shown to others and copied into every run. Secrets are read from the environment or from a file beside it.",
+    ),
+    (NOT_EDITED, "The value is still the one that 'revbench target init' puts there."),
+    (
+        FORMULA,
+        "A bound is durations and names of [settings], joined by +, each with a factor if need be: 2 * cache_age + 1s.",
     ),
     (WATCH_TOO_SHORT, "Watching ends before the claimed bound, so a broken claim could never be seen."),
     (
@@ -53,10 +72,24 @@ pub const UNKNOWN_STRATEGY: &str = "E012";
 pub const UNKNOWN_SETTING: &str = "E013";
 /// Not a line of a trace.
 pub const TRACE: &str = "E014";
+/// A variable that nobody defines.
+pub const UNKNOWN_VARIABLE: &str = "E015";
+/// A text that cannot be filled in.
+pub const TEMPLATE: &str = "E016";
+/// Not a place in an answer.
+pub const CAPTURE: &str = "E017";
+/// Not an address.
+pub const ADDRESS: &str = "E018";
+/// A secret that is written into the file.
+pub const LITERAL_SECRET: &str = "E019";
+/// A placeholder.
+pub const NOT_EDITED: &str = "E020";
 /// The watch ends before the bound.
 pub const WATCH_TOO_SHORT: &str = "E021";
 /// The percentile needs more changes.
 pub const TOO_FEW_CHANGES: &str = "E022";
+/// Not a bound.
+pub const FORMULA: &str = "E023";
 
 /// One mistake in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use revbench_model::scenario::file::ScenarioFile;
 use revbench_model::summary::Summary;
+use revbench_model::target_file::file::TargetFile;
 
 use crate::console::Console;
 use crate::exit::ExitCode;
@@ -10,6 +11,7 @@ use crate::exit::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
   revbench schema scenario > scenario.schema.json
+  revbench schema target > target.schema.json
   revbench schema summary | jq '.properties | keys'";
 
 /// Print the JSON Schema of a file format
@@ -25,6 +27,8 @@ pub(crate) struct SchemaArgs {
 enum What {
     /// A question: scenarios/*.toml
     Scenario,
+    /// A system of your own: what 'run --target' reads
+    Target,
     /// A result: summary.json, and what `run --json` prints
     Summary,
 }
@@ -33,6 +37,7 @@ enum What {
 pub(crate) fn execute(args: &SchemaArgs, console: &Console) -> anyhow::Result<ExitCode> {
     let schema = match args.what {
         What::Scenario => schemars::schema_for!(ScenarioFile),
+        What::Target => schemars::schema_for!(TargetFile),
         What::Summary => schemars::schema_for!(Summary),
     };
     console.json_data(&schema)?;

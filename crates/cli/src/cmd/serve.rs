@@ -37,6 +37,9 @@ pub(crate) struct ServeArgs {
     /// Where the resource server listens; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: String,
+    /// Where the authority listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen_authority: String,
     #[command(flatten)]
     servers: ServerArgs,
     /// Print an access token of a subject that may do everything, and calls to try with it

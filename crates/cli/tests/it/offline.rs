@@ -241,6 +241,27 @@ fn the_scenario_schema_accepts_what_the_parser_accepts() {
 }
 
 #[test]
+fn the_target_schema_accepts_what_the_parser_accepts() {
+    let schema: Value = serde_json::from_str(&data(&["schema", "target"])).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let text = include_str!("../../../../examples/targets/reference.toml");
+    let right: Value = toml::from_str(text).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&right).map(|error| error.to_string()).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    let check = |pointer: &str, value: Value| {
+        let mut wrong = right.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        assert!(!validator.is_valid(&wrong), "{pointer}");
+    };
+    check("/authority/address", "http://127.0.0.1:8451/path".into());
+    check("/sign_in/path", "token".into());
+    check("/change", 3.into());
+    check("/change/0/undo", serde_json::json!({ "path": "/a", "capture": {} }));
+    check("/secrets/admin_token", "secret".into());
+    check("/protected", serde_json::json!({ "path": "/a", "method": "FETCH" }));
+}
+
+#[test]
 fn the_summary_schema_names_what_scripts_rely_on() {
     let schema: Value = serde_json::from_str(&data(&["schema", "summary"])).unwrap();
     assert!(jsonschema::meta::is_valid(&schema));

@@ -4,10 +4,10 @@ use toml::de::DeTable;
 
 use super::Scenario;
 use super::parse::{MEASURE, ROOT, check_percentile};
-use super::problems::Problems;
-use super::read::Section;
+use super::words::FORMAT;
 use crate::duration::format_ms;
 use crate::problem::{self, Problem};
+use crate::reading::{Problems, Section};
 
 /// What a plan would do.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +32,7 @@ pub fn changes_needed(percentile: f64) -> u32 {
 pub fn check_against(scenario: &Scenario, text: &str, plan: &PlanFacts) -> Vec<Problem> {
     let (document, _) = DeTable::parse_recoverable(text);
     let mut ignored = Problems::new(&scenario.file, text);
-    let measure = Section::root(&document, ROOT, &mut ignored).below("measure", MEASURE, &mut ignored);
+    let measure = Section::root(FORMAT, &document, ROOT, &mut ignored).below("measure", MEASURE, &mut ignored);
     let mut problems = Problems::new(&scenario.file, text);
     if let Some((watch_ms, span)) = measure.duration_ms("watch", &mut ignored) {
         for (strategy, bound_ms) in plan.bounds_ms.iter().filter(|(_, bound_ms)| *bound_ms >= watch_ms) {

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::problems::Problems;
-use super::read::{At, Section};
 use super::words::example;
+use crate::reading::{At, Problems, Section};
 use crate::{Fault, duration, problem};
 
 pub(super) const FAULT: &[&str] = &["kind", "at", "for", "for_backstops", "slow_by", "skew"];

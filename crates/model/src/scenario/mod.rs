@@ -13,8 +13,6 @@ mod facts;
 mod fault;
 pub mod file;
 mod parse;
-mod problems;
-mod read;
 mod stress;
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,10 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::facts::changes_needed;
-use super::problems::Problems;
-use super::read::{At, Section};
-use super::words::unknown_word;
+use super::words::FORMAT;
 use super::{ArrivalsChoice, Expectation, Scenario, Stress, fault};
 use crate::problem::{self, Problem};
+use crate::reading::{At, Problems, Section, check_word, unknown_word};
 use crate::settings::{Settings, closest};
 use crate::summary::ClaimVerdict;
 use crate::{Attacker, ChangeActor, Orientation, Permission, ScopeKind};
@@ -70,7 +69,7 @@ pub fn parse(file: &str, text: &str, known_strategies: &[&str]) -> Result<Scenar
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut problems = Problems::new(file, text);
     problems.add_syntax(&syntax);
-    let root = Section::root(&document, ROOT, &mut problems);
+    let root = Section::root(FORMAT, &document, ROOT, &mut problems);
     let draft = read(file, &root, known_strategies, &mut problems);
     match draft {
         Some(scenario) if problems.is_empty() => Ok(scenario),
@@ -85,11 +84,11 @@ fn read(
     problems: &mut Problems<'_>,
 ) -> Option<Scenario> {
     let name = root.needed_text("name", problems);
-    check_word(&name, "name", problems);
+    check_word(&name, "name", "role-demoted", problems);
     let question = root.needed_text("question", problems);
     let prose = root.needed_text("prose", problems);
     let reason = root.text("reason", problems);
-    check_word(&reason, "reason", problems);
+    check_word(&reason, "reason", "role-demoted", problems);
 
     let change = ChangePart::read(root, problems);
     let traffic = TrafficPart::read(root, problems);
@@ -379,7 +378,8 @@ fn read_expectations(
     problems: &mut Problems<'_>,
 ) -> BTreeMap<String, Expectation> {
     let mut expectations = BTreeMap::new();
-    for (strategy, key_span, value) in root.open("expect", problems).entries() {
+    let all = root.open("expect", problems);
+    for (strategy, key_span, value) in all.entries() {
         if !known.contains(&strategy) {
             let near = closest(strategy, known).map(|near| format!("did you mean '{near}'? "));
             let help = format!("{}known strategies: {}", near.unwrap_or_default(), known.join(", "));
@@ -390,7 +390,7 @@ fn read_expectations(
                 Some(help),
             );
         }
-        let section = Section::of_entry("expect", strategy, value, EXPECT, problems);
+        let section = all.of_entry(strategy, value, EXPECT, problems);
         let verdict = section.needed_choice("verdict", VERDICTS, problems);
         let why = section.needed_text("why", problems);
         if let (Some((verdict, _)), Some((why, _))) = (verdict, why) {
@@ -470,16 +470,4 @@ fn permission(found: Option<At<&str>>, key: &str, problems: &mut Problems<'_>) -
         return None;
     }
     Some((Permission::from(text), span))
-}
-
-fn check_word(found: &Option<At<&str>>, key: &str, problems: &mut Problems<'_>) {
-    let Some((text, span)) = found else { return };
-    let part =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if text.len() > 60 || !text.split('-').all(part) {
-        let message = format!("'{}' is no value of '{key}'", text.escape_debug());
-        let help =
-            "use at most 60 lowercase letters and digits, words joined by hyphens, such as 'role-demoted'";
-        problems.add(problem::BAD_NAME, span, message, Some(help.to_owned()));
-    }
 }

@@ -7,10 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use super::problems::Problems;
-use super::read::Section;
 use crate::parameters::Parameter;
 use crate::problem;
+use crate::reading::{Problems, Section};
 use crate::settings::Settings;
 
 pub(super) const STRESS: &[&str] = &["opened_by", "at_most", "settings"];

@@ -1,17 +1,32 @@
 //! A target file: somebody's own system, described so that it can be measured. `docs/TARGETS.md` is the format in words.
 
+mod address;
+mod body;
+mod bound;
+mod exchange;
+pub mod file;
+mod init;
 mod parse;
+mod requests;
+mod secrets;
+mod statuses;
+mod template;
+#[cfg(test)]
+mod tests;
+mod unedited;
+mod words;
 
 use std::collections::BTreeMap;
 
 use crate::target::{Exchange, Target};
 
-pub use parse::parse;
+pub use init::{init_from_openapi, init_from_openid, init_text};
+pub use parse::{check_columns, parse};
 
 /// A system as its file describes it. Secrets are named here and read by whoever runs it, so that they are in no document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetFile {
-    /// Short name in lowercase words joined by hyphens: the `strategy` of its results is `target:NAME`.
+    /// Short name in lowercase words joined by hyphens: the `strategy` of its results is `target-NAME`.
     pub name: String,
     /// The version of what is measured, where the file says it.
     pub version: Option<String>,
@@ -65,7 +80,8 @@ pub struct TargetInstance {
 pub enum Subjects {
     /// They are called `revbench-BLOCK-SCENARIO-ROLE-NUMBER`.
     Generated {
-        /// Makes one known, with everything that its scenario asks for; `None`: whoever signs in is known.
+        /// Makes one known, with everything that its scenario asks for; `None`: whoever signs in is known. Beside
+        /// values and secrets it knows `subject`, `permission`, `permission_json`, `orientation` and `reason`.
         seed: Option<Exchange>,
     },
     /// They are rows of a CSV file, each used once: its columns are variables, and one column is called `subject`.

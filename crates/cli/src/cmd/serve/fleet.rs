@@ -48,6 +48,7 @@ struct Request {
     strategy: StrategyKind,
     settings: Settings,
     listen: SocketAddr,
+    listen_authority: SocketAddr,
     store: StoreChoice,
     database: DatabaseChoice,
     mutant: Option<Mutant>,
@@ -158,26 +159,27 @@ fn check(args: &ServeArgs) -> Result<Request, Mistakes> {
     let mut mistakes = Mistakes::default();
     let strategy = mistakes.keep(select::strategy(args.strategy.as_deref().unwrap_or_default()));
     let settings = param_flags::single(&args.servers.param, &mut mistakes);
-    let listen = mistakes.keep(listen_address(&args.listen));
+    let listen = mistakes.keep(listen_address("--listen", &args.listen));
+    let listen_authority = mistakes.keep(listen_address("--listen-authority", &args.listen_authority));
     let store = mistakes.keep(server_flags::store(&args.servers.store));
     let database = mistakes.keep(server_flags::database(&args.servers.database));
     if let (Some(strategy), Some(database)) = (strategy, &database) {
         mistakes.0.extend(server_flags::unservable(&[strategy], &settings, database));
     }
     let mutant = mistakes.keep(args.mutant.as_deref().map(find_mutant).transpose());
-    match (strategy, listen, store, database, mutant) {
-        (Some(strategy), Some(listen), Some(store), Some(database), Some(mutant))
+    match (strategy, listen.zip(listen_authority), store, database, mutant) {
+        (Some(strategy), Some((listen, listen_authority)), Some(store), Some(database), Some(mutant))
             if mistakes.0.is_empty() =>
         {
-            Ok(Request { strategy, settings, listen, store, database, mutant })
+            Ok(Request { strategy, settings, listen, listen_authority, store, database, mutant })
         }
         _ => Err(mistakes),
     }
 }
 
-fn listen_address(text: &str) -> Result<SocketAddr, Mistake> {
-    let help = "write it like --listen 127.0.0.1:8080";
-    let fail = |reason| Mistake::argument(BAD_VALUE, format!("value '{text}' of --listen {reason}"), help);
+fn listen_address(flag: &str, text: &str) -> Result<SocketAddr, Mistake> {
+    let help = format!("write it like {flag} 127.0.0.1:8080");
+    let fail = |reason| Mistake::argument(BAD_VALUE, format!("value '{text}' of {flag} {reason}"), &help);
     let (host, port) = text.rsplit_once(':').ok_or_else(|| fail("has no port"))?;
     let port = port.parse().map_err(|_| fail("has no valid port"))?;
     if !loopback::is_loopback_host(host) {
@@ -326,7 +328,7 @@ fn start(
     running: &mut Running,
 ) -> anyhow::Result<Fleet> {
     let resource_listener = listen(request.listen)?;
-    let authority_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let authority_listener = listen(request.listen_authority)?;
     let (resource, authority) = (resource_listener.local_addr()?, authority_listener.local_addr()?);
     let (admin_token, resource_token) = (random_secret(), random_secret());
     let hmac_secret = (request.settings.algorithm == Algorithm::HS256).then(random_secret);

@@ -1,36 +1,52 @@
-//! Reading a TOML table key by key, remembering every mistake instead of stopping at the first.
+//! One table of a file, read key by key.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problems::Problems;
-use super::words::{describe_number, example, unknown_word, wrong_type};
-use crate::{duration, problem, settings};
+use super::Problems;
+use super::words::{describe_number, did_you_mean, unknown_word, wrong_type};
+use crate::{duration, problem};
 
 /// A value and where it stands.
-pub(super) type At<T> = (T, Range<usize>);
+pub(crate) type At<T> = (T, Range<usize>);
+
+/// What messages say of a file format.
+#[derive(Clone, Copy)]
+pub(crate) struct Format {
+    /// What the whole file is called: `the scenario`.
+    pub(crate) whole: &'static str,
+    /// How a key of a table is written, by the table's path (empty for the whole file) and the key.
+    pub(crate) example: fn(&str, &str) -> Option<String>,
+}
 
 /// One table of the file.
-pub(super) struct Section<'t> {
+pub(crate) struct Section<'t> {
+    format: Format,
     path: &'static str,
-    /// The name of the entry of `path` that this is, where `path` holds named entries.
-    entry: Option<&'t str>,
+    /// What it is called in messages: `[change]`.
+    name: String,
     table: Option<&'t DeTable<'t>>,
     span: Range<usize>,
 }
 
 impl<'t> Section<'t> {
     /// The whole file.
-    pub(super) fn root(table: &'t Spanned<DeTable<'t>>, known: &[&str], problems: &mut Problems<'_>) -> Self {
-        let section = Section { path: "", entry: None, table: Some(table.get_ref()), span: 0..0 };
+    pub(crate) fn root(
+        format: Format,
+        table: &'t Spanned<DeTable<'t>>,
+        known: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Self {
+        let name = format.whole.to_owned();
+        let section = Section { format, path: "", name, table: Some(table.get_ref()), span: 0..0 };
         section.refuse_unknown(known, problems);
         section
     }
 
     /// A table below this one; an empty section where it is absent or no table.
-    pub(super) fn below(
+    pub(crate) fn below(
         &self,
         path: &'static str,
         known: &[&str],
@@ -42,123 +58,148 @@ impl<'t> Section<'t> {
     }
 
     /// A table below this one whose keys are names of other things.
-    pub(super) fn open(&self, path: &'static str, problems: &mut Problems<'_>) -> Section<'t> {
-        let Some((value, span)) = self.value(path) else {
-            return Section { path, entry: None, table: None, span: 0..0 };
-        };
-        let table = match value {
-            DeValue::Table(table) => Some(table),
-            other => {
-                wrong_type(problems, path, other, &span, "a table", None);
-                None
-            }
-        };
-        Section { path, entry: None, table, span }
+    pub(crate) fn open(&self, path: &'static str, problems: &mut Problems<'_>) -> Section<'t> {
+        self.inner(path, path, format!("[{path}]"), problems)
     }
 
-    /// Is the section in the file, and a table?
-    pub(super) fn is_present(&self) -> bool {
-        self.table.is_some()
-    }
-
-    /// Says that the section itself is missing.
-    pub(super) fn require(&self, parent: &Section<'_>, problems: &mut Problems<'_>) {
-        if parent.value(self.path).is_none() {
-            parent.add_missing(self.path, problems);
+    /// The table under a key, of which examples are those of `path` and which messages call `name`. Its keys are yet to be
+    /// looked at.
+    pub(crate) fn inner(
+        &self,
+        key: &str,
+        path: &'static str,
+        name: String,
+        problems: &mut Problems<'_>,
+    ) -> Section<'t> {
+        match self.table.and_then(|table| table.get(key)) {
+            Some(value) => self.of_value((path, name), (key, value), None, problems),
+            None => Section { format: self.format, path, name, table: None, span: 0..0 },
         }
     }
 
-    /// Key, its span and the value of everything in the table.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, &'t Spanned<DeValue<'t>>)> {
-        self.table
-            .into_iter()
-            .flat_map(|table| table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value)))
-    }
-
-    /// A table that is a value of [`entries`](Self::entries).
-    pub(super) fn of_entry(
-        path: &'static str,
-        key: &'t str,
-        value: &'t Spanned<DeValue<'t>>,
-        known: &[&str],
+    /// A table that is one of the values of this one.
+    pub(crate) fn of_value(
+        &self,
+        (path, name): (&'static str, String),
+        (key, value): (&str, &'t Spanned<DeValue<'t>>),
+        help: Option<String>,
         problems: &mut Problems<'_>,
     ) -> Section<'t> {
         let span = value.span();
         let table = match value.get_ref() {
             DeValue::Table(table) => Some(table),
             other => {
-                wrong_type(problems, key, other, &span, "a table", example(path, "verdict"));
+                wrong_type(problems, key, other, &span, "a table", help);
                 None
             }
         };
-        let section = Section { path, entry: Some(key), table, span };
+        Section { format: self.format, path, name, table, span }
+    }
+
+    /// Is the section in the file, and a table?
+    pub(crate) fn is_present(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Says that the section itself is missing.
+    pub(crate) fn require(&self, parent: &Section<'_>, problems: &mut Problems<'_>) {
+        if parent.value(self.path).is_none() {
+            parent.add_missing(self.path, problems);
+        }
+    }
+
+    /// Key, its span and the value of everything in the table.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, &'t Spanned<DeValue<'t>>)> {
+        self.table
+            .into_iter()
+            .flat_map(|table| table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value)))
+    }
+
+    /// A table that is a value of [`entries`](Self::entries), called by its key.
+    pub(crate) fn of_entry(
+        &self,
+        key: &str,
+        value: &'t Spanned<DeValue<'t>>,
+        known: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Section<'t> {
+        let example = known.first().and_then(|first| (self.format.example)(self.path, first));
+        let name = format!("[{}.{key}]", self.path);
+        let section = self.of_value((self.path, name), (key, value), example, problems);
         section.refuse_unknown(known, problems);
         section
     }
 
-    fn value(&self, key: &str) -> Option<At<&'t DeValue<'t>>> {
+    /// Where it stands; the start of the file where it is not there.
+    pub(crate) fn span(&self) -> &Range<usize> {
+        &self.span
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn example(&self, key: &str) -> Option<String> {
+        (self.format.example)(self.path, key)
+    }
+
+    /// What stands under a key, and where.
+    pub(crate) fn value(&self, key: &str) -> Option<At<&'t DeValue<'t>>> {
         self.table?.get(key).map(|value| (value.get_ref(), value.span()))
     }
 
-    fn described(&self) -> String {
-        match (self.path, self.entry) {
-            ("", _) => "the scenario".to_owned(),
-            (path, None) => format!("[{path}]"),
-            (path, Some(entry)) => format!("[{path}.{entry}]"),
-        }
-    }
-
-    fn refuse_unknown(&self, known: &[&str], problems: &mut Problems<'_>) {
+    /// Says which keys there are not.
+    pub(crate) fn refuse_unknown(&self, known: &[&str], problems: &mut Problems<'_>) {
         for (key, span, _) in self.entries().filter(|(key, ..)| !known.contains(key)) {
-            let near = settings::closest(key, known).map(|near| format!("did you mean '{near}'? "));
-            let help = format!("{}known keys: {}", near.unwrap_or_default(), known.join(", "));
-            let message = format!("unknown key '{key}' in {}", self.described());
+            let help = format!("{}known keys: {}", did_you_mean(key, known), known.join(", "));
+            let message = format!("unknown key '{key}' in {}", self.name);
             problems.add(problem::UNKNOWN_KEY, &span, message, Some(help));
         }
     }
 
     /// A text that may be absent.
-    pub(super) fn text(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<At<&'t str>> {
+    pub(crate) fn text(&self, key: &str, problems: &mut Problems<'_>) -> Option<At<&'t str>> {
         let (value, span) = self.value(key)?;
         match value {
             DeValue::String(text) if text.trim().is_empty() => {
                 let message = format!("'{key}' is empty");
-                problems.add(problem::OUT_OF_RANGE, &span, message, example(self.path, key));
+                problems.add(problem::OUT_OF_RANGE, &span, message, self.example(key));
                 None
             }
             DeValue::String(text) => Some((text.as_ref(), span)),
             other => {
-                wrong_type(problems, key, other, &span, "text in quotes", example(self.path, key));
+                wrong_type(problems, key, other, &span, "text in quotes", self.example(key));
                 None
             }
         }
     }
 
     /// A text that must be there.
-    pub(super) fn needed_text(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<At<&'t str>> {
+    pub(crate) fn needed_text(&self, key: &str, problems: &mut Problems<'_>) -> Option<At<&'t str>> {
         self.demand(key, problems);
         self.text(key, problems)
     }
 
     /// True or false.
-    pub(super) fn flag(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
+    pub(crate) fn flag(&self, key: &str, problems: &mut Problems<'_>) -> Option<bool> {
         let (value, span) = self.value(key)?;
         if value.as_bool().is_none() {
-            wrong_type(problems, key, value, &span, "true or false", example(self.path, key));
+            wrong_type(problems, key, value, &span, "true or false", self.example(key));
         }
         value.as_bool()
     }
 
     /// True or false, which must be there.
-    pub(super) fn needed_flag(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
+    pub(crate) fn needed_flag(&self, key: &str, problems: &mut Problems<'_>) -> Option<bool> {
         self.demand(key, problems);
         self.flag(key, problems)
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &self,
-        key: &'static str,
+        key: &str,
         words: &[(&str, T)],
         problems: &mut Problems<'_>,
     ) -> Option<At<T>> {
@@ -177,9 +218,9 @@ impl<'t> Section<'t> {
     }
 
     /// One of a few words, which must be there.
-    pub(super) fn needed_choice<T: Copy>(
+    pub(crate) fn needed_choice<T: Copy>(
         &self,
-        key: &'static str,
+        key: &str,
         words: &[(&str, T)],
         problems: &mut Problems<'_>,
     ) -> Option<At<T>> {
@@ -188,9 +229,9 @@ impl<'t> Section<'t> {
     }
 
     /// A duration with its unit, in milliseconds, above 0.
-    pub(super) fn duration_ms(&self, key: &'static str, problems: &mut Problems<'_>) -> Option<At<f64>> {
+    pub(crate) fn duration_ms(&self, key: &str, problems: &mut Problems<'_>) -> Option<At<f64>> {
         let (value, span) = self.value(key)?;
-        let help = || example(self.path, key);
+        let help = || self.example(key);
         match value {
             DeValue::String(text) => match duration::parse_ms(text) {
                 Ok(ms) if ms > 0.0 => return Some((ms, span)),
@@ -211,9 +252,9 @@ impl<'t> Section<'t> {
     }
 
     /// A number within a range, both ends included.
-    pub(super) fn number(
+    pub(crate) fn number(
         &self,
-        key: &'static str,
+        key: &str,
         range: std::ops::RangeInclusive<f64>,
         problems: &mut Problems<'_>,
     ) -> Option<At<f64>> {
@@ -221,7 +262,7 @@ impl<'t> Section<'t> {
         let parsed = match value {
             DeValue::Integer(_) | DeValue::Float(_) => describe_number(value).parse::<f64>().ok(),
             other => {
-                wrong_type(problems, key, other, &span, "a number", example(self.path, key));
+                wrong_type(problems, key, other, &span, "a number", self.example(key));
                 return None;
             }
         };
@@ -230,28 +271,28 @@ impl<'t> Section<'t> {
             let (low, high) = (range.start(), range.end());
             let message =
                 format!("{} is no value of '{key}': it goes from {low} to {high}", describe_number(value));
-            problems.add(problem::OUT_OF_RANGE, &span, message, example(self.path, key));
+            problems.add(problem::OUT_OF_RANGE, &span, message, self.example(key));
         }
         within.map(|number| (number, span))
     }
 
     /// Is there anything under this key?
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.value(key).is_some()
     }
 
     /// Says that a key is missing, where it is and the section is there.
-    pub(super) fn demand(&self, key: &str, problems: &mut Problems<'_>) {
+    pub(crate) fn demand(&self, key: &str, problems: &mut Problems<'_>) {
         if self.is_present() && self.value(key).is_none() {
             self.add_missing(key, problems);
         }
     }
 
     /// Says that a key is missing, unless unreadable lines may have held it.
-    fn add_missing(&self, key: &str, problems: &mut Problems<'_>) {
+    pub(crate) fn add_missing(&self, key: &str, problems: &mut Problems<'_>) {
         if problems.all_readable() {
-            let help = example(self.path, key).map(|line| format!("add: {line}"));
-            let message = format!("missing key '{key}' in {}", self.described());
+            let help = self.example(key).map(|line| format!("add: {line}"));
+            let message = format!("missing key '{key}' in {}", self.name);
             problems.add(problem::MISSING_KEY, &self.span, message, help);
         }
     }
