@@ -100,6 +100,14 @@ pub(crate) fn target(path: &str) -> Result<(TargetSource, TargetFile), Vec<Mista
         target_file::parse(path, &text).map_err(|problems| Mistake::in_file(problems, &text))?;
     let table = own_system::read_table(&file, path)
         .map_err(|error| vec![Mistake::argument(UNREADABLE, error.to_string(), "")])?;
+    if let Some(table) = &table {
+        let columns = own_system::columns(table);
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let problems = target_file::check_columns(path, &text, &columns);
+        if !problems.is_empty() {
+            return Err(Mistake::in_file(problems, &text));
+        }
+    }
     Ok((TargetSource { file: path.to_owned(), text, table }, file))
 }
 

@@ -109,6 +109,11 @@ pub fn read_table(file: &TargetFile, target_path: &str) -> Result<Option<String>
     read("the subjects", &beside(target_path, path)).map(Some)
 }
 
+/// The columns of a table of subjects.
+pub fn columns(table: &str) -> Vec<String> {
+    table::columns(table)
+}
+
 impl OwnSystem {
     /// Reads what the file names, finds its hosts, and looks whether they may be asked. `agent` is how requests call
     /// themselves.

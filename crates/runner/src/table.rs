@@ -69,6 +69,11 @@ pub fn parse(text: &str) -> Result<Vec<BTreeMap<String, String>>, TableError> {
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
+/// The names of the columns; none where the first line cannot be read.
+pub(crate) fn columns(text: &str) -> Vec<String> {
+    text.lines().next().and_then(|head| fields(head, 1).ok()).unwrap_or_default()
+}
+
 /// The fields of a line (RFC 4180, but for line ends inside quotation marks).
 fn fields(line: &str, number: usize) -> Result<Vec<String>, TableError> {
     let (mut fields, mut rest) = (Vec::new(), line.trim_end_matches('\r'));
