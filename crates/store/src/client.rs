@@ -148,10 +148,11 @@ impl Place for StoreAddress {
     type Error = StoreError;
 
     async fn open(&self, limits: Limits) -> Result<(MultiplexedConnection, Driver), StoreError> {
+        let info = handshake(self);
         let attempt = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             stream.set_nodelay(true)?;
-            MultiplexedConnection::new_with_config(&handshake(self), stream, configuration(limits)).await
+            MultiplexedConnection::new_with_config(&info, stream, configuration(limits)).await
         };
         let opened: Result<_, RedisError> = attempt.await;
         let (connection, driver) =
