@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import subprocess
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -73,6 +72,10 @@ class Running:
             self.process.kill()
             self.process.wait()
 
+    def started(self, *arguments):
+        """The command that starts it, for others to run; with further arguments."""
+        return " ".join(map(str, [*self.command, *arguments]))
+
     def target_file(self, where, *edits, source=None):
         """Its target file on these ports, with further edits of its text; each of them must change it."""
         text = (source or SYSTEMS / self.name / f"{self.name}.toml").read_text()
@@ -84,9 +87,9 @@ class Running:
         return where
 
 
-def revbench(*arguments, seconds=400):
+def revbench(*arguments, seconds=400, folder=None):
     """Runs a command to its end: its exit code, what it printed, and what it said."""
-    done = subprocess.run([REVBENCH, *map(str, arguments)], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds)
+    done = subprocess.run([REVBENCH, *map(str, arguments)], cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -101,10 +104,3 @@ def cells(run):
     if not path.exists():
         return {}
     return {cell["scenario"]: cell for cell in json.loads(path.read_text())["cells"] if cell["strategy"].startswith("target")}
-
-
-def wait_until(condition, seconds):
-    give_up = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < give_up:
-        time.sleep(0.05)
-    return value
