@@ -257,7 +257,8 @@ pub(crate) fn shortened(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }
-    match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+    let swept = text.strip_suffix(']').and_then(|text| text.split_once('['));
+    match swept.filter(|(_, settings)| !settings.contains('[')) {
         Some((name, settings)) => {
             let value = |setting: &str| setting.split_once('=').map_or(setting, |(_, value)| value).to_owned();
             let end = format!("[{}]", settings.split(',').map(value).collect::<Vec<_>>().join(","));
@@ -286,6 +287,7 @@ mod tests {
         check("cached-lookup", "cached-lookup");
         check("cached-lookup (cache_ttl 1 s)", "cached-lookup (cach…");
         check("cached-lookup[cache_ttl=300ms]", "cached-lookup[300ms]");
+        check("push[a=1], lookup[a=1]", "push[a=1], lookup[a…");
         check("cached-introspection[cache_ttl=300ms,stale_for=1s]", "cached-in…[300ms,1s]");
     }
 }
