@@ -26,7 +26,7 @@ fn all_without_a_database_is_all_that_need_none() {
 
 /// Who asks nobody is asked no policy, so that floor and control run beside whoever asks the database.
 #[test]
-fn who_asks_the_database_needs_one() {
+fn who_asks_nobody_runs_beside_who_asks_the_database() {
     let asks = ["--param", "on_store_down=ask-database"];
     let (planned, _) = plan(&[&asks[..], &["--database", "postgres"]].concat());
     assert!(planned.contains("fleet   deny-list ") && planned.contains("fleet   floor "), "{planned}");

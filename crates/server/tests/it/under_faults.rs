@@ -16,7 +16,7 @@ use revbench_model::{Change, Claims, Fault, Now, Orientation, Scope, ScopeKind, 
 use revbench_server::clock;
 use revbench_store::{Client, Limits, StoreAddress};
 use revbench_strategies::{
-    AllowList, AppliedChange, ClaimedUnderFault, DenyAndRefresh, DenyList, Family, Held, Lookup, Meanwhile,
+    AllowList, AppliedChange, Claimed, ClaimedUnderFault, DenyAndRefresh, DenyList, Family, Held, Lookup, Meanwhile,
     Question, Strategy, StrategyKind, SubjectRecord, TokenVersion, UnderFault, ValidAfter, claim,
     claim_under,
 };
@@ -292,6 +292,75 @@ async fn nothing_is_staler_than_claimed_while_nobody_answers() {
             for case in cases {
                 case.await.unwrap();
             }
+        }
+    }
+}
+
+fn grant_of_a_permission() -> Question {
+    Question {
+        orientation: Orientation::Grant,
+        scope: ScopeKind::Subject,
+        everything: false,
+        is_theft: false,
+        undone: false,
+        rate_per_s: 1.0,
+    }
+}
+
+/// A grant where the database is asked: there while the store does not answer, and afterwards for whoever renews when told.
+async fn check_grant(kind: StrategyKind, fault: Fault) {
+    let mut scene = Scene::new(kind, OnStoreDown::AskDatabase).await;
+    let question = grant_of_a_permission();
+    let ordinary = claim(kind, &scene.fleet.settings, &question);
+    let UnderFault { claimed, meanwhile } = claim_under(kind, fault, &scene.fleet.settings, &question);
+    let what = format!("{kind:?} {fault:?}: {claimed:?}, {meanwhile:?}");
+    let kept_ms = match (&ordinary, meanwhile) {
+        (Claimed::Bound { bound_ms, .. }, Meanwhile::KeptThenByDatabase) => *bound_ms,
+        (_, Meanwhile::ByDatabase) => 0.0,
+        _ => panic!("{what}"),
+    };
+    scene.breaks(fault).await;
+    scene.fleet.change(Orientation::Grant, json!({ "subject": "ann" }), Some("orders:delete")).await;
+    let acknowledged_ns = clock::mono_ns();
+    let mut ann = scene.ann.clone();
+    let (mut refused_ms, mut healed_ms) = (0.0_f64, None);
+    loop {
+        let sent_ms = ms_since(acknowledged_ns);
+        let status = scene.fleet.call(&ann.access, "orders:delete").await.status;
+        if status != 200 {
+            refused_ms = sent_ms;
+        }
+        let settled_ms = healed_ms.map(|healed_ms| sent_ms - healed_ms);
+        match (settled_ms, status) {
+            (None, _) if sent_ms > FAULT_MS as f64 => {
+                assert!(refused_ms <= kept_ms + SLACK_MS, "{what}: refused after {refused_ms} ms");
+                scene.heals();
+                healed_ms = Some(sent_ms);
+            }
+            (Some(settled_ms), _) if settled_ms > RECONNECTED_MS + 2.0 * SLACK_MS => break,
+            (Some(_), 401) => ann = scene.fleet.refresh(&ann).await.unwrap(),
+            _ => {}
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let bound_ms = claimed.bound_ms(&ordinary, healed_ms.unwrap()).unwrap_or_else(|| panic!("{what}"));
+    assert!(refused_ms <= bound_ms + RECONNECTED_MS, "{what}: refused after {refused_ms} ms");
+    assert_eq!(scene.fleet.call(&ann.access, "orders:delete").await.status, 200, "{what}");
+}
+
+#[tokio::test]
+async fn what_is_given_is_there_when_the_database_is_asked() {
+    let can_give = |kind: StrategyKind| {
+        let settings = settings(kind, OnStoreDown::AskDatabase);
+        matches!(claim(kind, &settings, &grant_of_a_permission()), Claimed::Bound { .. })
+    };
+    for fault in [Fault::StoreDown, Fault::StoreSlow] {
+        let asking = singling_out().filter(|kind| kind.can_ask_database());
+        let giving = asking.filter(|kind| can_give(*kind));
+        let served = giving.filter(|kind| stores::has_database_for(*kind, OnStoreDown::AskDatabase));
+        let cases: Vec<_> = served.map(|kind| tokio::spawn(check_grant(kind, fault))).collect();
+        for case in cases {
+            case.await.unwrap();
         }
     }
 }
