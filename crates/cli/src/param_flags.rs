@@ -32,9 +32,9 @@ pub(crate) fn single(texts: &[String], mistakes: &mut Mistakes) -> Settings {
 pub(crate) fn several(texts: &[String], mistakes: &mut Mistakes) -> (Vec<(String, String)>, Vec<Sweep>) {
     let (lists, alone): (Vec<Sweep>, Vec<Sweep>) =
         read(texts, mistakes).into_iter().partition(|setting| setting.values.len() > 1);
-    let pairs = alone.into_iter().flat_map(|Sweep { name, values }| {
-        values.into_iter().map(move |value| (name.clone(), value))
-    });
+    let pairs = alone
+        .into_iter()
+        .flat_map(|Sweep { name, values }| values.into_iter().map(move |value| (name.clone(), value)));
     let as_printed = |Sweep { name, values }: Sweep| {
         let values = values.iter().filter_map(|value| printed(&name, value).ok()).collect();
         Sweep { name, values }
@@ -107,7 +107,8 @@ fn given_twice(found: &[Sweep], name: &str, value: &str) -> Mistake {
     let first = found.iter().find(|setting| setting.name == name);
     let first = first.map(|setting| setting.values.join(",")).unwrap_or_default();
     let message = format!("--param {name} is given twice, with '{first}' and with '{value}'");
-    let help = format!("give one of them, or write --param {name}={first},{value} for a run that measures both");
+    let help =
+        format!("give one of them, or write --param {name}={first},{value} for a run that measures both");
     Mistake::argument(CONFLICT, message, help)
 }
 

@@ -96,8 +96,7 @@ pub(crate) fn target(path: &str) -> Result<(TargetSource, TargetFile), Vec<Mista
         let help = "name a readable .toml file; 'revbench target init' prints one to begin with";
         vec![Mistake::argument(UNREADABLE, format!("cannot read target file '{path}': {error}"), help)]
     })?;
-    let file =
-        target_file::parse(path, &text).map_err(|problems| Mistake::in_file(problems, &text))?;
+    let file = target_file::parse(path, &text).map_err(|problems| Mistake::in_file(problems, &text))?;
     let table = own_system::read_table(&file, path)
         .map_err(|error| vec![Mistake::argument(UNREADABLE, error.to_string(), "")])?;
     if let Some(table) = &table {

@@ -228,9 +228,10 @@ pub(crate) fn unservable(
         Mistake::argument(CONFLICT, message, help)
     };
     let readers = strategies.iter().filter(|kind| kind.reads_database());
-    mistakes.extend(readers.map(|kind| {
-        without(format!("strategy '{}' reads a database, and there is none", kind.name()))
-    }));
+    mistakes.extend(
+        readers
+            .map(|kind| without(format!("strategy '{}' reads a database, and there is none", kind.name()))),
+    );
     if strategies.iter().any(|kind| !kind.reads_database() && kind.needs_database(settings)) {
         let message = format!("on_store_down={} asks a database, and there is none", policy.name());
         mistakes.push(without(message));

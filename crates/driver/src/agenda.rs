@@ -2,8 +2,8 @@
 
 use rand::RngExt;
 use revbench_model::Orientation;
-use revbench_model::target::Party;
 use revbench_model::event::{Slice, SliceKind, SubjectRole};
+use revbench_model::target::Party;
 
 use crate::error::DriverError;
 use crate::plan::{Arrivals, Plan, PlannedSubject};
@@ -429,7 +429,10 @@ mod tests {
             plan.subjects[1].withheld = true;
         };
         assert!(refused(no_withhold).contains("subject control is to lose something beforehand"));
-        assert!(refused(|plan| plan.target.protected.at = Party::Authority).contains("expected a resource server"));
+        assert!(
+            refused(|plan| plan.target.protected.at = Party::Authority)
+                .contains("expected a resource server")
+        );
         assert!(refused(|plan| plan.limits.requests_per_s = f64::NAN).contains("a limit of NaN requests"));
         assert!(refused(|plan| plan.limits.sign_ins_per_s = -1.0).contains("a limit of -1 sign-ins"));
         let only = "one of one-shot subjects only";

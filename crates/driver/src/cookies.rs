@@ -56,11 +56,8 @@ fn read(text: &str, now_s: u64) -> Option<SetCookie<'_>> {
             _ => {}
         }
     }
-    let cookie = SetCookie {
-        name: name.trim(),
-        value: value.trim(),
-        removed: by_age.or(by_date).unwrap_or(false),
-    };
+    let cookie =
+        SetCookie { name: name.trim(), value: value.trim(), removed: by_age.or(by_date).unwrap_or(false) };
     (!cookie.name.is_empty()).then_some(cookie)
 }
 

@@ -32,7 +32,8 @@ impl<T: Copy> AnyEngine<T> {
                 HyperEngine::open(lanes, transport, spin_ns).map(Box::new).map(AnyEngine::Hyper)
             }
             EngineChoice::Fast if transport.http2 || lanes.iter().any(|lane| lane.place.tls) => {
-                let words = "the fast engine speaks plain HTTP/1.1 only; TLS and HTTP/2 need the engine 'hyper'";
+                let words =
+                    "the fast engine speaks plain HTTP/1.1 only; TLS and HTTP/2 need the engine 'hyper'";
                 Err(DriverError::Plan(words.to_owned()))
             }
             EngineChoice::Fast => Engine::open(lanes, spin_ns).map(AnyEngine::Fast),

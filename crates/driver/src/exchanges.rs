@@ -188,7 +188,8 @@ impl Exchanges {
 
     /// Is anything that would go on this lane to the authority sent to a resource server instead?
     pub(crate) fn asks_resource(&self, lane: u16) -> bool {
-        let changes = self.changes.iter().flat_map(|of| [Some(&of.make), of.undo.as_ref(), of.withhold.as_ref()]);
+        let changes =
+            self.changes.iter().flat_map(|of| [Some(&of.make), of.undo.as_ref(), of.withhold.as_ref()]);
         let all: Vec<&RequestTemplate> = match lane {
             REFRESH_LANE => [Some(&self.sign_in), self.refresh.as_ref()].into_iter().flatten().collect(),
             _ => changes.chain([self.seeding.as_ref()]).flatten().collect(),
@@ -293,7 +294,9 @@ impl Exchanges {
             return Ok(false);
         }
         if errand != Errand::SignIn
-            && captured.get("access_token").is_some_and(|token| session.has_overtaken(token, done.flight.sent_ns))
+            && captured
+                .get("access_token")
+                .is_some_and(|token| session.has_overtaken(token, done.flight.sent_ns))
         {
             captured.remove("access_token");
         }

@@ -31,10 +31,11 @@ pub(crate) fn retry_after_ns(head: &[u8], now_s: u64) -> Option<u64> {
 /// the host that was asked.
 pub(crate) fn redirected_to(head: &[u8]) -> Option<&str> {
     let location = values(head, "location").next()?;
-    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    let elsewhere = location.split_once("//").filter(|(before, _)| {
-        before.is_empty() || before.strip_suffix(':').is_some_and(is_scheme)
-    });
+    let is_scheme =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let elsewhere = location
+        .split_once("//")
+        .filter(|(before, _)| before.is_empty() || before.strip_suffix(':').is_some_and(is_scheme));
     // A backslash is a slash to browsers, and whoever is named before an `@` is not to be in a message.
     let authority = elsewhere?.1.split(['/', '?', '#', '\\']).next()?;
     authority.rsplit('@').next()

@@ -444,7 +444,8 @@ mod tests {
 
     #[test]
     fn headers_are_kept_where_they_are_wanted() {
-        let text = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX: y\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
+        let text =
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX: y\r\nset-cookie: b=2\r\ncontent-length: 0\r\n\r\n";
         let check = |keep, expected: &str| {
             let mut reader = ResponseReader::default();
             // The head of an answer before it is gone, and one that comes in two pieces is kept once.

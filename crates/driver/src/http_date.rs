@@ -67,7 +67,9 @@ mod tests {
         check("Thu, 29 Feb 2024 23:59:60 GMT", Some(1_709_251_200));
         check("Thu, 01-Jan-1970 00:00:00 GMT", Some(0));
         check("Mon, 01 Jan 1601 00:00:00 GMT", Some(0));
-        for no_date in ["", "0", "-1", "120", "Sun, 06 Nov 1994", "06 Nov 1994 25:00:00", "06 Foo 1994 08:49:37"] {
+        for no_date in
+            ["", "0", "-1", "120", "Sun, 06 Nov 1994", "06 Nov 1994 25:00:00", "06 Foo 1994 08:49:37"]
+        {
             check(no_date, None);
         }
     }

@@ -235,7 +235,8 @@ impl<T: Copy> HyperEngine<T> {
         let asked = self.tls.as_ref().is_some_and(Tls::was_asked_in_vain);
         let source = match asked {
             true => {
-                let words = format!("{source}; the server asks for a client's certificate, and there is none");
+                let words =
+                    format!("{source}; the server asks for a client's certificate, and there is none");
                 io::Error::new(source.kind(), words)
             }
             false => source,
@@ -433,8 +434,7 @@ impl<T: Copy> HyperEngine<T> {
         let Some(open) = self.links[index].flights.iter().find(|open| open.serial == serial) else { return };
         let reading = &mut *open.reading.borrow_mut();
         let (flight, answer) = (open.flight, Ok(reading.head.answer));
-        let so_far =
-            Completed { flight, received_ns, answer, body: &reading.body, reissued: &[], head: &[] };
+        let so_far = Completed { flight, received_ns, answer, body: &reading.body, reissued: &[], head: &[] };
         let used = workload.heard(&so_far);
         reading.body.drain(..used);
     }

@@ -65,7 +65,8 @@ pub fn exchange_once(
     template.render(None, &place.host, &layers, &mut request)?;
     let mut once = Once { request, is_sent: false, answer: None };
     ask(place, transport, exchange.method == "HEAD", &mut once)?;
-    let no_answer = |failure: Failure| DriverError::NoAnswer { host: place.host.clone(), problem: failure.words() };
+    let no_answer =
+        |failure: Failure| DriverError::NoAnswer { host: place.host.clone(), problem: failure.words() };
     let answer = once.answer.unwrap_or(Err(Failure::Timeout)).map_err(no_answer)?;
     let now_s = wall_s();
     let mut captured = BTreeMap::new();

@@ -126,7 +126,9 @@ impl<'a> Preparation<'a> {
     fn session(&self, task: Task) -> usize {
         match task {
             Task::SignIn { session } => session as usize,
-            Task::Seed { subject } | Task::Withhold { subject } => self.pairs[subject as usize].honest as usize,
+            Task::Seed { subject } | Task::Withhold { subject } => {
+                self.pairs[subject as usize].honest as usize
+            }
         }
     }
 

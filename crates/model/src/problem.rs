@@ -30,7 +30,10 @@ pub const CODES: &[(&str, &str)] = &[
         TEMPLATE,
         "Braces do not pair, or a variable would break the text around it: a name that ends in _json is filled in as JSON, with its quotation marks.",
     ),
-    (CAPTURE, "Where a captured value stands is a JSON pointer into the body, 'header NAME' or 'cookie NAME'."),
+    (
+        CAPTURE,
+        "Where a captured value stands is a JSON pointer into the body, 'header NAME' or 'cookie NAME'.",
+    ),
     (ADDRESS, "An address is http:// or https://, a host and a port; paths belong to the requests."),
     (
         LITERAL_SECRET,

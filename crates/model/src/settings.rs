@@ -55,12 +55,8 @@ pub enum OnStoreDown {
 
 impl OnStoreDown {
     /// All of them, the default first.
-    pub const ALL: [OnStoreDown; 4] = [
-        OnStoreDown::Refuse,
-        OnStoreDown::AllowFromToken,
-        OnStoreDown::ServeStale,
-        OnStoreDown::AskDatabase,
-    ];
+    pub const ALL: [OnStoreDown; 4] =
+        [OnStoreDown::Refuse, OnStoreDown::AllowFromToken, OnStoreDown::ServeStale, OnStoreDown::AskDatabase];
 
     /// The word on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -559,7 +555,11 @@ mod tests {
         check("cache_til", "1s", "did you mean 'cache_ttl'?");
         check("cache_ttl", "5", "value '5' of parameter 'cache_ttl' is not a duration like '250ms' or '3s'");
         check("refresh_at", "1.5", "above 0 and at most 1");
-        check("cache_jitter", "0.6", "value '0.6' of parameter 'cache_jitter' is not a share of the cache time");
+        check(
+            "cache_jitter",
+            "0.6",
+            "value '0.6' of parameter 'cache_jitter' is not a share of the cache time",
+        );
         check("refresh_ahead", "-0.1", "from 0 to 0.9");
         check("refresh_ahead", "NaN", "from 0 to 0.9");
         check("algorithm", "none", "one of RS256, ES256, EdDSA, HS256");

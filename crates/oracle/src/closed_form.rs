@@ -187,7 +187,9 @@ impl FleetLaw {
             {
                 0.0
             }
-            Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s } if self.copies == 1 => {
+            Distribution::JitteredExpireAfterWrite { shortest_ms, ttl_ms, rate_per_s }
+                if self.copies == 1 =>
+            {
                 laws::jittered_expire_after_write_mean(shortest_ms, ttl_ms, per_ms(rate_per_s))
             }
             Distribution::RefreshAhead { refresh_ms, ttl_ms, rate_per_s } if self.copies == 1 => {

@@ -14,7 +14,9 @@ use crate::number::unbroken;
 use crate::question::{Question, anchor, fleets, questions};
 use crate::table::{Table, printable_lines};
 use crate::under_fault::under_fault;
-use crate::{RunDocuments, ScenarioProse, StrategyCard, burden, noise_floor, reading, sections, sweep, words};
+use crate::{
+    RunDocuments, ScenarioProse, StrategyCard, burden, noise_floor, reading, sections, sweep, words,
+};
 
 /// The style sheet, inlined and allowed by its hash.
 pub(crate) const STYLE: &str = include_str!("../templates/report.css");

@@ -2,7 +2,7 @@
 
 use revbench_model::Orientation;
 use revbench_model::summary::{
-    PLAIN_TRANSPORT,    Cell, Cost, GatedScreens, IntervalMs, Outcome, SeenBy, Staleness, Store, Summary,
+    Cell, Cost, GatedScreens, IntervalMs, Outcome, PLAIN_TRANSPORT, SeenBy, Staleness, Store, Summary,
 };
 
 use crate::cross_checks::CrossChecks;
@@ -348,7 +348,10 @@ pub(crate) fn environment(summary: &Summary) -> Table {
         ("placement", machine.placement.clone()),
         ("store", format!("{} {}", store.kind, store.version).trim().to_owned()),
         ("store settings", store.settings.clone()),
-        ("store round trip asked", if store.kind.is_empty() { String::new() } else { duration_us(store.rtt_us.asked) }),
+        (
+            "store round trip asked",
+            if store.kind.is_empty() { String::new() } else { duration_us(store.rtt_us.asked) },
+        ),
         ("store round trip measured", measured),
     ];
     let is_of_blocks = summary.blocks > 1;

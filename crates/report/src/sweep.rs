@@ -66,13 +66,22 @@ pub(crate) fn side_by_side(question: &Question<'_>) -> Option<Table> {
     columns.extend(&settings);
     columns.extend(["staleness p50", "p95"]);
     columns.extend(has_p99.then_some("p99"));
-    columns.extend(["worst", "claim", "added p50", "store ops/1k", "cache hits", "CPU µs/req", "token bytes"]);
-    let caption =
-        format!("{}: what each value of {} comes to", question.title(), settings.join(" and "));
+    columns.extend([
+        "worst",
+        "claim",
+        "added p50",
+        "store ops/1k",
+        "cache hits",
+        "CPU µs/req",
+        "token bytes",
+    ]);
+    let caption = format!("{}: what each value of {} comes to", question.title(), settings.join(" and "));
     let mut table = Table::new(caption, &columns);
     for cell in cells {
         let mut row = vec![Figure::plain(&cell.strategy)];
-        row.extend(settings.iter().map(|&name| cell.swept.get(name).map_or_else(Figure::none, Figure::plain)));
+        row.extend(
+            settings.iter().map(|&name| cell.swept.get(name).map_or_else(Figure::none, Figure::plain)),
+        );
         row.extend([figures::quantile(cell, |s| s.p50_ms), figures::quantile(cell, |s| s.p95_ms)]);
         row.extend(has_p99.then(|| figures::quantile(cell, |s| s.p99_ms)));
         row.extend([figures::worst(cell), figures::claim(cell)]);
@@ -99,10 +108,7 @@ mod tests {
         let table = side_by_side(&questions[0]).expect("something is swept");
         let rows: Vec<[&str; 2]> =
             table.rows.iter().map(|row| [row[0].text.as_str(), row[1].text.as_str()]).collect();
-        assert_eq!(
-            rows,
-            [["cached-lookup", "300ms"], ["cached-lookup", "1s"], ["cached-lookup", "3s"]]
-        );
+        assert_eq!(rows, [["cached-lookup", "300ms"], ["cached-lookup", "1s"], ["cached-lookup", "3s"]]);
         assert_eq!(table.columns[..3], ["strategy", "cache_ttl", "staleness p50"]);
         let worst = table.columns.iter().position(|name| name == "worst").expect("a column");
         assert_eq!(table.rows[2][worst].text, "2.98 s (2.96–3.00)");

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use revbench_model::{Point, Settings};
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{
     BlockFigures, Cell, CellDetail, CellRole, NoiseFloor, Outcome, SCHEMA, Summary, Validity, Verdict,
 };
+use revbench_model::sweep::named;
 use revbench_model::target_file::TargetFile;
+use revbench_model::{Point, Settings};
 use revbench_oracle::added_latency;
 use revbench_oracle::blocks::{intervals, noise_floor};
-use revbench_model::sweep::named;
 use revbench_strategies::{TOKEN_SETTINGS, chosen, params, stream_params};
 
 use crate::plan::{RunPlan, settings_at};

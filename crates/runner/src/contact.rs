@@ -42,11 +42,7 @@ impl Certificates {
         }
         let key = KeyPair::generate()?;
         let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key))?;
-        Ok(Certificates {
-            authority_pem,
-            certificate_pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
-        })
+        Ok(Certificates { authority_pem, certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 }
 

@@ -58,11 +58,8 @@ fn target_card(name: String, file: &TargetFile) -> StrategyCard {
     let bounded = file.changes.iter().filter_map(|change| {
         change.bound.as_ref().map(|bound| format!("{}: {}", change.scenario, bound.formula))
     });
-    let sources: BTreeSet<String> = file
-        .changes
-        .iter()
-        .filter_map(|change| change.bound.as_ref()?.source.clone())
-        .collect();
+    let sources: BTreeSet<String> =
+        file.changes.iter().filter_map(|change| change.bound.as_ref()?.source.clone()).collect();
     StrategyCard {
         name,
         family: "own system".to_owned(),

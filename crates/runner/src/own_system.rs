@@ -39,7 +39,9 @@ pub struct OwnSystem {
 #[derive(Debug, Error)]
 pub enum OwnSystemError {
     /// A secret is nowhere.
-    #[error("secret '{name}' is not there: environment variable {variable} is not set; set it before the run")]
+    #[error(
+        "secret '{name}' is not there: environment variable {variable} is not set; set it before the run"
+    )]
     NoVariable {
         /// The variable in the templates.
         name: String,
@@ -212,10 +214,8 @@ fn agent_of(agent: &str, file: &TargetFile, places: &[Place]) -> String {
 
 fn value(name: &str, secret: &Secret, target_path: &str) -> Result<String, OwnSystemError> {
     match secret {
-        Secret::Env(variable) => std::env::var(variable).map_err(|_| OwnSystemError::NoVariable {
-            name: name.to_owned(),
-            variable: variable.clone(),
-        }),
+        Secret::Env(variable) => std::env::var(variable)
+            .map_err(|_| OwnSystemError::NoVariable { name: name.to_owned(), variable: variable.clone() }),
         Secret::File(path) => {
             let text = read(&format!("secret '{name}'"), &beside(target_path, path))?;
             Ok(text.trim_end().to_owned())
@@ -260,7 +260,8 @@ fn transport(file: &TargetFile, target_path: &str) -> Result<Transport, OwnSyste
         std::fs::read(&path).map_err(|source| unreadable(what, &path, source))
     };
     let settings = &file.transport;
-    let authorities = settings.ca.as_ref().map(|path| bytes("the certificate authority", path)).transpose()?;
+    let authorities =
+        settings.ca.as_ref().map(|path| bytes("the certificate authority", path)).transpose()?;
     let client = match &settings.client {
         Some((chain, key)) => Some((bytes("the client's certificate", chain)?, bytes("its key", key)?)),
         None => None,

@@ -13,11 +13,11 @@ use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::sweep::{named, points};
+use revbench_model::target_file;
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
 use revbench_model::{ChangeActor, Distribution, Fault, Orientation, Point, ScopeKind, Settings};
-use revbench_oracle::{BoundFrom, requests_move};
 use revbench_oracle::closed_form::FleetLaw;
-use revbench_model::target_file;
+use revbench_oracle::{BoundFrom, requests_move};
 use revbench_strategies::{
     Claimed, ClaimedUnderFault, Question, STREAM_SETTINGS, StrategyKind, claim_to, claim_under,
     rests_on_token_life,
@@ -548,8 +548,7 @@ impl FleetPlan {
     /// second.
     fn watch_ms(&self, bound: Option<&Bound>) -> f64 {
         let Some(bound) = bound else {
-            let fades_ms =
-                self.system.time_scale_ms(&self.settings).map_or(0.0, |t_ms| 2.0 * t_ms + 1_000.0);
+            let fades_ms = self.system.time_scale_ms(&self.settings).map_or(0.0, |t_ms| 2.0 * t_ms + 1_000.0);
             return fades_ms.max(self.sizes.unbounded_watch_s * 1_000.0);
         };
         let predicted_max_ms = bound.predicted.map_or(0.0, |law| FleetLaw::new(law, 1).far_end());
@@ -628,9 +627,7 @@ impl FleetPlan {
         }
         let period_s = self.period_s();
         let fault_s = self.fault.as_ref().map_or(0.0, FleetFault::dense_s);
-        (f64::from(self.changes()) / self.dense_changes_per_s(scenarios))
-            .max(period_s)
-            .max(fault_s)
+        (f64::from(self.changes()) / self.dense_changes_per_s(scenarios)).max(period_s).max(fault_s)
     }
 
     /// Warm-up: caches need three times T + 1/λ to reach equilibrium, tokens one renewal.
@@ -639,7 +636,9 @@ impl FleetPlan {
         let t_s = t_ms / 1_000.0;
         // Tokens have every age once each session has renewed at its own phase.
         let equilibrium_s = match self.system {
-            System::Strategy(StrategyKind::ShortTtl | StrategyKind::RefreshRotation) => self.settings.refresh_at * t_s,
+            System::Strategy(StrategyKind::ShortTtl | StrategyKind::RefreshRotation) => {
+                self.settings.refresh_at * t_s
+            }
             _ => 3.0 * (t_s + 1.0 / self.rate_per_s),
         };
         self.sizes.warm_up_s.max(equilibrium_s)

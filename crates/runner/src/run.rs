@@ -20,7 +20,6 @@ use crate::machine::{Placement, allowed_cores, pin_this_thread};
 use crate::plan::{FleetPlan, RunPlan};
 use crate::run_dir::{FleetEntry, Manifest, RunDir, RunDirError};
 use crate::running::Running;
-use crate::system::System;
 use crate::{clock, history_file, readings, subjects};
 
 /// What happens while a run goes on; whoever shows it decides how.

@@ -53,9 +53,8 @@ impl<'a> Running<'a> {
         once: &mut Once,
     ) -> Result<Running<'a>, FleetError> {
         match &fleet.system {
-            System::Strategy(_) => {
-                Fleet::start(fleet, options, placement, program, once).map(|fleet| Running::Fleet(Box::new(fleet)))
-            }
+            System::Strategy(_) => Fleet::start(fleet, options, placement, program, once)
+                .map(|fleet| Running::Fleet(Box::new(fleet))),
             System::Target(file) => open(file, options).map(|own| Running::Own(Box::new(own))),
         }
     }
@@ -176,9 +175,11 @@ impl<'a> Running<'a> {
 
 fn open(file: &TargetFile, options: &Options) -> Result<OwnSystem, FleetError> {
     let source = options.targets.iter().find(|source| {
-        revbench_model::target_file::parse(&source.file, &source.text).is_ok_and(|other| other.name == file.name)
+        revbench_model::target_file::parse(&source.file, &source.text)
+            .is_ok_and(|other| other.name == file.name)
     });
-    let source = source.ok_or_else(|| FleetError::Own("its target file is gone from the options".to_owned()))?;
+    let source =
+        source.ok_or_else(|| FleetError::Own("its target file is gone from the options".to_owned()))?;
     let agent = format!("revbench/{}", options.version.split_whitespace().next().unwrap_or_default());
     OwnSystem::open(source, file, &options.allowed_remote, &agent).map_err(|problems| {
         FleetError::Own(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))

@@ -84,7 +84,8 @@ fn sample(line: &str, families: &BTreeSet<&str>) -> Option<(String, f64)> {
     let (key, rest) = line.split_at(split);
     let name = key.split('{').next().unwrap_or(key).trim();
     // OpenMetrics has the family without its suffix.
-    let is_counter = families.contains(name) || families.contains(name.strip_suffix("_total").unwrap_or(name));
+    let is_counter =
+        families.contains(name) || families.contains(name.strip_suffix("_total").unwrap_or(name));
     let value: f64 = rest.split_whitespace().next()?.parse().ok()?;
     is_counter.then(|| (key.trim().to_owned(), value))
 }
@@ -107,8 +108,11 @@ hits_total 7
 # TYPE broken counter
 broken x
 ";
-        let expected =
-            [("db_queries_total{kind=\"a b\"}", 12.0), ("db_queries_total{kind=\"c\"}", 3.0), ("hits_total", 7.0)];
+        let expected = [
+            ("db_queries_total{kind=\"a b\"}", 12.0),
+            ("db_queries_total{kind=\"c\"}", 3.0),
+            ("hits_total", 7.0),
+        ];
         assert_eq!(counters(page), expected.map(|(name, value)| (name.to_owned(), value)).into());
     }
 }

@@ -15,8 +15,8 @@ use revbench_model::{Orientation, Permission, ScopeKind};
 use serde::Serialize;
 
 use crate::one_shot::delays_ns;
-use crate::plan::{CellPlan, FleetPlan, Traffic};
 use crate::own_system::fresh_name;
+use crate::plan::{CellPlan, FleetPlan, Traffic};
 use crate::profile::seconds_ns;
 use crate::running::Callee;
 use crate::system::{System, own_exchanges};
@@ -482,7 +482,8 @@ mod tests {
             limits: Limits::default(),
             rows: Vec::new(),
         };
-        let (driven, _) = driver_plan(fleet, &plan.scenarios, callee, &plan.traffic, 1).expect("no table is needed");
+        let (driven, _) =
+            driver_plan(fleet, &plan.scenarios, callee, &plan.traffic, 1).expect("no table is needed");
         let of = |role| driven.subjects.iter().filter(|subject| subject.role == role).count();
         let changed = [SubjectRole::Treated, SubjectRole::OneShot, SubjectRole::Unprobed].map(of);
         assert!(changed.iter().all(|count| *count > 0), "{changed:?}");

@@ -54,11 +54,7 @@ pub fn parse(text: &str) -> Result<Vec<BTreeMap<String, String>>, TableError> {
         let line_number = number + 1;
         let fields = fields(line, line_number)?;
         if fields.len() != head.len() {
-            return Err(TableError::Length {
-                line: line_number,
-                found: fields.len(),
-                expected: head.len(),
-            });
+            return Err(TableError::Length { line: line_number, found: fields.len(), expected: head.len() });
         }
         let row: BTreeMap<String, String> = head.iter().cloned().zip(fields).collect();
         if !known.insert(row["subject"].clone()) {

@@ -175,9 +175,9 @@ async fn hold_one<P: Place>(
     opened: &mut Option<Opened<P>>,
 ) -> Result<(), P::Error> {
     let limit = Duration::from_millis(limits.connect_timeout_ms);
-    let (connection, until_lost) = timeout(limit, place.open(limits)).await.map_err(|_| {
-        place.unavailable(format!("no connection within {} ms", limits.connect_timeout_ms))
-    })??;
+    let (connection, until_lost) = timeout(limit, place.open(limits))
+        .await
+        .map_err(|_| place.unavailable(format!("no connection within {} ms", limits.connect_timeout_ms)))??;
     let Some(alive) = shared.upgrade() else { return Ok(()) };
     alive.replace(Some(connection));
     drop(alive);

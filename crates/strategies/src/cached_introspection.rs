@@ -513,7 +513,9 @@ mod tests {
                     undone: false,
                     rate_per_s: 3.0,
                 };
-                let Claimed::Bound { bound_ms, predicted, .. } = claim(&settings, &question) else { panic!() };
+                let Claimed::Bound { bound_ms, predicted, .. } = claim(&settings, &question) else {
+                    panic!()
+                };
                 assert_eq!((bound_ms, predicted), (1_500.0, expected), "{orientation:?}");
             }
         };

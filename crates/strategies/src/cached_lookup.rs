@@ -392,7 +392,8 @@ mod tests {
             let settings =
                 Settings { cache_ttl_ms: 2_000, cache_jitter, refresh_ahead, ..Settings::default() };
             for orientation in [Orientation::Revoke, Orientation::Grant] {
-                let Claimed::Bound { formula, bound_ms, predicted } = claim(&settings, &question(orientation))
+                let Claimed::Bound { formula, bound_ms, predicted } =
+                    claim(&settings, &question(orientation))
                 else {
                     panic!()
                 };
@@ -481,7 +482,10 @@ mod tests {
             ends.push(end_ms);
         }
         assert!(ends.iter().all(|end_ms| *end_ms <= 1_000), "{ends:?}");
-        assert!(ends.iter().any(|end_ms| *end_ms <= 700) && ends.iter().any(|end_ms| *end_ms >= 850), "{ends:?}");
+        assert!(
+            ends.iter().any(|end_ms| *end_ms <= 700) && ends.iter().any(|end_ms| *end_ms >= 850),
+            "{ends:?}"
+        );
     }
 
     fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {

@@ -106,9 +106,9 @@ fn why_not(settings: &Settings, question: &Question) -> Option<&'static str> {
         (_, KeyPer::Service, _) => {
             Some("one key signs for everyone: whoever it ends one session for, it ends all")
         }
-        (_, KeyPer::Tenant, _) => {
-            Some("one key signs for all of a tenant: whoever it ends one session for, it ends all of the tenant's")
-        }
+        (_, KeyPer::Tenant, _) => Some(
+            "one key signs for all of a tenant: whoever it ends one session for, it ends all of the tenant's",
+        ),
     }
 }
 

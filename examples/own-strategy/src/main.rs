@@ -72,6 +72,7 @@ async fn token(Json(asked): Json<Value>) -> Response {
         exp: now_s + 3_600.0,
         permissions: vec![Permission::from("orders:read")],
         ver: None,
+        tenant: None,
     };
     match encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(SECRET)) {
         Ok(token) => Json(json!({ "access_token": token, "expires_in": 3_600 })).into_response(),

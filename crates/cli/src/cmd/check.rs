@@ -40,12 +40,7 @@ pub(crate) struct CheckArgs {
     #[arg(value_name = "RUN_DIR")]
     run: Option<PathBuf>,
     /// Folder of the run to compare with
-    #[arg(
-        long,
-        value_name = "RUN_DIR",
-        env = "REVBENCH_BASELINE",
-        required_unless_present = "baseline_cmd"
-    )]
+    #[arg(long, value_name = "RUN_DIR", env = "REVBENCH_BASELINE", required_unless_present = "baseline_cmd")]
     baseline: Option<PathBuf>,
     #[command(flatten)]
     services: services::Services,

@@ -121,7 +121,9 @@ fn explained(error: &DriverError, url: &str) -> anyhow::Error {
         DriverError::Connect { .. } => {
             let words = format!("cannot load {url}: {error}");
             let help = match url.starts_with("https:") {
-                true => "is the server running, on this port, and signed by whom the system or --ca believes?",
+                true => {
+                    "is the server running, on this port, and signed by whom the system or --ca believes?"
+                }
                 false => "is the server running, and on this port?",
             };
             Failure::environment(words).help(help).into()

@@ -101,7 +101,8 @@ fn wrong_values_of_run_one_by_one() {
 #[test]
 fn lists_of_values_are_wrong_in_as_many_places_as_they_are() {
     let arguments = ["run", "--strategy", "lookup", "--seed", "x", "--param"];
-    let said = refused(&[&arguments[..], &["cache_ttl=1s,2s,leeway=1s,oops", "--param", "leeway=2s"]].concat());
+    let said =
+        refused(&[&arguments[..], &["cache_ttl=1s,2s,leeway=1s,oops", "--param", "leeway=2s"]].concat());
     for expected in [
         "makes no difference to any strategy of this run",
         "value 'oops' of parameter 'leeway'",
@@ -275,7 +276,10 @@ fn arguments_that_do_not_exist() {
     check(&["report"], "<RUN_DIR>");
     check(&["serve"], "<STRATEGY>");
     check(&["serve", "lokup", "--listen", "8080"], "did you mean 'lookup'?");
-    check(&["serve", "lookup", "--param", "on_store_down=ask-database"], "asks a database, and there is none");
+    check(
+        &["serve", "lookup", "--param", "on_store_down=ask-database"],
+        "asks a database, and there is none",
+    );
     check(&["explain", "cached-lokup"], "did you mean 'cached-lookup'?");
     check(&["explain", "lookup", "--param", "cache_ttl=5"], "value '5' of parameter 'cache_ttl'");
     check(&["explain", "lookup", "--param", "cache_ttl=5s,6s"], "'revbench run' measures several");

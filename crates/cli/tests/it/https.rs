@@ -82,7 +82,8 @@ fn a_run_over_https_says_so_and_is_not_compared_with_a_plain_one() {
     let folder = TempDir::new().unwrap();
     let run = |name: &str, more: &[&str]| {
         let out = folder.path().join(name).to_str().unwrap().to_owned();
-        let plain = ["run", "--profile", "smoke", "--scenario", "role-demoted", "--strategy", "introspection"];
+        let plain =
+            ["run", "--profile", "smoke", "--scenario", "role-demoted", "--strategy", "introspection"];
         let small = ["--store", "embedded", "--store-rtt", "0", "--quiet", "--json", "--out", &out];
         let (code, stdout, stderr) = call(&[&plain[..], &small, more].concat());
         assert!([0, 5].contains(&code), "{code}: {stderr}");

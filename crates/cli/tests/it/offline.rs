@@ -128,7 +128,8 @@ fn jitter_and_refresh_ahead_are_explained() {
         (card["claims"][0]["bound_ms"].as_f64().unwrap(), ops)
     };
     let per_1k = |reads_in_a_life: f64| 1e3 / (1.0 + reads_in_a_life);
-    for (param, expected) in [("cache_jitter=0", 6.0), ("cache_jitter=0.5", 4.5), ("refresh_ahead=0.25", 4.5)] {
+    for (param, expected) in [("cache_jitter=0", 6.0), ("cache_jitter=0.5", 4.5), ("refresh_ahead=0.25", 4.5)]
+    {
         let (bound_ms, ops) = explained(param);
         assert_eq!(bound_ms, 60_500.0, "{param}");
         assert!((ops - per_1k(expected)).abs() < 1e-6, "{param}: {ops}");

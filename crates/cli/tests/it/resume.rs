@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use revbench_model::Sweep;
 use revbench_model::scenario::built_in;
 use revbench_model::summary::{
-    PLAIN_TRANSPORT,    Cell, CellDetail, CellRole, Machine, Outcome, SCHEMA, Store, Summary, Validity,
+    Cell, CellDetail, CellRole, Machine, Outcome, PLAIN_TRANSPORT, SCHEMA, Store, Summary, Validity,
 };
 use revbench_oracle::blocks::Recorded;
 use revbench_runner::manifest;

@@ -30,14 +30,19 @@ impl Rest {
     /// A reactor of this thread.
     pub(super) fn new() -> Result<Rest, DriverError> {
         let failed = |action| move |source: io::Error| DriverError::System { action, source };
-        let runtime =
-            Builder::new_current_thread().enable_io().build().map_err(failed("start a runtime"))?;
+        let runtime = Builder::new_current_thread().enable_io().build().map_err(failed("start a runtime"))?;
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)
             .map_err(DriverError::system("create a timer"))?;
         let alarm = {
             let _inside = runtime.enter();
-            AsyncFd::with_interest(timer, Interest::READABLE).map_err(failed("watch a timer"))?
+            #[expect(
+                unsafe_code,
+                reason = "tokio's safe way in is deprecated, for descriptors that are not owned"
+            )]
+            // SAFETY: an owned descriptor stays what it is for as long as the value has it.
+            let registered = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) };
+            registered.map_err(|error| failed("watch a timer")(error.into()))?
         };
         Ok(Rest { alarm, runtime })
     }
@@ -77,10 +82,8 @@ impl Rest {
     /// An instant that has passed fires at once; 0 would disarm.
     fn set(&self, at_ns: u64) -> Result<(), DriverError> {
         let at_ns = at_ns.max(1);
-        let it_value = Timespec {
-            tv_sec: (at_ns / 1_000_000_000) as i64,
-            tv_nsec: (at_ns % 1_000_000_000) as _,
-        };
+        let it_value =
+            Timespec { tv_sec: (at_ns / 1_000_000_000) as i64, tv_nsec: (at_ns % 1_000_000_000) as _ };
         let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
         let once = Itimerspec { it_interval, it_value };
         timerfd_settime(self.alarm.get_ref(), TimerfdTimerFlags::ABSTIME, &once)

@@ -42,7 +42,8 @@ fn no_more_is_sent_than_allowed_and_what_waits_is_no_lateness() {
     assert!(arrived_ns.len() as u64 <= most, "{} of at most {most}", arrived_ns.len());
     assert!(arrived_ns.len() > 150, "{} arrived", arrived_ns.len());
     // 20 in each window of 100 ms, where 50 were planned.
-    let in_window = |from_ns: u64| arrived_ns.iter().filter(|at| (from_ns..from_ns + 100 * MS).contains(at)).count();
+    let in_window =
+        |from_ns: u64| arrived_ns.iter().filter(|at| (from_ns..from_ns + 100 * MS).contains(at)).count();
     let fullest = arrived_ns.iter().map(|from_ns| in_window(*from_ns)).max().unwrap();
     assert!(fullest <= 40, "{fullest} within 100 ms");
     let sum = |of: fn(&Load) -> u64| recording.loads.iter().map(of).sum::<u64>();

@@ -104,8 +104,10 @@ fn closed_connections_are_opened_again() {
             body: "bye".to_owned(),
         });
         assert_eq!((answered.requests, answered.errors), (count, 0));
-        let silent =
-            load(engine, Rate::PerSecond(250.0), 4, 400, |_| Reply::AnswerAndClose { status: 200, body: String::new() });
+        let silent = load(engine, Rate::PerSecond(250.0), 4, 400, |_| Reply::AnswerAndClose {
+            status: 200,
+            body: String::new(),
+        });
         // The close may cross the next request on its way: an error, and the connection is opened again.
         assert!(silent.statuses[&200] > count / 2, "{:?}", silent.statuses);
         let refused = load(engine, Rate::PerSecond(250.0), 4, 400, |_| Reply::Close);

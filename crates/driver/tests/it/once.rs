@@ -45,7 +45,10 @@ fn everything_is_told_of_a_single_exchange() {
     assert_eq!(names, ["X-Token", "set-cookie", "set-cookie", "content-length"]);
     let captured: Vec<(&str, &str)> = got.captured.iter().map(|(name, value)| (&**name, &**value)).collect();
     assert_eq!(captured, [("csrf", "9"), ("id", "7"), ("token", "abc")]);
-    assert_eq!((got.missing.as_slice(), got.cookies.as_str()), (["other".to_owned()].as_slice(), "kept=2; csrf=9"));
+    assert_eq!(
+        (got.missing.as_slice(), got.cookies.as_str()),
+        (["other".to_owned()].as_slice(), "kept=2; csrf=9")
+    );
     assert!(got.redirected_to.is_none() && got.duration_ns > 0);
 }
 
@@ -72,7 +75,10 @@ fn no_answer_is_told_as_such() {
     check(|| Reply::Close, closed);
     check(|| Reply::Half, closed);
     let error = ask(serve(|_| Reply::Close), &[]).unwrap_err();
-    assert!(matches!(&error, DriverError::Template { problem, .. } if problem.contains("`subject`")), "{error}");
+    assert!(
+        matches!(&error, DriverError::Template { problem, .. } if problem.contains("`subject`")),
+        "{error}"
+    );
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = ask(free, &[("subject", "ann")]).unwrap_err();
     assert!(matches!(&error, DriverError::Connect { address, .. } if *address == free), "{error}");

@@ -85,7 +85,14 @@ fn cookie_target() -> Target {
             &[("user", "/user/id")],
         ),
         refresh: None,
-        protected: exchange(Party::Resource, "GET", "/things/{{user}}", &[("cookie", "{{cookies}}")], None, &[]),
+        protected: exchange(
+            Party::Resource,
+            "GET",
+            "/things/{{user}}",
+            &[("cookie", "{{cookies}}")],
+            None,
+            &[],
+        ),
         stream: None,
         change: exchange(
             Party::Authority,
@@ -234,7 +241,9 @@ fn renewing_system() -> System {
             ("/renew", Some(sid)) => {
                 Reply::Answer { status: 204, headers: set(&format!("{sid}.new")), body: String::new() }
             }
-            (_, Some(sid)) if sid.ends_with(".new") || mono_ns() < started_ns + 400 * MS => Reply::new(200, ""),
+            (_, Some(sid)) if sid.ends_with(".new") || mono_ns() < started_ns + 400 * MS => {
+                Reply::new(200, "")
+            }
             _ => Reply::new(401, ""),
         }
     })
@@ -370,7 +379,8 @@ fn what_only_a_sign_in_tells_is_withheld_after_it_and_followed_by_another() {
     plan.subjects[0].withheld = true;
     run(&plan, &Progress::default()).unwrap();
     let order: Vec<String> = system.paths(&["/sign-in", "/take", "/give"]);
-    let expected: Vec<&str> = [vec!["/sign-in"; 5], vec!["/take/u-treated"], vec!["/sign-in"; 2], vec!["/give/u-treated"]].concat();
+    let expected: Vec<&str> =
+        [vec!["/sign-in"; 5], vec!["/take/u-treated"], vec!["/sign-in"; 2], vec!["/give/u-treated"]].concat();
     assert_eq!(order, expected);
 }
 
@@ -380,7 +390,8 @@ fn who_is_to_be_reinstated_keeps_the_session_it_had() {
     let mut plan = plan(&system, cookie_target());
     plan.scenarios[0].orientation = Orientation::Grant;
     plan.scenarios[0].changed = None;
-    plan.scenarios[0].exchanges = own("/give/{{subject}}", None, Some("/take/{{subject}}/{{permission_json}}"));
+    plan.scenarios[0].exchanges =
+        own("/give/{{subject}}", None, Some("/take/{{subject}}/{{permission_json}}"));
     plan.subjects[0].withheld = true;
     run(&plan, &Progress::default()).unwrap();
     let order = system.paths(&["/sign-in", "/take", "/give"]);
@@ -448,7 +459,8 @@ fn redirects_are_told_and_never_followed() {
 fn failing(how: fn() -> Reply) -> Recording {
     let fleet = Fleet::start(Script::default());
     let started_ns = mono_ns();
-    let resource = serve(move |_| if mono_ns() < started_ns + 400 * MS { Reply::new(200, "") } else { how() });
+    let resource =
+        serve(move |_| if mono_ns() < started_ns + 400 * MS { Reply::new(200, "") } else { how() });
     let mut plan = plan_of(fleet.authority, &[(resource, "r0".to_owned())]);
     plan.target.instance_header = None;
     plan.request_timeout_ns = 200 * MS;

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use hyper::Version;
 use revbench_driver::load::{LoadPlan, LoadReport, Rate};
-use revbench_driver::plan::{
-    Arrivals, EngineChoice, Place, Plan, Progress, Trace, TraceRequest, Transport,
-};
+use revbench_driver::plan::{Arrivals, EngineChoice, Place, Plan, Progress, Trace, TraceRequest, Transport};
 use revbench_driver::{DriverError, Recording, load, run};
 use revbench_model::event::{ChangeOutcome, Purpose, SessionRole};
 
@@ -52,14 +50,15 @@ fn drive(plan: &LoadPlan) -> Result<LoadReport, DriverError> {
 #[test]
 fn every_transport_carries_the_same_requests() {
     let authority = Authority::new("ours");
-    let secure =
-        Secure { identity: authority.valid(), protocols: &["h2", "http/1.1"], clients_of: None };
+    let secure = Secure { identity: authority.valid(), protocols: &["h2", "http/1.1"], clients_of: None };
     for (tls, http2) in [(false, false), (false, true), (true, false), (true, true)] {
         let seen = Arc::new(Mutex::new(BTreeMap::<String, u32>::new()));
         let counted = Arc::clone(&seen);
         let address = serve(tls.then_some(&secure), 200, move |asked| {
-            let words =
-                format!("{:?} {} {} {} {:?}", asked.version, asked.method, asked.path, asked.bearer, asked.body);
+            let words = format!(
+                "{:?} {} {} {} {:?}",
+                asked.version, asked.method, asked.path, asked.bearer, asked.body
+            );
             *counted.lock().unwrap().entry(format!("{words} {}", asked.host)).or_default() += 1;
             async { status(200) }
         });

@@ -13,12 +13,7 @@ pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
 }
 
 /// Says that a text is no name in lowercase words joined by hyphens, if it is none.
-pub(crate) fn check_word(
-    found: &Option<At<&str>>,
-    key: &str,
-    such_as: &str,
-    problems: &mut Problems<'_>,
-) {
+pub(crate) fn check_word(found: &Option<At<&str>>, key: &str, such_as: &str, problems: &mut Problems<'_>) {
     let Some((text, span)) = found else { return };
     let part =
         |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());

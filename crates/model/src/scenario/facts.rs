@@ -32,7 +32,8 @@ pub fn changes_needed(percentile: f64) -> u32 {
 pub fn check_against(scenario: &Scenario, text: &str, plan: &PlanFacts) -> Vec<Problem> {
     let (document, _) = DeTable::parse_recoverable(text);
     let mut ignored = Problems::new(&scenario.file, text);
-    let measure = Section::root(FORMAT, &document, ROOT, &mut ignored).below("measure", MEASURE, &mut ignored);
+    let measure =
+        Section::root(FORMAT, &document, ROOT, &mut ignored).below("measure", MEASURE, &mut ignored);
     let mut problems = Problems::new(&scenario.file, text);
     if let Some((watch_ms, span)) = measure.duration_ms("watch", &mut ignored) {
         for (strategy, bound_ms) in plan.bounds_ms.iter().filter(|(_, bound_ms)| *bound_ms >= watch_ms) {

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Recovery, Scraped, Staleness,
-    UnderFault,
+    AddedLatency, Answers, Claim, Cost, Exposure, Latency, MustRun, Predicted, Rate, Recovery, Scraped,
+    Staleness, UnderFault,
 };
 use crate::Orientation;
 use crate::sweep::{Point, named};

@@ -51,7 +51,8 @@ fn parse(text: &str) -> Result<Address, (&'static str, String)> {
     }
     let (host, port) = match rest.strip_prefix('[') {
         Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or_else(|| fail("has a bracket that is not closed"))?;
+            let (host, after) =
+                rest.split_once(']').ok_or_else(|| fail("has a bracket that is not closed"))?;
             host.parse::<Ipv6Addr>().map_err(|_| fail("has no IPv6 address between its brackets"))?;
             (host, after)
         }

@@ -55,8 +55,11 @@ pub(super) fn read(
     };
     let ms = evaluate(formula, &span, settings, problems)?;
     let source = source.map(|(source, _)| source.trim().to_owned());
-    is_short_enough(ms, "bound", &span, problems)
-        .then(|| TargetBound { formula: formula.trim().to_owned(), ms, source })
+    is_short_enough(ms, "bound", &span, problems).then(|| TargetBound {
+        formula: formula.trim().to_owned(),
+        ms,
+        source,
+    })
 }
 
 /// What is wrong with a term.

@@ -157,12 +157,14 @@ fn read_path<'t>(
 pub(super) fn check_path(key: &str, text: &str, span: &Range<usize>, problems: &mut Problems<'_>) {
     if !text.starts_with('/') {
         let message = format!("'{}' of '{key}' does not begin with /", text.escape_debug());
-        let help = "write path and query alone, such as /token; addresses are in [authority] and [[instance]]";
+        let help =
+            "write path and query alone, such as /token; addresses are in [authority] and [[instance]]";
         problems.add(problem::BAD_NAME, span, message, Some(help.to_owned()));
     }
     if literals(text).chars().any(|c| !c.is_ascii_graphic() || c == '#') {
         let message = format!("'{}' of '{key}' has letters that no path has", text.escape_debug());
-        let help = "percent-encode blanks and other letters than ASCII, such as %20; leave out what follows a #";
+        let help =
+            "percent-encode blanks and other letters than ASCII, such as %20; leave out what follows a #";
         problems.add(problem::BAD_NAME, span, message, Some(help.to_owned()));
     }
 }

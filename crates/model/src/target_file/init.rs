@@ -84,7 +84,10 @@ impl Draft {
     fn revocation(&mut self, place: &Place, authority: Option<&str>) {
         let Some(path) = place.plain_path() else { return };
         if place.origin.is_some() && place.origin.as_deref() != authority {
-            self.note(&format!("Tokens are revoked elsewhere: {}{path}", place.origin.as_deref().unwrap_or("")));
+            self.note(&format!(
+                "Tokens are revoked elsewhere: {}{path}",
+                place.origin.as_deref().unwrap_or("")
+            ));
             return;
         }
         let table = format!(

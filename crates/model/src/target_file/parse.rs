@@ -10,7 +10,8 @@ use super::requests::{self, Requests, tables};
 use super::template::Known;
 use super::words::FORMAT;
 use super::{
-    Address, TargetChange, TargetFile, TargetInstance, TargetLimits, TargetTransport, address, secrets, statuses, unedited,
+    Address, TargetChange, TargetFile, TargetInstance, TargetLimits, TargetTransport, address, secrets,
+    statuses, unedited,
 };
 use crate::problem::{self, Problem};
 use crate::reading::{At, Problems, Section, check_word};
@@ -208,14 +209,16 @@ fn read_limits(root: &Section<'_>, places: &[&At<Address>], problems: &mut Probl
         let place = if section.is_present() { section.span() } else { span };
         for (key, such) in [("requests_per_s", "20"), ("sign_ins_per_s", "1")] {
             if !section.has(key) && problems.all_readable() {
-                let message = format!("'{}' is not this machine, and [limits] does not say {key}", address.host);
+                let message =
+                    format!("'{}' is not this machine, and [limits] does not say {key}", address.host);
                 let help = format!("add under [limits], as its owners allow: {key} = {such}");
                 problems.add(problem::MISSING_KEY, place, message, Some(help));
             }
         }
     }
-    let [requests_per_s, sign_ins_per_s, changes_per_s] = ["requests_per_s", "sign_ins_per_s", "changes_per_s"]
-        .map(|key| section.number(key, RATES, problems).map(|(rate, _)| rate));
+    let [requests_per_s, sign_ins_per_s, changes_per_s] =
+        ["requests_per_s", "sign_ins_per_s", "changes_per_s"]
+            .map(|key| section.number(key, RATES, problems).map(|(rate, _)| rate));
     TargetLimits { requests_per_s, sign_ins_per_s, changes_per_s }
 }
 

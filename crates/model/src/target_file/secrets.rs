@@ -33,7 +33,12 @@ pub(super) fn read_values(root: &Section<'_>, problems: &mut Problems<'_>) -> BT
             problems.add(problem::TEMPLATE, &span, message, Some(help));
         } else if is_secret(name) {
             let message = format!("'{name}' looks like a secret, and is written into the file");
-            problems.add(problem::LITERAL_SECRET, &span, message, Some(format!("move it: {}", as_secret(name))));
+            problems.add(
+                problem::LITERAL_SECRET,
+                &span,
+                message,
+                Some(format!("move it: {}", as_secret(name))),
+            );
         }
         values.insert(name.to_owned(), text.to_owned());
     }
@@ -94,7 +99,11 @@ pub(super) fn check_literal(name: &str, text: &str, span: &Range<usize>, problem
     if text.contains("{{") || text.is_empty() || !(is_header || is_secret(&lower)) {
         return;
     }
-    let variable = if is_header { "admin_token".to_owned() } else { lower.replace(|c: char| !c.is_ascii_alphanumeric(), "_") };
+    let variable = if is_header {
+        "admin_token".to_owned()
+    } else {
+        lower.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+    };
     let message = format!("'{name}' looks like a secret, and is written into the file");
     let help = format!("name it: {}; and write {{{{{variable}}}}} here", as_secret(&variable));
     problems.add(problem::LITERAL_SECRET, span, message, Some(help));
@@ -127,9 +136,11 @@ pub(super) fn check_variable(name: &str, span: &Range<usize>, problems: &mut Pro
 /// Says that a name has letters that it may not have.
 pub(super) fn check_name(name: &str, span: &Range<usize>, problems: &mut Problems<'_>) {
     let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.len() > 60 || !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_letter) {
+    if name.len() > 60 || !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_letter)
+    {
         let message = format!("'{}' is no name", name.escape_debug());
-        let help = "use at most 60 lowercase letters, digits and _, beginning with a letter, such as 'client_id'";
+        let help =
+            "use at most 60 lowercase letters, digits and _, beginning with a letter, such as 'client_id'";
         problems.add(problem::BAD_NAME, span, message, Some(help.to_owned()));
     }
 }
@@ -141,10 +152,14 @@ mod tests {
     #[test]
     fn secrets_are_known_by_their_names() {
         let check = |name: &str, expected| assert_eq!(is_secret(name), expected, "{name}");
-        for name in ["secret", "client_secret", "admin_token", "password", "x-api-key", "private_key", "apikey"] {
+        for name in
+            ["secret", "client_secret", "admin_token", "password", "x-api-key", "private_key", "apikey"]
+        {
             check(name, true);
         }
-        for name in ["token_type_hint", "client_id", "grant_type", "key", "sort-key", "", "_", "passwords_seen"] {
+        for name in
+            ["token_type_hint", "client_id", "grant_type", "key", "sort-key", "", "_", "passwords_seen"]
+        {
             check(name, false);
         }
     }

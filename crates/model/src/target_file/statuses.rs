@@ -14,11 +14,7 @@ pub(super) const ANSWERS: &[&str] = &["allow", "deny", "reauthenticate"];
 const DEFAULTS: [&[u16]; 3] = [&[200], &[403], &[401]];
 
 /// A list of statuses: those that are some.
-pub(super) fn read(
-    section: &Section<'_>,
-    key: &str,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<At<u16>>> {
+pub(super) fn read(section: &Section<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Vec<At<u16>>> {
     let (value, span) = section.value(key)?;
     let DeValue::Array(items) = value else {
         let help = Some(format!("{key} = [200]"));
@@ -47,8 +43,7 @@ fn read_one(item: &Spanned<DeValue<'_>>, key: &str, problems: &mut Problems<'_>)
 /// `[answers]`: what a key leaves out is the default, without what another key names.
 pub(super) fn read_answers(root: &Section<'_>, problems: &mut Problems<'_>) -> Answers {
     let section = root.below("answers", ANSWERS, problems);
-    let given: Vec<Option<Vec<At<u16>>>> =
-        ANSWERS.iter().map(|key| read(&section, key, problems)).collect();
+    let given: Vec<Option<Vec<At<u16>>>> = ANSWERS.iter().map(|key| read(&section, key, problems)).collect();
     refuse_overlaps(&given, problems);
     let is_named = |status: &u16| given.iter().flatten().flatten().any(|(other, _)| other == status);
     let [allow, deny, reauthenticate] = [0, 1, 2].map(|at| match &given[at] {
@@ -72,12 +67,7 @@ fn refuse_overlaps(given: &[Option<Vec<At<u16>>>], problems: &mut Problems<'_>) 
     }
 }
 
-fn say_overlap(
-    status: u16,
-    (one, other): (&str, &str),
-    span: &Range<usize>,
-    problems: &mut Problems<'_>,
-) {
+fn say_overlap(status: u16, (one, other): (&str, &str), span: &Range<usize>, problems: &mut Problems<'_>) {
     let message = format!("status {status} is both '{one}' and '{other}'");
     problems.add(problem::CONTRADICTION, span, message, Some("keep it in one of them".to_owned()));
 }

@@ -215,7 +215,8 @@ mod tests {
     #[test]
     fn variables_are_found_where_the_driver_fills_them_in() {
         let check = |text: &str, place, expected: Result<&[&str], Range<usize>>| {
-            let found = slots(text, place).map(|slots| slots.iter().map(|slot| slot.name).collect::<Vec<_>>());
+            let found =
+                slots(text, place).map(|slots| slots.iter().map(|slot| slot.name).collect::<Vec<_>>());
             assert_eq!(found, expected.map(<[&str]>::to_vec), "{text}");
         };
         check("", Place::Path, Ok(&[]));

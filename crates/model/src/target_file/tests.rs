@@ -98,15 +98,16 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn a_right_file_is_read_whole() {
     let file = read(&[]);
-    let exchange = |path: &str, headers: &[(&str, &str)], body: Option<&str>, captures: &[(&str, &str)]| Exchange {
-        at: Party::Authority,
-        method: "POST".to_owned(),
-        path: path.to_owned(),
-        headers: pairs(headers),
-        body: body.map(str::to_owned),
-        captures: pairs(captures).into_iter().collect(),
-        accepts: Vec::new(),
-    };
+    let exchange =
+        |path: &str, headers: &[(&str, &str)], body: Option<&str>, captures: &[(&str, &str)]| Exchange {
+            at: Party::Authority,
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            headers: pairs(headers),
+            body: body.map(str::to_owned),
+            captures: pairs(captures).into_iter().collect(),
+            accepts: Vec::new(),
+        };
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let admin = [("authorization", "Bearer {{admin_token}}"), ("content-type", "application/json")];
     let make = exchange("/admin/users/{{subject}}/role", &admin, Some(r#"{"role":"viewer"}"#), &[]);
@@ -170,7 +171,10 @@ fn a_right_file_is_read_whole() {
 #[test]
 fn everything_that_may_be_said_is_read() {
     let file = read(&[
-        ("about =", "version = \"1.4.2\"\ninstance_header = \"X-Instance\"\ntoken_permissions = \"/permissions\"\nmetrics = \"/metrics\"\nabout ="),
+        (
+            "about =",
+            "version = \"1.4.2\"\ninstance_header = \"X-Instance\"\ntoken_permissions = \"/permissions\"\nmetrics = \"/metrics\"\nabout =",
+        ),
         ("\"http://127.0.0.1:8001\"", "\"https://auth.example.com\""),
         ("\"http://127.0.0.1:8002\"", "\"https://[::1]:8443\"\nname = \"pod-1\""),
         ("{ env = \"NOTES_ADMIN_TOKEN\" }", "{ file = \"admin.token\" }"),
@@ -192,7 +196,10 @@ fn everything_that_may_be_said_is_read() {
     assert_eq!(file.instances[0].name, "pod-1");
     assert_eq!(file.secrets["admin_token"], Secret::File("admin.token".to_owned()));
     let sign_in = &file.target.sign_in;
-    assert_eq!((sign_in.at, sign_in.method.as_str(), &sign_in.accepts[..]), (Party::Resource, "PUT", &[200, 302][..]));
+    assert_eq!(
+        (sign_in.at, sign_in.method.as_str(), &sign_in.accepts[..]),
+        (Party::Resource, "PUT", &[200, 302][..])
+    );
     // 401 is refusal here, so that by default nothing is left that asks for another sign-in.
     let answers = Answers { allow: vec![200, 204], deny: vec![401, 404], reauthenticate: vec![] };
     assert_eq!(file.target.answers, answers);
@@ -215,7 +222,8 @@ fn bodies_become_text() {
     let check = |written: &str, content_type: &str, body: &str| {
         let file = read(&[("json = { role = \"viewer\" }", written)]);
         let make = &file.changes[0].make;
-        let found = make.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+        let found =
+            make.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
         assert_eq!((found, make.body.as_deref()), (Some(content_type), Some(body)), "{written}");
     };
     check("json = {}", "application/json", "{}");
@@ -225,7 +233,11 @@ fn bodies_become_text() {
         r#"{"a":[1,16,-2.5,true],"at":"1979-05-27","b":"\"{{subject}}\"","c":{"d":{{permission_json}}}}"#,
     );
     check(r#"json = ["{{subject}}"]"#, "application/json", r#"["{{subject}}"]"#);
-    check(r#"form = { "a b" = "c&{{subject}}@d", n = 3, t = true, e = "" }"#, "application/x-www-form-urlencoded", "a%20b=c%26{{subject}}%40d&e=&n=3&t=true");
+    check(
+        r#"form = { "a b" = "c&{{subject}}@d", n = 3, t = true, e = "" }"#,
+        "application/x-www-form-urlencoded",
+        "a%20b=c%26{{subject}}%40d&e=&n=3&t=true",
+    );
     let headers = r#"headers = { authorization = "Bearer {{admin_token}}" }"#;
     let check_own = |kind: &str, written: &str, body: &str| {
         let typed = format!(r#"headers = {{ Content-Type = "{kind}" }}"#);
@@ -243,8 +255,14 @@ fn bodies_become_text() {
 #[test]
 fn a_session_may_be_held_by_cookies_alone() {
     let file = read(&[
-        ("capture = { access_token = \"/access_token\", refresh_token = \"/refresh_token\" }", "accepts = [303]"),
-        ("form = { grant_type = \"refresh_token\", refresh_token = \"{{refresh_token}}\" }\ncapture = { access_token = \"/access_token\" }", "headers = { cookie = \"{{cookies}}\" }"),
+        (
+            "capture = { access_token = \"/access_token\", refresh_token = \"/refresh_token\" }",
+            "accepts = [303]",
+        ),
+        (
+            "form = { grant_type = \"refresh_token\", refresh_token = \"{{refresh_token}}\" }\ncapture = { access_token = \"/access_token\" }",
+            "headers = { cookie = \"{{cookies}}\" }",
+        ),
         ("{ authorization = \"Bearer {{access_token}}\" }", "{ cookie = \"{{cookies}}\" }"),
     ]);
     assert!(file.target.sign_in.captures.is_empty());
@@ -280,7 +298,10 @@ fn values_of_the_wrong_kind() {
         ("{ env = \"NOTES_ADMIN_TOKEN\" }", "7"),
         ("path = \"/token\"", "path = \"/token\"\nmethod = \"post\"\naccepts = 200"),
         ("json = { role", "json = \"{}\"\nheader = { role"),
-        ("[[change]]", "[answers]\nallow = [\"ok\"]\ndeny = [99]\n[limits]\nrequests_per_s = \"many\"\nsign_ins_per_s = 0\n[transport]\nhttp = \"3\"\n[[change]]"),
+        (
+            "[[change]]",
+            "[answers]\nallow = [\"ok\"]\ndeny = [99]\n[limits]\nrequests_per_s = \"many\"\nsign_ins_per_s = 0\n[transport]\nhttp = \"3\"\n[[change]]",
+        ),
     ]);
     insta::assert_snapshot!(text, @"");
 }
@@ -357,7 +378,8 @@ fn statuses_that_mean_two_things_or_nothing() {
 
 #[test]
 fn scenarios_and_bounds() {
-    let second = format!("{}\n[[change]]\nscenario = \"role-demoted\"\npath = \"/r\"\nbound_source = \"x\"", RIGHT);
+    let second =
+        format!("{}\n[[change]]\nscenario = \"role-demoted\"\npath = \"/r\"\nbound_source = \"x\"", RIGHT);
     insta::assert_snapshot!(problems_of(&second), @"");
     let bound = |formula: &str| after(&[("cache_age + 1s", formula)]);
     insta::assert_snapshot!(bound("cache_agee + 1s"), @"");
@@ -413,7 +435,11 @@ fn columns_are_variables_once_they_are_known() {
 #[test]
 fn a_file_that_is_not_edited_says_so_and_nothing_else() {
     let problems = parse("init.toml", init_text()).unwrap_err();
-    assert!(problems.iter().all(|problem| problem.code == problem::NOT_EDITED), "{}", show(&problems, init_text()));
+    assert!(
+        problems.iter().all(|problem| problem.code == problem::NOT_EDITED),
+        "{}",
+        show(&problems, init_text())
+    );
     let placeholders =
         init_text().lines().filter(|line| !line.starts_with('#')).map(|line| line.matches("\"<").count());
     assert_eq!(problems.len(), placeholders.sum::<usize>());
@@ -423,7 +449,9 @@ fn a_file_that_is_not_edited_says_so_and_nothing_else() {
     for problem in problems.iter().rev() {
         let edited = match text[problem.span.clone()].trim_matches('"') {
             "<30s>" => "\"30s\"".to_owned(),
-            address if address.starts_with("<https://") => format!("\"{}\"", address.trim_matches(['<', '>'])),
+            address if address.starts_with("<https://") => {
+                format!("\"{}\"", address.trim_matches(['<', '>']))
+            }
             path if path.contains("path") => "\"/path\"".to_owned(),
             _ => "\"word\"".to_owned(),
         };
@@ -473,7 +501,10 @@ fn an_openapi_document_fills_in_what_it_tells() {
         },
     });
     insta::assert_snapshot!(filled_in(&init_from_openapi(&login)), @"");
-    assert_eq!(filled_in(&init_from_openapi(&json!([]))), "#\n# Filled in from the OpenAPI document of a service.");
+    assert_eq!(
+        filled_in(&init_from_openapi(&json!([]))),
+        "#\n# Filled in from the OpenAPI document of a service."
+    );
 }
 
 #[test]
@@ -490,22 +521,30 @@ fn a_discovery_document_fills_in_what_it_tells() {
 
 #[test]
 fn the_reference_server_is_described_rightly() {
-    let file = parse("reference.toml", REFERENCE).unwrap_or_else(|problems| panic!("{}", show(&problems, REFERENCE)));
+    let file = parse("reference.toml", REFERENCE)
+        .unwrap_or_else(|problems| panic!("{}", show(&problems, REFERENCE)));
     let scenarios: Vec<&str> = file.changes.iter().map(|change| change.scenario.as_str()).collect();
     assert_eq!(scenarios, ["role-demoted", "role-promoted"]);
     // What it sends is what the built-in contract sends.
     let built_in = Target::built_in("");
     assert_eq!(file.target.sign_in.path, built_in.sign_in.path);
     assert_eq!(file.target.protected, built_in.protected);
-    assert_eq!((file.target.instance_header, file.target.token_permissions), (built_in.instance_header, built_in.token_permissions));
+    assert_eq!(
+        (file.target.instance_header, file.target.token_permissions),
+        (built_in.instance_header, built_in.token_permissions)
+    );
 }
 
 #[test]
 fn the_documented_example_is_right_and_short() {
     let page = include_str!("../../../../docs/TARGETS.md");
     let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let file = parse("docs/TARGETS.md", example).unwrap_or_else(|problems| panic!("{}", show(&problems, example)));
-    assert_eq!((file.changes[0].bound.as_ref().map(|bound| bound.ms), file.instances.len()), (Some(31_000.0), 2));
+    let file =
+        parse("docs/TARGETS.md", example).unwrap_or_else(|problems| panic!("{}", show(&problems, example)));
+    assert_eq!(
+        (file.changes[0].bound.as_ref().map(|bound| bound.ms), file.instances.len()),
+        (Some(31_000.0), 2)
+    );
     assert!(example.lines().count() < 60);
 }
 
@@ -530,8 +569,11 @@ fn parser_and_schema_agree() {
     check(section("LimitsSection"), parse::LIMITS);
     check(section("TransportSection"), parse::TRANSPORT);
     let places = schema["$defs"]["SecretPlace"]["oneOf"].as_array().unwrap();
-    let places: Vec<&str> =
-        places.iter().flat_map(|place| place["properties"].as_object().unwrap().keys()).map(String::as_str).collect();
+    let places: Vec<&str> = places
+        .iter()
+        .flat_map(|place| place["properties"].as_object().unwrap().keys())
+        .map(String::as_str)
+        .collect();
     assert_eq!(places, secrets::SECRET);
 }
 

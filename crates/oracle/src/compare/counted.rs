@@ -14,7 +14,8 @@ use super::pairing::Pair;
 use super::row::{Difference, Figure, Finding, Kind, Metric, NotCompared, Row, Unit};
 use crate::binomial::cdf;
 
-const COUNTER: Metric = Metric { key: "scraped.counters", words: "counter, per 1 000 requests", unit: Unit::Count };
+const COUNTER: Metric =
+    Metric { key: "scraped.counters", words: "counter, per 1 000 requests", unit: Unit::Count };
 
 /// The answers that are worse than being served.
 const STATUSES: [(Metric, fn(&StatusClasses) -> u64); 4] = [
@@ -57,13 +58,16 @@ pub(super) fn rows(pair: &Pair<'_>, policy: &Policy, not_compared: &mut Vec<NotC
     for name in names {
         match (old.get(name), new.get(name)) {
             (Some(&before), Some(&now)) => counts.push((COUNTER, Some(name.clone()), before, now)),
-            (Some(_), None) => not_compared.push(NotCompared::absent(&pair.name, name, "no such counter now")),
+            (Some(_), None) => {
+                not_compared.push(NotCompared::absent(&pair.name, name, "no such counter now"))
+            }
             _ => not_compared.push(NotCompared::absent(&pair.name, name, "no such counter in the baseline")),
         }
     }
     // As many chances of a false alarm as there are rows (Bonferroni).
     let alpha = policy.alpha / counts.len().max(1) as f64;
-    let row = |(metric, counter, before, now)| row(pair, (metric, counter), (before, now), policy.share, alpha);
+    let row =
+        |(metric, counter, before, now)| row(pair, (metric, counter), (before, now), policy.share, alpha);
     counts.into_iter().map(row).collect()
 }
 
@@ -96,7 +100,11 @@ fn row(
         limit: Some(limit),
         kind: Kind::Timing,
         finding: if is_worse { Finding::Regressed } else { Finding::Holds },
-        why: if is_worse { "more than chance and the allowed share explain".to_owned() } else { String::new() },
+        why: if is_worse {
+            "more than chance and the allowed share explain".to_owned()
+        } else {
+            String::new()
+        },
     }
 }
 

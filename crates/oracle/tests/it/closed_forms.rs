@@ -166,7 +166,10 @@ fn a_jittered_life_is_what_such_a_cache_does() {
     let (ttl_ms, rate_per_s) = (1_000.0, 6.0);
     for instances in [1, 3] {
         let drawn = Distribution::JitteredExpireAfterWrite { shortest_ms: ttl_ms, ttl_ms, rate_per_s };
-        let (drawn, fixed) = (FleetLaw::new(drawn, instances), FleetLaw::new(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }, instances));
+        let (drawn, fixed) = (
+            FleetLaw::new(drawn, instances),
+            FleetLaw::new(Distribution::ExpireAfterWrite { ttl_ms, rate_per_s }, instances),
+        );
         assert!((drawn.mean() - fixed.mean()).abs() < 1e-3, "{} and {}", drawn.mean(), fixed.mean());
         for t in [0.0, 1.0, 500.0, 999.0, 1_000.0] {
             assert!((drawn.cdf(t) - fixed.cdf(t)).abs() < 1e-12, "at {t}");
@@ -323,7 +326,8 @@ fn store_operations_per_request_are_what_caches_do() {
         check(plain, Box::new(move |now| older(&mut loaded, 1_000.0, now)), gap_ms);
         let ahead = Distribution::RefreshAhead { refresh_ms: 800.0, ttl_ms: 1_000.0, rate_per_s };
         check(ahead, Box::new(move |now| older(&mut renewed, 800.0, now)), gap_ms);
-        let drawn = Distribution::JitteredExpireAfterWrite { shortest_ms: 500.0, ttl_ms: 1_000.0, rate_per_s };
+        let drawn =
+            Distribution::JitteredExpireAfterWrite { shortest_ms: 500.0, ttl_ms: 1_000.0, rate_per_s };
         let (mut lives, mut ends) = (World(Xoshiro256PlusPlus::seed_from_u64(44)), f64::NEG_INFINITY);
         let loads = move |now: f64| {
             let loads = now >= ends;

@@ -260,7 +260,8 @@ pub(crate) fn shortened(text: &str, columns: usize) -> String {
     let swept = text.strip_suffix(']').and_then(|text| text.split_once('['));
     match swept.filter(|(_, settings)| !settings.contains('[')) {
         Some((name, settings)) => {
-            let value = |setting: &str| setting.split_once('=').map_or(setting, |(_, value)| value).to_owned();
+            let value =
+                |setting: &str| setting.split_once('=').map_or(setting, |(_, value)| value).to_owned();
             let end = format!("[{}]", settings.split(',').map(value).collect::<Vec<_>>().join(","));
             format!("{}{end}", cut(name, columns.saturating_sub(end.chars().count())))
         }

@@ -176,7 +176,10 @@ fn draw(setting: &str, shown: &str, lines: &[Line], layout: Layout) -> Canvas {
         canvas.group(&format!("s-{}", anchor(&line.label)), &line.label, || {
             let ink = Ink::Family(line.look.family);
             let places = [
-                line.points.iter().map(|p| canvas.at(x.place(p.value), stale(p.stale_ms))).collect::<Vec<_>>(),
+                line.points
+                    .iter()
+                    .map(|p| canvas.at(x.place(p.value), stale(p.stale_ms)))
+                    .collect::<Vec<_>>(),
                 line.points.iter().map(|p| canvas.at(x.place(p.value), ops(p.ops))).collect(),
             ];
             for (panel, places) in places.iter().enumerate() {

@@ -66,11 +66,7 @@ fn smoke_asks_a_strategy_every_scenario_in_under_a_minute() {
         assert!(fleet.expected_s() < 60.0, "{}: {} s", fleet.system.name(), fleet.expected_s());
         let treated = fleet.cells.iter().map(|cell| f64::from(cell.changes)).sum::<f64>();
         let sent_per_s = treated * fleet.rate_per_s * 2.0;
-        assert!(
-            sent_per_s <= fleet.sizes.treated_rate_per_s + 1e-6,
-            "{}: {sent_per_s}",
-            fleet.system.name()
-        );
+        assert!(sent_per_s <= fleet.sizes.treated_rate_per_s + 1e-6, "{}: {sent_per_s}", fleet.system.name());
     }
     for fleet in &one.fleets {
         let as_asked = |lambda_t: f64| (lambda_t - fleet.sizes.lambda_t).abs() < 1e-9;
@@ -257,7 +253,10 @@ fn a_question_can_be_asked_at_one_value_and_not_at_another() {
 #[test]
 fn no_law_is_predicted_of_windows_that_probes_move() {
     let laws = |params: &[(&str, &str)]| {
-        let one = Options { strategies: vec![StrategyKind::CachedLookup], ..options(Profile::Quick, BOTH_ROLES, params) };
+        let one = Options {
+            strategies: vec![StrategyKind::CachedLookup],
+            ..options(Profile::Quick, BOTH_ROLES, params)
+        };
         let plan = plan(one);
         let bounds = plan.fleets[0].cells.iter().map(|cell| cell.bound.clone().expect("a bound"));
         bounds.map(|bound| (bound.ms, bound.predicted.is_some())).collect::<Vec<_>>()
@@ -271,10 +270,8 @@ fn no_law_is_predicted_of_windows_that_probes_move() {
 #[test]
 fn streams_are_swept_where_there_are_any() {
     let at = |scenario| {
-        let one = Options {
-            strategies: vec![StrategyKind::Lookup],
-            ..options(Profile::Smoke, &[scenario], &[])
-        };
+        let one =
+            Options { strategies: vec![StrategyKind::Lookup], ..options(Profile::Smoke, &[scenario], &[]) };
         labels(&plan(sweeping(&[("stream_interval", &["500ms", "1s"])], one)), 1)
     };
     assert_eq!(at("role-demoted"), ["lookup"]);
@@ -382,13 +379,14 @@ fn a_profiles_changes_are_those_of_all_blocks() {
 #[test]
 fn a_tenant_with_a_key_of_its_own_can_be_told_apart() {
     let asked = |key_per: &str| {
-        let options = options(Profile::Smoke, &["tenant-offboarded", "role-demoted"], &[("key_per", key_per)]);
+        let options =
+            options(Profile::Smoke, &["tenant-offboarded", "role-demoted"], &[("key_per", key_per)]);
         let plan = plan(Options { strategies: vec![StrategyKind::KeyRotation], ..options });
         let bounds_ms = |fleet: &FleetPlan| {
             let bound = |cell: &CellPlan| (cell.scenario, cell.bound.as_ref().expect("it is claimed").ms);
             fleet.cells.iter().map(bound).collect::<Vec<_>>()
         };
-        let cannot: Vec<usize> = plan.cannot.iter().map(|(scenario, ..)| *scenario).collect();
+        let cannot: Vec<usize> = plan.cannot.iter().map(|one| one.scenario).collect();
         (plan.fleets.iter().flat_map(bounds_ms).collect::<Vec<_>>(), cannot)
     };
     assert_eq!(asked("service"), (vec![], vec![0, 1]));

@@ -48,9 +48,7 @@ impl KeyCopy {
         let ttl_ns = settings.jwks_ttl_ms * NS_PER_MS;
         let life_ns = match settings.on_store_down {
             // Keys are in no record of the database: `key-rotation` cannot follow that policy, and others copy no keys.
-            OnStoreDown::Refuse | OnStoreDown::AskDatabase => {
-                ttl_ns + settings.issuer_timeout_ms * NS_PER_MS
-            }
+            OnStoreDown::Refuse | OnStoreDown::AskDatabase => ttl_ns + settings.issuer_timeout_ms * NS_PER_MS,
             OnStoreDown::ServeStale => {
                 ttl_ns + settings.issuer_timeout_ms.max(settings.stale_for_ms) * NS_PER_MS
             }

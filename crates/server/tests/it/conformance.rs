@@ -127,8 +127,7 @@ async fn revocations_take_effect_as_claimed() {
 #[tokio::test]
 async fn a_tenants_key_is_given_up_as_claimed() {
     let kind = StrategyKind::KeyRotation;
-    let settings =
-        Settings { key_per: KeyPer::Tenant, jwks_ttl_ms: 250, jwks_cooldown_ms: 0, ..brief(kind) };
+    let settings = Settings { key_per: KeyPer::Tenant, jwks_ttl_ms: 250, jwks_cooldown_ms: 0, ..brief(kind) };
     for store in stores::all() {
         let fleet = Fleet::new(kind, settings.clone(), &store.address).await;
         for (number, case) in REVOCATIONS.into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! What decisions cost, counted: the cards name these costs as exact.
 
-use revbench_model::{Orientation, Settings};
 use revbench_model::counters::{Counters, name};
+use revbench_model::{Orientation, Settings};
 use revbench_strategies::StrategyKind;
 use serde_json::json;
 

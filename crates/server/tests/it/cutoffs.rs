@@ -168,7 +168,8 @@ async fn a_cut_off_does_not_lower_another() {
 #[tokio::test]
 async fn a_cut_off_ahead_of_the_clock_lives_for_so_much_longer() {
     let store = stores::embedded();
-    let life_ms = async |scene: &Scene, subject: &str, ms: u64| match &scene.writes(subject, None, ms).await[..] {
+    let life_ms = async |scene: &Scene, subject: &str, ms: u64| match &scene.writes(subject, None, ms).await[..]
+    {
         [Command::Set { expire_ms: Some(life_ms), .. }] => *life_ms,
         other => panic!("{other:?}"),
     };

@@ -86,6 +86,7 @@ async fn kept_ms(strategy: &impl Strategy) -> Vec<u64> {
         exp: seconds(exp_ms),
         permissions: Vec::new(),
         ver: None,
+        tenant: None,
     };
     let mut commands = strategy.issued(&mut claims, &SubjectRecord::default(), now).await.unwrap();
     commands.extend(strategy.propagate(&ended(exp_ms), now).await.unwrap());

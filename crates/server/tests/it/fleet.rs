@@ -185,7 +185,8 @@ impl Fleet {
             issuer,
         };
         let resource = resource_app(resource_config.clone()).await.unwrap();
-        let fleet = Fleet { kind, settings, authority, resource, to_issuer, resource_config, to_database: None };
+        let fleet =
+            Fleet { kind, settings, authority, resource, to_issuer, resource_config, to_database: None };
         (fleet, threads)
     }
 

@@ -425,6 +425,7 @@ async fn a_token_carries_the_version_of_the_roles_that_it_names() {
         exp: 1_800_000_900.0,
         permissions: record.permissions.clone(),
         ver: None,
+        tenant: None,
     };
     let now = Now { wall_ms: 1_800_000_000_000, mono_ns: 0 };
     strategy.issued(&mut claims, &record, now).await.unwrap();

@@ -23,13 +23,7 @@ const SLACK_MS: u64 = 1_000;
 
 /// No cooldown: who has met one new key looks for the next at once. An issuer that is slow here is no outage.
 fn settings(per: KeyPer) -> Settings {
-    Settings {
-        key_per: per,
-        jwks_ttl_ms: 250,
-        jwks_cooldown_ms: 0,
-        issuer_timeout_ms: 2_000,
-        ..quick()
-    }
+    Settings { key_per: per, jwks_ttl_ms: 250, jwks_cooldown_ms: 0, issuer_timeout_ms: 2_000, ..quick() }
 }
 
 async fn fleet(per: KeyPer) -> Fleet {
@@ -44,7 +38,12 @@ async fn status(fleet: &Fleet, tokens: &Tokens) -> u16 {
 async fn published(fleet: &Fleet) -> BTreeMap<Option<String>, String> {
     let set = send(&fleet.authority, "GET", "/.well-known/jwks.json", &[], String::new()).await.json();
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    set["keys"].as_array().unwrap().iter().map(|key| (text(&key["tenant"]), text(&key["kid"]).unwrap())).collect()
+    set["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| (text(&key["tenant"]), text(&key["kid"]).unwrap()))
+        .collect()
 }
 
 /// The header's kid and the claimed tenant of a token, unverified.
@@ -86,8 +85,12 @@ async fn a_tenant_is_offboarded_and_nobody_else_notices() {
     fleet.seed_in("acme", &["ann", "fellow"], &[PERMISSION]).await;
     fleet.seed_in("globex", &["bob"], &[PERMISSION]).await;
     fleet.seed("cleo", &[PERMISSION]).await;
-    let [ann, fellow, bob, cleo] =
-        [fleet.sign_in("ann").await, fleet.sign_in("fellow").await, fleet.sign_in("bob").await, fleet.sign_in("cleo").await];
+    let [ann, fellow, bob, cleo] = [
+        fleet.sign_in("ann").await,
+        fleet.sign_in("fellow").await,
+        fleet.sign_in("bob").await,
+        fleet.sign_in("cleo").await,
+    ];
     let before = published(&fleet).await;
     for tokens in [&ann, &fellow, &bob, &cleo] {
         assert_eq!(status(&fleet, tokens).await, 200);
@@ -145,8 +148,7 @@ async fn a_change_of_everyone_is_one_of_every_tenant() {
     fleet.seed_in("globex", &["bob"], &[PERMISSION]).await;
     fleet.seed("cleo", &[PERMISSION]).await;
     let before = published(&fleet).await;
-    let mut all =
-        [fleet.sign_in("ann").await, fleet.sign_in("bob").await, fleet.sign_in("cleo").await];
+    let mut all = [fleet.sign_in("ann").await, fleet.sign_in("bob").await, fleet.sign_in("cleo").await];
     let change = json!({ "orientation": "revoke", "scope": "all", "reason": "active-attack" });
     assert_eq!(fleet.admin("/admin/changes", change).await.status, 200);
     for tokens in &mut all {

@@ -16,8 +16,8 @@ use revbench_model::{Change, Claims, Fault, Now, Orientation, Scope, ScopeKind, 
 use revbench_server::clock;
 use revbench_store::{Client, Limits, StoreAddress};
 use revbench_strategies::{
-    AllowList, AppliedChange, Claimed, ClaimedUnderFault, DenyAndRefresh, DenyList, Family, Held, Lookup, Meanwhile,
-    Question, Strategy, StrategyKind, SubjectRecord, TokenVersion, UnderFault, ValidAfter, claim,
+    AllowList, AppliedChange, Claimed, ClaimedUnderFault, DenyAndRefresh, DenyList, Family, Held, Lookup,
+    Meanwhile, Question, Strategy, StrategyKind, SubjectRecord, TokenVersion, UnderFault, ValidAfter, claim,
     claim_under,
 };
 use serde_json::json;

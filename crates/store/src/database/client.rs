@@ -66,9 +66,7 @@ impl DatabaseClient {
             let answer = live.client.query(&live.statements[statement], parameters);
             match timeout(Duration::from_millis(limit_ms), answer).await {
                 Ok(answer) => answer.map_err(|error| DatabaseError::sorted(&error, address)),
-                Err(_) => {
-                    Err(DatabaseError::unavailable(address, format!("no answer within {limit_ms} ms")))
-                }
+                Err(_) => Err(DatabaseError::unavailable(address, format!("no answer within {limit_ms} ms"))),
             }
         };
         self.kept.ask(1, ask).await

@@ -69,11 +69,8 @@ impl FaultRow {
     /// `all`: how many policies there are for this strategy.
     fn words(&self, all: usize) -> String {
         let policies: Vec<&str> = self.policies.iter().map(|policy| policy.name()).collect();
-        let condition = if self.policies.len() == all {
-            String::new()
-        } else {
-            format!("{}: ", policies.join(", "))
-        };
+        let condition =
+            if self.policies.len() == all { String::new() } else { format!("{}: ", policies.join(", ")) };
         format!("{condition}{}; {}", claimed(&self.under.claimed), self.under.meanwhile.words())
     }
 }

@@ -73,7 +73,8 @@ fn servers(plan: &RunPlan) -> String {
     let ours = count(usize::from(plan.options.instances), "resource server");
     let own = |fleet: &FleetPlan| matches!(fleet.system, System::Target(_)).then_some(fleet.instances);
     let own: BTreeSet<u16> = plan.fleets.iter().filter_map(own).collect();
-    let own: Vec<String> = own.into_iter().map(|number| count(usize::from(number), "resource server")).collect();
+    let own: Vec<String> =
+        own.into_iter().map(|number| count(usize::from(number), "resource server")).collect();
     match (plan.options.strategies.is_empty(), own.is_empty()) {
         (true, _) => own.join(" or "),
         (false, true) => ours,
@@ -91,7 +92,8 @@ fn systems(chosen: &[StrategyKind], targets: usize) -> String {
     };
     let named = |kind, word: &str| chosen.contains(&kind).then(|| word.to_owned());
     let targets = (targets > 0).then(|| count(targets, "target"));
-    let parts = [named(StrategyKind::Floor, "floor"), named(StrategyKind::None, "control"), subjects, targets];
+    let parts =
+        [named(StrategyKind::Floor, "floor"), named(StrategyKind::None, "control"), subjects, targets];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     match parts.split_last() {
         Some((last, [])) => last.clone(),
@@ -147,7 +149,12 @@ fn fleet_params(fleet: &FleetPlan) -> serde_json::Value {
     match &fleet.system {
         System::Strategy(kind) => json!(params(*kind, &fleet.settings)),
         System::Target(file) => {
-            json!(file.settings.iter().map(|(name, ms)| (format!("{name}_ms"), *ms)).collect::<BTreeMap<_, _>>())
+            json!(
+                file.settings
+                    .iter()
+                    .map(|(name, ms)| (format!("{name}_ms"), *ms))
+                    .collect::<BTreeMap<_, _>>()
+            )
         }
     }
 }

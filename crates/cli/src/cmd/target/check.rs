@@ -70,7 +70,9 @@ fn conclude(walk: &Walk<'_>, path: &str, console: &Console) -> anyhow::Result<Ex
         console.say("the file does not describe what is there; see `wrong` above");
         return Ok(ExitCode::Usage);
     }
-    console.say(&format!("the file describes what is there. Next: revbench run --target {path} --profile smoke"));
+    console.say(&format!(
+        "the file describes what is there. Next: revbench run --target {path} --profile smoke"
+    ));
     Ok(ExitCode::Done)
 }
 
@@ -87,7 +89,8 @@ fn scenarios(args: &CheckArgs, file: &TargetFile) -> Result<Vec<(Scenario, Targe
     let mut found = Vec::new();
     for change in &file.changes {
         let known = own.iter().find(|scenario| scenario.name == change.scenario).cloned();
-        let known = known.map_or_else(|| select::scenario(&change.scenario).map(|(_, scenario)| scenario), Ok);
+        let known =
+            known.map_or_else(|| select::scenario(&change.scenario).map(|(_, scenario)| scenario), Ok);
         match known {
             Ok(scenario) => match revbench_runner::system::cannot_be_asked(file, &scenario) {
                 None => found.push((scenario, change.clone())),
@@ -108,10 +111,7 @@ fn open(source: &TargetSource, file: &TargetFile, allowed: &[String]) -> anyhow:
             let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Failure::environment(text.join("; ")).into();
         }
-        let mistake = |problem: &OwnSystemError| {
-            Mistake::argument(BAD_VALUE, problem.to_string(), "")
-        };
+        let mistake = |problem: &OwnSystemError| Mistake::argument(BAD_VALUE, problem.to_string(), "");
         Mistakes(problems.iter().map(mistake).collect()).into()
     })
 }
-

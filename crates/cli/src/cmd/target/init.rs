@@ -40,7 +40,8 @@ pub(super) fn execute(args: &InitArgs, console: &Console) -> anyhow::Result<Exit
         return Ok(ExitCode::Done);
     };
     write_new(out, &text)?;
-    console.say(&format!("saved   {0}  ·  next: fill it in, then `revbench target check {0}`", out.display()));
+    console
+        .say(&format!("saved   {0}  ·  next: fill it in, then `revbench target check {0}`", out.display()));
     Ok(ExitCode::Done)
 }
 
@@ -83,9 +84,16 @@ fn discovery(place: &str) -> anyhow::Result<serde_json::Value> {
         return Err(Mistakes(vec![Mistake::argument(BAD_VALUE, message, help)]).into());
     }
     let suffix = "/.well-known/openid-configuration";
-    let url = if place.ends_with(suffix) { place.to_owned() } else { format!("{}{suffix}", place.trim_end_matches('/')) };
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).max_redirects(0).build().into();
+    let url = if place.ends_with(suffix) {
+        place.to_owned()
+    } else {
+        format!("{}{suffix}", place.trim_end_matches('/'))
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(10)))
+        .max_redirects(0)
+        .build()
+        .into();
     let answer = agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_json());
     answer.map_err(|error| Failure::environment(format!("{url} does not answer: {error}")).into())
 }

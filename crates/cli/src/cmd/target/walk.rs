@@ -97,13 +97,19 @@ impl<'a> Walk<'a> {
             self.does(&format!("{name}: make the subject known"), seed, traveller)?;
         }
         let gives = scenario.orientation == Orientation::Grant;
-        let (before, after) = if gives { (Wanted::Refused, Wanted::Served) } else { (Wanted::Served, Wanted::Refused) };
+        let (before, after) =
+            if gives { (Wanted::Refused, Wanted::Served) } else { (Wanted::Served, Wanted::Refused) };
         if let Some(withhold) = change.withhold.as_ref().filter(|_| gives) {
             self.does(&format!("{name}: withhold what will be given"), withhold, traveller)?;
         }
         self.does(&format!("{name}: sign in"), &self.own.target.sign_in.clone(), traveller)?;
         for instance in 0..self.own.instances.len() {
-            self.asks(&format!("{name}: ask {}", self.own.instances[instance].1), instance, before, traveller)?;
+            self.asks(
+                &format!("{name}: ask {}", self.own.instances[instance].1),
+                instance,
+                before,
+                traveller,
+            )?;
         }
         if let Some(refresh) = self.own.target.refresh.clone().filter(|_| is_first) {
             self.does(&format!("{name}: refresh"), &refresh, traveller)?;
@@ -126,15 +132,22 @@ impl<'a> Walk<'a> {
         let exchanged = self.exchange(title, exchange, self.place_of(exchange, 0), traveller)?;
         let status = exchanged.status;
         let conclusion = if !exchange.is_success(status) {
-            Conclusion::Wrong(format!("status {status} is no success"), help_for_failure(&exchanged, exchange))
-        } else if let Some((name, place)) = exchange.captures.iter().find(|(name, _)| exchanged.missing.contains(name)) {
+            Conclusion::Wrong(
+                format!("status {status} is no success"),
+                help_for_failure(&exchanged, exchange),
+            )
+        } else if let Some((name, place)) =
+            exchange.captures.iter().find(|(name, _)| exchanged.missing.contains(name))
+        {
             Conclusion::Wrong(
                 format!("`{name}` is not in the answer at `{place}`"),
-                "see the answer above: write the JSON pointer, `header NAME` or `cookie NAME` where it is".to_owned(),
+                "see the answer above: write the JSON pointer, `header NAME` or `cookie NAME` where it is"
+                    .to_owned(),
             )
         } else {
             let found: Vec<&str> = exchanged.captured.keys().map(String::as_str).collect();
-            let found = if found.is_empty() { String::new() } else { format!("; found {}", found.join(", ")) };
+            let found =
+                if found.is_empty() { String::new() } else { format!("; found {}", found.join(", ")) };
             Conclusion::Good(format!("status {status}{found}"))
         };
         traveller.learn(&exchanged);
@@ -154,7 +167,9 @@ impl<'a> Walk<'a> {
         let class = self.own.target.answers.classify(exchanged.status);
         let conclusion = match self.wrong_instance(&exchanged, instance) {
             Some(conclusion) => conclusion,
-            None if wanted.is(class) => Conclusion::Good(format!("status {}: {}", exchanged.status, word(class))),
+            None if wanted.is(class) => {
+                Conclusion::Good(format!("status {}: {}", exchanged.status, word(class)))
+            }
             None => Conclusion::Wrong(
                 format!("status {} is {}, and {} was expected", exchanged.status, word(class), wanted.word()),
                 help_for_answer(class, exchanged.status),
@@ -178,7 +193,8 @@ impl<'a> Walk<'a> {
         let mut slowest = Duration::ZERO;
         for instance in 0..self.own.instances.len() {
             loop {
-                let exchanged = self.exchange(title, &protected, self.place_of(&protected, instance), traveller)?;
+                let exchanged =
+                    self.exchange(title, &protected, self.place_of(&protected, instance), traveller)?;
                 let asked = Duration::from_nanos(exchanged.sent_ns.saturating_sub(begun_ns));
                 let class = self.own.target.answers.classify(exchanged.status);
                 if wanted.is(class) {
@@ -187,7 +203,11 @@ impl<'a> Walk<'a> {
                 }
                 if class == DecisionClass::Error || asked > patience {
                     let after = format_ms((asked.as_secs_f64() * 1_000.0).round());
-                    let what = format!("status {} ({}) still {after} after the answer", exchanged.status, word(class));
+                    let what = format!(
+                        "status {} ({}) still {after} after the answer",
+                        exchanged.status,
+                        word(class)
+                    );
                     let help = match class {
                         DecisionClass::Error => help_for_answer(class, exchanged.status),
                         _ => "does the request change what the protected call asks for? is the bound long enough?".to_owned(),
@@ -205,7 +225,10 @@ impl<'a> Walk<'a> {
         self.steps.push(Step {
             title: title.to_owned(),
             exchanged: None,
-            conclusion: Conclusion::Good(format!("every instance {} within {took}; {claimed}", wanted.verb())),
+            conclusion: Conclusion::Good(format!(
+                "every instance {} within {took}; {claimed}",
+                wanted.verb()
+            )),
         });
         Ok(())
     }
@@ -257,7 +280,12 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn concluded(&mut self, title: &str, exchanged: Exchanged, conclusion: Conclusion) -> Result<(), Stopped> {
+    fn concluded(
+        &mut self,
+        title: &str,
+        exchanged: Exchanged,
+        conclusion: Conclusion,
+    ) -> Result<(), Stopped> {
         let goes_on = matches!(conclusion, Conclusion::Good(_));
         self.steps.push(Step { title: title.to_owned(), exchanged: Some(exchanged), conclusion });
         if goes_on { Ok(()) } else { Err(Stopped) }
@@ -272,11 +300,26 @@ impl<'a> Walk<'a> {
                 lacks.push(text.to_owned());
             }
         };
-        note(file.target.instance_header.is_none() && file.instances.len() == 1, "no instance_header: servers behind a balancer cannot be told apart, and the slowest may be missed");
-        note(file.target.refresh.is_none(), "no [refresh]: sessions are never renewed, so what waits for the next token is never seen");
-        note(file.changes.iter().any(|change| change.withhold.is_none()), "a [[change]] without `withhold`: it has no controls that must be refused throughout");
-        note(file.changes.iter().any(|change| change.bound.is_none()), "a [[change]] without `bound`: its window is measured and nothing is judged");
-        note(file.limits.requests_per_s.is_none(), "no [limits]: the profile's rates are sent, up to 2000 requests/s");
+        note(
+            file.target.instance_header.is_none() && file.instances.len() == 1,
+            "no instance_header: servers behind a balancer cannot be told apart, and the slowest may be missed",
+        );
+        note(
+            file.target.refresh.is_none(),
+            "no [refresh]: sessions are never renewed, so what waits for the next token is never seen",
+        );
+        note(
+            file.changes.iter().any(|change| change.withhold.is_none()),
+            "a [[change]] without `withhold`: it has no controls that must be refused throughout",
+        );
+        note(
+            file.changes.iter().any(|change| change.bound.is_none()),
+            "a [[change]] without `bound`: its window is measured and nothing is judged",
+        );
+        note(
+            file.limits.requests_per_s.is_none(),
+            "no [limits]: the profile's rates are sent, up to 2000 requests/s",
+        );
         lacks
     }
 }
@@ -347,16 +390,27 @@ fn word(class: DecisionClass) -> &'static str {
 fn help_for_answer(class: DecisionClass, status: u16) -> String {
     match class {
         DecisionClass::Error => {
-            format!("if {status} is what the service says on purpose, put it under [answers]: allow, deny or reauthenticate")
+            format!(
+                "if {status} is what the service says on purpose, put it under [answers]: allow, deny or reauthenticate"
+            )
         }
-        _ => "see the request above: is the token where the service looks for it, and may the subject do this?".to_owned(),
+        _ => {
+            "see the request above: is the token where the service looks for it, and may the subject do this?"
+                .to_owned()
+        }
     }
 }
 
 fn help_for_failure(exchanged: &Exchanged, exchange: &Exchange) -> String {
     match exchanged.status {
-        300..400 => "redirects are not followed: write the address that answers itself, or `accepts` the status".to_owned(),
-        401 | 403 => "see the request above: are the credentials right, and where the service looks for them?".to_owned(),
+        300..=399 => {
+            "redirects are not followed: write the address that answers itself, or `accepts` the status"
+                .to_owned()
+        }
+        401 | 403 => {
+            "see the request above: are the credentials right, and where the service looks for them?"
+                .to_owned()
+        }
         404 | 405 => format!("see the request above: is {} {} right?", exchange.method, exchange.path),
         429 => "the service asks for patience: lower the numbers under [limits]".to_owned(),
         _ => "see the answer above for its reason".to_owned(),

@@ -108,8 +108,10 @@ fn server(document: &Value) -> Place {
 /// Where a flow of OAuth 2.0 has its tokens from, and where it renews them if that is elsewhere: those of the grant
 /// `password` first, with which nobody needs a browser.
 fn token_urls(document: &Value) -> Option<(&str, Option<&str>)> {
-    let schemes =
-        document.pointer("/components/securitySchemes").or(document.get("securityDefinitions"))?.as_object()?;
+    let schemes = document
+        .pointer("/components/securitySchemes")
+        .or(document.get("securityDefinitions"))?
+        .as_object()?;
     let mut found: Option<(&str, Option<&str>)> = None;
     for scheme in schemes.values() {
         // An older document has one flow for each scheme, and says which.
@@ -130,7 +132,10 @@ fn token_urls(document: &Value) -> Option<(&str, Option<&str>)> {
 /// The request that looks most like a sign-in.
 fn sign_in_of(operations: &[Operation<'_>], document: &Value, server: &Place, draft: &mut Draft) {
     let rank = |operation: &Operation<'_>| {
-        SIGN_IN_WORDS.iter().position(|word| *word == operation.last_word()).filter(|_| operation.method == "post")
+        SIGN_IN_WORDS
+            .iter()
+            .position(|word| *word == operation.last_word())
+            .filter(|_| operation.method == "post")
     };
     let ranked = operations.iter().filter_map(|operation| Some((rank(operation)?, operation)));
     let Some((_, operation)) = ranked.min_by_key(|(rank, operation)| (*rank, operation.path.len())) else {

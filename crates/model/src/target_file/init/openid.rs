@@ -10,7 +10,10 @@ use super::{Blank, Draft};
 pub fn init_from_openid(configuration: &Value) -> String {
     let mut draft = Draft::new();
     let text = |key: &str| configuration.get(key).and_then(Value::as_str);
-    draft.note(&format!("Filled in from the discovery document of {}.", text("issuer").unwrap_or("an issuer")));
+    draft.note(&format!(
+        "Filled in from the discovery document of {}.",
+        text("issuer").unwrap_or("an issuer")
+    ));
     let token = text("token_endpoint").map(Place::of);
     let authority = token.as_ref().and_then(|place| place.origin.clone());
     draft.fill(Blank::Authority, authority.as_deref());

@@ -149,17 +149,26 @@ fn swept_cells_are_held_against_their_own_value() {
     };
     let swept = |values: &[(&str, u64)]| {
         let each = values.iter().map(|&(value, ms)| with(cached(), value, "cache_ttl", ms));
-        Summary { cells: run().cells.into_iter().filter(|c| c.strategy == "none").chain(each).collect(), ..run() }
+        Summary {
+            cells: run().cells.into_iter().filter(|c| c.strategy == "none").chain(each).collect(),
+            ..run()
+        }
     };
     let base = swept(&[("300ms", 300), ("1s", 1_000), ("3s", 3_000)]);
     let found = compare(&base, &base, &Policy::default());
-    assert!(found.rows.iter().any(|row| row.cell.to_string() == "cached-lookup[cache_ttl=3s] · role-demoted"));
+    assert!(
+        found.rows.iter().any(|row| row.cell.to_string() == "cached-lookup[cache_ttl=3s] · role-demoted")
+    );
     // Of values that only one run has nothing is refused, and nothing is held against another's.
     let now = swept(&[("1s", 1_000), ("5s", 5_000)]);
     assert_eq!(refusals(&base, &now), Vec::<String>::new());
     let found = compare(&base, &now, &Policy::default());
-    let named: Vec<String> =
-        found.not_compared.iter().filter(|one| one.what == "cell").map(|one| format!("{} {}", one.cell, one.why)).collect();
+    let named: Vec<String> = found
+        .not_compared
+        .iter()
+        .filter(|one| one.what == "cell")
+        .map(|one| format!("{} {}", one.cell, one.why))
+        .collect();
     assert_eq!(
         named,
         [
@@ -168,7 +177,8 @@ fn swept_cells_are_held_against_their_own_value() {
             "cached-lookup[cache_ttl=5s] · role-demoted not in the baseline",
         ]
     );
-    let of_three = found.rows.iter().filter(|row| row.cell.settings == "cache_ttl=1s" && row.before.is_some());
+    let of_three =
+        found.rows.iter().filter(|row| row.cell.settings == "cache_ttl=1s" && row.before.is_some());
     assert!(of_three.count() > 0);
 }
 

@@ -88,9 +88,12 @@ fn of_any_kind() -> Vec<Published> {
         row(15, "a key for encryption", vec![with(&key, "use", json!("enc"))], false);
         row(15, "a key of another type", vec![with(&key, "kty", json!("oct"))], false);
         row(24, "no key", vec![], false);
-        row(46, "a tenant's key beside another's", {
-            vec![with(&key, "tenant", json!("acme")), with(&other, "tenant", json!("globex"))]
-        }, true);
+        row(
+            46,
+            "a tenant's key beside another's",
+            { vec![with(&key, "tenant", json!("acme")), with(&other, "tenant", json!("globex"))] },
+            true,
+        );
         for tenant in [json!(null), json!(7), json!(["acme"])] {
             row(46, "a key of no tenant's name", vec![key.clone(), with(&other, "tenant", tenant)], false);
         }
