@@ -12,7 +12,7 @@ use crate::workload::{LanePlan, Workload};
 /// A loop with its connections open.
 pub(crate) enum AnyEngine<T> {
     /// Ours.
-    Fast(Engine<T>),
+    Fast(Box<Engine<T>>),
     /// hyper's.
     Hyper(Box<HyperEngine<T>>),
 }
@@ -36,7 +36,7 @@ impl<T: Copy> AnyEngine<T> {
                     "the fast engine speaks plain HTTP/1.1 only; TLS and HTTP/2 need the engine 'hyper'";
                 Err(DriverError::Plan(words.to_owned()))
             }
-            EngineChoice::Fast => Engine::open(lanes, spin_ns).map(AnyEngine::Fast),
+            EngineChoice::Fast => Engine::open(lanes, spin_ns).map(Box::new).map(AnyEngine::Fast),
         }
     }
 

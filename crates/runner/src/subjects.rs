@@ -193,7 +193,8 @@ fn planned(fleet: &FleetPlan, cell: &CellPlan, scenario: &Scenario) -> PlannedSc
         undone_after_ns: cell.undone_after_ms.map(ms_to_ns),
         reason: scenario.reason.clone(),
         asked: scenario.asked.clone(),
-        write: scenario.write,
+        // A target file says itself how its protected call is made.
+        write: scenario.write && matches!(fleet.system, System::Strategy(_)),
         stream: fleet.stream(scenario),
         attacker: scenario.attacker,
         tabs: scenario.tabs,

@@ -366,7 +366,7 @@ mod tests {
                             None => return,
                         };
                         let sent = stream.write_all(text.as_bytes()).await;
-                        drop(then.map(|then| then.send(())));
+                        let _ = then.map(|then| then.send(()));
                         if closes || sent.is_err() {
                             return;
                         }

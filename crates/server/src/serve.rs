@@ -57,7 +57,7 @@ where
         let (assemble, acceptor) = (assemble.clone(), acceptor.clone());
         let worker = std::thread::Builder::new()
             .name(format!("server-{number}"))
-            .spawn(move || work(&*assemble, acceptor, sockets, ready))
+            .spawn(move || work(&*assemble, acceptor.as_ref(), sockets, ready))
             .map_err(ServerError::io("starting a thread"))?;
         if is_ready.blocking_recv().is_err() {
             drop(hand);
@@ -112,7 +112,7 @@ async fn accept(
 /// A thread: makes its worker, then serves the sockets that it is handed until there will be no more.
 fn work<A, F>(
     assemble: &A,
-    acceptor: Option<TlsAcceptor>,
+    acceptor: Option<&TlsAcceptor>,
     mut sockets: mpsc::UnboundedReceiver<std::net::TcpStream>,
     ready: oneshot::Sender<()>,
 ) -> Result<(), ServerError>
@@ -128,7 +128,7 @@ where
         while let Some(socket) = sockets.recv().await {
             // A socket that dies on the way to its thread is a connection that was closed.
             if let Ok(stream) = TcpStream::from_std(socket) {
-                tokio::spawn(connection(stream, acceptor.clone(), worker.router.clone()));
+                tokio::spawn(connection(stream, acceptor.cloned(), worker.router.clone()));
             }
         }
         Ok(())

@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Revoke, true)), None);
         assert_eq!(of(&settings, question(ScopeKind::All, Orientation::Grant, false)), None);
         assert_eq!(of(&settings, question(ScopeKind::Subject, Orientation::Revoke, false)), None);
-        let secret = Settings { algorithm: Algorithm::HS256, ..settings.clone() };
+        let secret = Settings { algorithm: Algorithm::HS256, ..settings };
         assert_eq!(of(&secret, question(ScopeKind::All, Orientation::Revoke, false)), None);
 
         for key_per in KeyPer::ALL {

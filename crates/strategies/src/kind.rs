@@ -645,7 +645,7 @@ mod tests {
             check(kind, Some(Fault::StoreDown), &usual, is_time_bound);
             check(kind, Some(Fault::ClockSkew), &usual, is_time_bound);
         }
-        let lenient = Settings { cutoff_rule: CutoffRule::SecondLenient, ..usual.clone() };
+        let lenient = Settings { cutoff_rule: CutoffRule::SecondLenient, ..usual };
         check(StrategyKind::ValidAfter, None, &lenient, true);
         check(StrategyKind::DenyList, None, &lenient, false);
         let behind = Settings { clock_skew_ms: 3_000, ..usual };

@@ -157,11 +157,11 @@ fn keys<'t>(root: &Section<'t>, table: &str) -> Vec<At<&'t str>> {
     }
 }
 
+/// The authority, and the instances by name.
+type Places = (Option<At<Address>>, Vec<(String, At<Address>)>);
+
 /// `[authority]` and `[[instance]]`
-fn read_places(
-    root: &Section<'_>,
-    problems: &mut Problems<'_>,
-) -> (Option<At<Address>>, Vec<(String, At<Address>)>) {
+fn read_places(root: &Section<'_>, problems: &mut Problems<'_>) -> Places {
     let authority = root.below("authority", AUTHORITY, problems);
     authority.require(root, problems);
     let authority = address::read(&authority, problems);

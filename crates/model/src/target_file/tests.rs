@@ -379,7 +379,7 @@ fn statuses_that_mean_two_things_or_nothing() {
 #[test]
 fn scenarios_and_bounds() {
     let second =
-        format!("{}\n[[change]]\nscenario = \"role-demoted\"\npath = \"/r\"\nbound_source = \"x\"", RIGHT);
+        format!("{RIGHT}\n[[change]]\nscenario = \"role-demoted\"\npath = \"/r\"\nbound_source = \"x\"");
     insta::assert_snapshot!(problems_of(&second), @"");
     let bound = |formula: &str| after(&[("cache_age + 1s", formula)]);
     insta::assert_snapshot!(bound("cache_agee + 1s"), @"");

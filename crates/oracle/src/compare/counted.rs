@@ -18,12 +18,15 @@ const COUNTER: Metric =
     Metric { key: "scraped.counters", words: "counter, per 1 000 requests", unit: Unit::Count };
 
 /// The answers that are worse than being served.
-const STATUSES: [(Metric, fn(&StatusClasses) -> u64); 4] = [
+const STATUSES: [(Metric, ReadStatus); 4] = [
     (of_status("answers.all.unauthenticated", "answers 401, per 1 000"), |all| all.unauthenticated),
     (of_status("answers.all.forbidden", "answers 403, per 1 000"), |all| all.forbidden),
     (of_status("answers.all.unavailable", "answers 503, per 1 000"), |all| all.unavailable),
     (of_status("answers.all.other", "other answers or none, per 1 000"), |all| all.other),
 ];
+
+/// How a count of answers is read.
+type ReadStatus = fn(&StatusClasses) -> u64;
 
 const fn of_status(key: &'static str, words: &'static str) -> Metric {
     Metric { key, words, unit: Unit::Count }
@@ -59,7 +62,7 @@ pub(super) fn rows(pair: &Pair<'_>, policy: &Policy, not_compared: &mut Vec<NotC
         match (old.get(name), new.get(name)) {
             (Some(&before), Some(&now)) => counts.push((COUNTER, Some(name.clone()), before, now)),
             (Some(_), None) => {
-                not_compared.push(NotCompared::absent(&pair.name, name, "no such counter now"))
+                not_compared.push(NotCompared::absent(&pair.name, name, "no such counter now"));
             }
             _ => not_compared.push(NotCompared::absent(&pair.name, name, "no such counter in the baseline")),
         }

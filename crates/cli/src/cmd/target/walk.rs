@@ -8,7 +8,7 @@ use revbench_driver::{DriverError, Exchanged, exchange_once};
 use revbench_model::duration::format_ms;
 use revbench_model::target::{Exchange, Party};
 use revbench_model::target_file::{TargetChange, TargetFile};
-use revbench_model::{DecisionClass, Orientation, Scenario, ScopeKind};
+use revbench_model::{DecisionClass, Orientation, Permission, Scenario, ScopeKind};
 use revbench_runner::own_system::OwnSystem;
 
 /// How long a change is waited for beyond its bound.
@@ -82,6 +82,7 @@ impl<'a> Walk<'a> {
         let subject = variables.get("subject").cloned().unwrap_or_else(|| subject.to_owned());
         let mut traveller = Traveller { variables };
         traveller.learn_scenario(&subject, scenario);
+        traveller.speak_of(scenario, &scenario.asked);
         let _ = self.through(number == 0, &mut traveller, scenario, change);
     }
 
@@ -99,9 +100,12 @@ impl<'a> Walk<'a> {
         let gives = scenario.orientation == Orientation::Grant;
         let (before, after) =
             if gives { (Wanted::Refused, Wanted::Served) } else { (Wanted::Served, Wanted::Refused) };
+        let changed = scenario.changed.as_ref().unwrap_or(&scenario.asked);
         if let Some(withhold) = change.withhold.as_ref().filter(|_| gives) {
+            traveller.speak_of(scenario, changed);
             self.does(&format!("{name}: withhold what will be given"), withhold, traveller)?;
         }
+        traveller.speak_of(scenario, &scenario.asked);
         self.does(&format!("{name}: sign in"), &self.own.target.sign_in.clone(), traveller)?;
         for instance in 0..self.own.instances.len() {
             self.asks(
@@ -115,12 +119,16 @@ impl<'a> Walk<'a> {
             self.does(&format!("{name}: refresh"), &refresh, traveller)?;
             self.asks(&format!("{name}: ask with the new token"), 0, before, traveller)?;
         }
+        traveller.speak_of(scenario, changed);
         self.does(&format!("{name}: make the change"), &change.make, traveller)?;
+        traveller.speak_of(scenario, &scenario.asked);
         self.waits(&format!("{name}: take effect"), after, change, traveller)?;
         let Some(undo) = &change.undo else { return Ok(()) };
+        traveller.speak_of(scenario, changed);
         self.does(&format!("{name}: take it back"), undo, traveller)?;
         // A session or token that was ended stays so.
         if scenario.scope == ScopeKind::Subject {
+            traveller.speak_of(scenario, &scenario.asked);
             self.does(&format!("{name}: sign in again"), &self.own.target.sign_in.clone(), traveller)?;
             self.waits(&format!("{name}: be as before"), before, change, traveller)?;
         }
@@ -129,7 +137,7 @@ impl<'a> Walk<'a> {
 
     /// An exchange that is to succeed, and whose captures are to be found.
     fn does(&mut self, title: &str, exchange: &Exchange, traveller: &mut Traveller) -> Result<(), Stopped> {
-        let exchanged = self.exchange(title, exchange, self.place_of(exchange, 0), traveller)?;
+        let exchanged = self.exchange(title, exchange, &self.place_of(exchange, 0), traveller)?;
         let status = exchanged.status;
         let conclusion = if !exchange.is_success(status) {
             Conclusion::Wrong(
@@ -163,7 +171,7 @@ impl<'a> Walk<'a> {
         traveller: &mut Traveller,
     ) -> Result<(), Stopped> {
         let protected = self.own.target.protected.clone();
-        let exchanged = self.exchange(title, &protected, self.place_of(&protected, instance), traveller)?;
+        let exchanged = self.exchange(title, &protected, &self.place_of(&protected, instance), traveller)?;
         let class = self.own.target.answers.classify(exchanged.status);
         let conclusion = match self.wrong_instance(&exchanged, instance) {
             Some(conclusion) => conclusion,
@@ -194,7 +202,7 @@ impl<'a> Walk<'a> {
         for instance in 0..self.own.instances.len() {
             loop {
                 let exchanged =
-                    self.exchange(title, &protected, self.place_of(&protected, instance), traveller)?;
+                    self.exchange(title, &protected, &self.place_of(&protected, instance), traveller)?;
                 let asked = Duration::from_nanos(exchanged.sent_ns.saturating_sub(begun_ns));
                 let class = self.own.target.answers.classify(exchanged.status);
                 if wanted.is(class) {
@@ -258,13 +266,13 @@ impl<'a> Walk<'a> {
         &mut self,
         title: &str,
         exchange: &Exchange,
-        place: Place,
+        place: &Place,
         traveller: &Traveller,
     ) -> Result<Exchanged, Stopped> {
         std::thread::sleep(self.gap);
         let mut variables = self.own.target.variables.clone();
         variables.extend(traveller.variables.clone());
-        let exchanged = exchange_once(&place, &self.own.transport, exchange, &variables);
+        let exchanged = exchange_once(place, &self.own.transport, exchange, &variables);
         if let Ok(exchanged) = &exchanged {
             self.answered_ns = exchanged.sent_ns + exchanged.duration_ns;
         }
@@ -326,16 +334,32 @@ impl<'a> Walk<'a> {
 
 impl Traveller {
     fn learn_scenario(&mut self, subject: &str, scenario: &Scenario) {
-        let permission = scenario.changed.as_ref().unwrap_or(&scenario.asked).0.clone();
         let known = [
             ("subject", subject.to_owned()),
-            ("permission_json", serde_json::Value::from(permission.clone()).to_string()),
-            ("permission", permission),
             ("orientation", scenario.orientation.name().to_owned()),
             ("reason", scenario.reason.clone()),
             ("scope_kind", scenario.scope.name().to_owned()),
             ("address", "unknown".to_owned()),
             ("cookies", String::new()),
+        ];
+        self.variables.extend(known.map(|(name, value)| (name.to_owned(), value)));
+    }
+
+    /// From here on requests are about this permission, and about what the scenario changes.
+    fn speak_of(&mut self, scenario: &Scenario, permission: &Permission) {
+        let value = |name: &str| self.variables.get(name).cloned().unwrap_or_default();
+        let scope_id = value(match scenario.scope {
+            ScopeKind::Session => "session",
+            ScopeKind::Token => "access_token",
+            _ => "subject",
+        });
+        let scope_json = serde_json::json!({ scenario.scope.name(): scope_id }).to_string();
+        let quoted = serde_json::Value::from(permission.as_str()).to_string();
+        let known = [
+            ("permission", permission.0.clone()),
+            ("permission_json", quoted),
+            ("scope_id", scope_id),
+            ("scope_json", scope_json),
         ];
         self.variables.extend(known.map(|(name, value)| (name.to_owned(), value)));
     }

@@ -91,7 +91,7 @@ fn of_any_kind() -> Vec<Published> {
         row(
             46,
             "a tenant's key beside another's",
-            { vec![with(&key, "tenant", json!("acme")), with(&other, "tenant", json!("globex"))] },
+            vec![with(&key, "tenant", json!("acme")), with(&other, "tenant", json!("globex"))],
             true,
         );
         for tenant in [json!(null), json!(7), json!(["acme"])] {
