@@ -377,12 +377,13 @@ mod tests {
         let issuer = Issuer::quick(active("a"));
         let strategy = over(&issuer, &settings());
         assert_eq!(asked(&strategy, 0).await, Decision::Allow);
+        assert!(strategy.state_bytes() > 0);
         issuer.says(Ok(Introspected::Inactive));
         assert_eq!(asked(&strategy, 999).await, Decision::Allow);
         assert_eq!(asked(&strategy, 1_000).await, revoked());
         let spent = strategy.meters.totals().spent;
         assert_eq!((spent.cache_hits, spent.cache_misses, spent.path_round_trips), (1, 2, 4));
-        assert!(strategy.state_bytes() > 0);
+        assert_eq!(strategy.state_bytes(), 0, "what is over is not kept");
     }
 
     #[tokio::test]

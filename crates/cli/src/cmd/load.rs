@@ -30,8 +30,8 @@ from there. With '--rate max' each connection sends as soon as it has its answer
 capacity, not latency. The CPU affinity that it is given is the one that it keeps.
 
 Under HTTP/2 each connection carries up to 100 requests at once, fewer where the server says so.
-TLS and HTTP/2 are spoken by another engine than plain HTTP/1.1: it costs some 2 to 4 times the CPU
-a request. Compare figures of one engine only, with '--engine hyper' on both sides if need be.";
+TLS and HTTP/2 are spoken by another engine than plain HTTP/1.1, which costs more CPU a request.
+Compare figures of one engine only, with '--engine hyper' on both sides if need be.";
 
 /// Load one URL of this machine, and print what it took
 #[derive(Clone, Debug, Args)]

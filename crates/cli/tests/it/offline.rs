@@ -106,7 +106,7 @@ fn every_name_on_a_list_is_explained() {
 fn a_card_states_bound_and_prediction_for_the_given_settings() {
     let text = data(&["explain", "cached-lookup", "--param", "cache_ttl=60s,store_timeout=2s"]);
     assert!(text.contains("within 62 s = cache_ttl + store_timeout"), "{text}");
-    assert!(text.contains("cache_ttl=1m, store_timeout=2s"), "{text}");
+    assert!(text.contains("cache_ttl=1m, cache_jitter=0, refresh_ahead=0, store_timeout=2s"), "{text}");
     let card = json(&["explain", "cached-lookup", "--param", "cache_ttl=60s"]);
     assert_eq!(card["settings"]["cache_ttl_ms"], 60_000);
     let claim = &card["claims"][0];
