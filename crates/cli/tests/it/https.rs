@@ -96,7 +96,10 @@ fn a_run_over_https_says_so_and_is_not_compared_with_a_plain_one() {
     let cell = cells.iter().find(|cell| cell["strategy"] == "introspection").unwrap();
     assert_eq!(cell["outcome"], "measured", "{cell}");
     assert_eq!(cell["staleness"]["never_converged"], 0, "{cell}");
-    assert!(cell["cost"]["authority_store_ops_per_1k"].as_f64().unwrap() > 0.0, "{cell}");
+    // On a busy machine the driver is late, and then there are no costs.
+    if cell["validity"]["cost"] != "invalid" {
+        assert!(cell["cost"]["authority_store_ops_per_1k"].as_f64().unwrap() > 0.0, "{cell}");
+    }
     let page = std::fs::read_to_string(Path::new(&secure).join("report.md")).unwrap();
     assert!(page.contains("https, HTTP/2"), "{page}");
     let (plain, summary) = run("plain", &[]);
