@@ -1,5 +1,6 @@
 //! Ctrl-C and termination: the first asks to stop in order, the second ends at once.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::exit::ExitCode;
@@ -7,7 +8,11 @@ use crate::exit::ExitCode;
 /// Has somebody asked to stop?
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Calls `stop` at the first interrupt. The returned flag is set by then. To be called once by a command.
+/// The one handler of the process, or why there is none.
+static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
+
+/// Calls `stop` at the first interrupt. The returned flag is set by then. A command that measures twice asks twice: the first
+/// `stop` counts.
 ///
 /// # Errors
 /// The system refuses to install a handler.
@@ -24,12 +29,14 @@ pub(crate) fn install_as_normal_end(stop: impl Fn() + Send + 'static) -> anyhow:
 }
 
 fn install_with(at_once: ExitCode, stop: impl Fn() + Send + 'static) -> anyhow::Result<&'static AtomicBool> {
-    ctrlc::set_handler(move || {
+    let handler = move || {
         if ASKED.swap(true, Ordering::SeqCst) {
             // Whoever asks twice does not want to wait; what was finished is on disk already.
             std::process::exit(i32::from(at_once.number()));
         }
         stop();
-    })?;
+    };
+    let installed = INSTALLED.get_or_init(|| ctrlc::set_handler(handler).map_err(|error| error.to_string()));
+    installed.clone().map_err(anyhow::Error::msg)?;
     Ok(&ASKED)
 }

@@ -24,6 +24,7 @@ pub(crate) fn answers(index: &Index<'_>, scenario: u16, orientation: Orientation
         let is_readable = request.decision != DecisionClass::Error || request.status >= 300;
         count(classes, if is_readable { request.status } else { 0 }, 1);
     }
+    answers.throttled = loads.iter().map(|load| load.throttled).sum();
     let kind = measured_kind(loads);
     let measured = loads.iter().filter(|load| load.slice.kind == kind);
     for (&status, &number) in measured.flat_map(|load| &load.statuses) {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use revbench_driver::Recording;
 use revbench_driver::plan::{Plan, Progress};
+use revbench_driver::{DriverError, Recording};
 use revbench_model::event::{FaultRecord, Usage};
 use revbench_model::summary::{Cell, Scraped, Store, Summary};
 use revbench_oracle::Environment;
@@ -20,6 +20,7 @@ use crate::machine::{Placement, allowed_cores, pin_this_thread};
 use crate::plan::{FleetPlan, RunPlan};
 use crate::run_dir::{FleetEntry, Manifest, RunDir, RunDirError};
 use crate::running::Running;
+use crate::system::System;
 use crate::{clock, history_file, readings, subjects};
 
 /// What happens while a run goes on; whoever shows it decides how.
@@ -195,6 +196,16 @@ struct Measured {
     scraped: Option<Scraped>,
 }
 
+/// Our own servers have answered before they are driven; a system of one's own may not even be there.
+fn not_recorded(fleet: &FleetPlan, error: &DriverError) -> NoCells {
+    match (&fleet.system, error) {
+        (System::Target(_), DriverError::Connect { .. }) => {
+            NoCells::Lost(format!("{}: {error}", fleet.name()))
+        }
+        _ => NoCells::Measurement(error.to_string()),
+    }
+}
+
 /// Why a fleet gave no cells.
 enum NoCells {
     Interrupted,
@@ -330,7 +341,7 @@ impl<'a> Run<'a> {
         if interrupt.load(Ordering::Relaxed) {
             return Err(NoCells::Interrupted);
         }
-        let recording = recorded.map_err(|error| NoCells::Measurement(error.to_string()))?;
+        let recording = recorded.map_err(|error| not_recorded(fleet, &error))?;
         let answered = progress.answered.load(Ordering::Relaxed) + progress.probes.load(Ordering::Relaxed);
         let scraped = scraping.end(answered);
         let fault = injection.and_then(|injection| injection.record());
@@ -346,6 +357,11 @@ impl<'a> Run<'a> {
         environment: Environment,
     ) -> Result<(), NoCells> {
         let Measured { recording, usages, scraped, .. } = measured;
+        let throttled: u64 = recording.loads.iter().map(|load| load.throttled).sum();
+        if throttled > 0 {
+            let help = "lower the numbers under [limits], or its figures are those of a service that refuses";
+            (self.watcher)(Event::Warning(format!("{}: {throttled} answers 429; {help}", fleet.label())));
+        }
         let names: Vec<String> =
             fleet.cells.iter().map(|cell| self.plan.scenarios[cell.scenario].name.clone()).collect();
         let folder = self.dir.path().join("history").join(fleet.folder());

@@ -70,4 +70,11 @@ pub struct Answers {
     pub honest_after_change: StatusClasses,
     /// All requests to resource servers in the slices that latency and costs come from, which have no probes.
     pub all: StatusClasses,
+    /// Answers 429 in the whole run of the fleet, probes and renewals included: the service asked for patience.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub throttled: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
