@@ -89,6 +89,11 @@ class AdministratorsKey(Strategy):
         raise StrategyDestroyNotSupportedError
 
 
+def administrators_key():
+    # A function, because FastAPI takes the parameters of a `Protocol`'s constructor for those of the query.
+    return AdministratorsKey()
+
+
 if os.environ["STRATEGY"] == "jwt":
     def strategy():
         return JWTStrategy(secret=ADMIN, lifetime_seconds=LIFE_S)
@@ -100,11 +105,21 @@ else:
 
 
 backend = AuthenticationBackend(name="users", transport=Transport(tokenUrl="auth/login"), get_strategy=strategy)
-administrators = AuthenticationBackend(name="administrators", transport=BearerTransport(tokenUrl="auth/login"), get_strategy=AdministratorsKey)
+administrators = AuthenticationBackend(name="administrators", transport=BearerTransport(tokenUrl="auth/login"), get_strategy=administrators_key)
 fastapi_users = FastAPIUsers[User, uuid.UUID](get_user_manager, [backend, administrators])
 
 Read, Create, Update = schemas.BaseUser[uuid.UUID], schemas.BaseUserCreate, schemas.BaseUserUpdate
 app = FastAPI()
+
+
+@app.middleware("http")
+async def say_who_answers(request, call_next):
+    """Refusals say it as well."""
+    response = await call_next(request)
+    response.headers["x-instance"] = INSTANCE
+    return response
+
+
 app.include_router(fastapi_users.get_auth_router(backend), prefix="/auth")
 app.include_router(fastapi_users.get_register_router(Read, Create), prefix="/auth")
 app.include_router(fastapi_users.get_users_router(Read, Update), prefix="/users")
@@ -112,7 +127,7 @@ app.include_router(fastapi_users.get_users_router(Read, Update), prefix="/users"
 
 @app.get("/notes")
 async def notes(user=Depends(fastapi_users.current_user(active=True))):
-    return JSONResponse({"notes": ["water the plants"], "of": user.email}, headers={"x-instance": INSTANCE})
+    return {"notes": ["water the plants"], "of": user.email}
 
 
 @app.get("/healthz")
