@@ -187,6 +187,7 @@ mod tests {
                 ..StatusClasses::default()
             },
             all: StatusClasses { served: 9, other: 1, ..StatusClasses::default() },
+            throttled: 0,
         });
         cell.must_run = Some(MustRun {
             processes: BTreeMap::from([("authority".into(), 1), ("resource server".into(), 2)]),

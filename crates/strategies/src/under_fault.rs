@@ -200,6 +200,16 @@ impl Limit {
         )
     }
 
+    /// This once a reader whose connection was lost has one again: it pauses between attempts, and an attempt may take as
+    /// long as an answer. Until then the token is believed.
+    fn once_reconnected(self, settings: &Settings) -> Limit {
+        let bound_ms = self.bound_ms + settings.store_timeout_ms as f64;
+        match self.formula.as_str() {
+            "0" => Limit { formula: "store_timeout".to_owned(), bound_ms },
+            formula => Limit { formula: format!("{formula} + store_timeout"), bound_ms },
+        }
+    }
+
     /// Nothing.
     pub(crate) fn none() -> Limit {
         Limit::new("0", 0)
@@ -235,7 +245,9 @@ impl UnderFault {
     pub(crate) fn unanswered(settings: &Settings, then: Limit) -> UnderFault {
         let meanwhile = match settings.on_store_down {
             OnStoreDown::Refuse | OnStoreDown::ServeStale => Meanwhile::Refuses,
-            OnStoreDown::AllowFromToken => return UnderFault::after(then, Meanwhile::ByToken),
+            OnStoreDown::AllowFromToken => {
+                return UnderFault::after(then.once_reconnected(settings), Meanwhile::ByToken);
+            }
             OnStoreDown::AskDatabase => Meanwhile::ByDatabase,
         };
         if then == Limit::none() {
