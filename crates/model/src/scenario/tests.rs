@@ -12,8 +12,16 @@ use super::*;
 use crate::problem::line_column;
 use crate::{Fault, Problem};
 
-const STRATEGIES: &[&str] =
-    &["none", "deny-list", "cached-lookup", "push", "valid-after", "deny-and-refresh"];
+const STRATEGIES: &[&str] = &[
+    "none",
+    "deny-list",
+    "cached-lookup",
+    "push",
+    "valid-after",
+    "deny-and-refresh",
+    "short-ttl",
+    "refresh-rotation",
+];
 
 const RIGHT: &str = r#"name = "mine"
 question = "How long?"
@@ -175,7 +183,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     17:11 E007 2.5 is no value of 'changes': changes are whole
         changes = 80
     19:9 E012 unknown strategy 'cached-lokup'
-        did you mean 'cached-lookup'? known strategies: none, deny-list, cached-lookup, push, valid-after, deny-and-refresh
+        did you mean 'cached-lookup'? known strategies: none, deny-list, cached-lookup, push, valid-after, deny-and-refresh, short-ttl, refresh-rotation
     20:11 E005 unknown value 'brocken' of 'verdict'
         did you mean 'broken'? accepted: holds, broken, undecided
     24:1 E013 unknown parameter 'cache_til' (did you mean 'cache_ttl'?); known are token_ttl, leeway, expiry, cache_ttl, cache_jitter, refresh_ahead, backstop, heartbeat, store_timeout, on_store_down, stale_for, issuer_timeout, jwks_ttl, jwks_cooldown, key_per, cache_inactive, clock_skew, refresh_at, refresh_jitter, refresh_timeout, refresh_grace, algorithm, extra_permissions, deny_preload, cutoff_rule, stream_check, stream_interval, stream_life, hole, fill_delay, bus_cut_every, bus_cut_for
