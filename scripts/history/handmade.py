@@ -118,8 +118,8 @@ def write_run(run, measured=(1, 2, 3), blocks=3, swept=None, name=STRATEGY):
     summary = {"schema": "revbench.run/1", "partial": len(measured) < blocks, "blocks": blocks, "cells": [own]}
     text = f'name = "{SCENARIO}"\nscope = "subject"\n'
     manifest = {"fleets": fleets, "options": {"scenarios": [{"file": f"{SCENARIO}.toml", "text": text}]}}
-    for name, content in (("summary", summary), (f"cells/{SCENARIO}.{name}", detail), ("manifest", manifest)):
-        (run / f"{name}.json").write_text(json.dumps(content))
+    for file, content in (("summary", summary), (f"cells/{SCENARIO}.{name}", detail), ("manifest", manifest)):
+        (run / f"{file}.json").write_text(json.dumps(content))
     head = (SCENARIO, name, "revoke")
     table(
         run / "changes.csv",
