@@ -6,15 +6,13 @@ use revbench_driver::trace::{TraceError, parse_trace};
 use revbench_model::Scenario;
 use revbench_model::scenario::{self, ArrivalsChoice, built_in, stress};
 use revbench_model::settings::closest;
-use revbench_model::target_file::{self, TargetFile};
+use revbench_model::target_file;
 use revbench_runner::options::{DatabaseChoice, ScenarioSource, TargetSource};
-use revbench_runner::own_system::{self, OwnSystem};
+use revbench_runner::own_system::{self, Callee, OwnTarget};
 use revbench_strategies::StrategyKind;
 
 use crate::render::{BAD_VALUE, Mistake, UNKNOWN_NAME, UNREADABLE};
-
-/// How requests to a system of one's own call themselves.
-pub(crate) const AGENT: &str = concat!("revbench/", env!("CARGO_PKG_VERSION"));
+use crate::version::VERSION;
 
 /// Every strategy's name.
 pub(crate) fn strategy_names() -> Vec<&'static str> {
@@ -91,13 +89,16 @@ fn parse(file: &str, text: String) -> Result<(ScenarioSource, Scenario), Vec<Mis
 }
 
 /// The target file of this path; all mistakes of it where it has any, and scenarios that it names and nobody knows.
-pub(crate) fn target(path: &str) -> Result<(TargetSource, TargetFile), Vec<Mistake>> {
+pub(crate) fn target(path: &str) -> Result<OwnTarget, Vec<Mistake>> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let help = "name a readable .toml file; 'revbench target init' prints one to begin with";
         vec![Mistake::argument(UNREADABLE, format!("cannot read target file '{path}': {error}"), help)]
     })?;
-    let file = target_file::parse(path, &text).map_err(|problems| Mistake::in_file(problems, &text))?;
-    let table = own_system::read_table(&file, path)
+    let here = std::env::current_dir().unwrap_or_default();
+    let source =
+        TargetSource { file: relative(path, &here), text: text.clone(), given: Some(path.to_owned()) };
+    let target = OwnTarget::read(&source, VERSION).map_err(|problems| Mistake::in_file(problems, &text))?;
+    let table = own_system::read_table(&target.file, path)
         .map_err(|error| vec![Mistake::argument(UNREADABLE, error.to_string(), "")])?;
     if let Some(table) = &table {
         let columns = own_system::columns(table);
@@ -107,19 +108,27 @@ pub(crate) fn target(path: &str) -> Result<(TargetSource, TargetFile), Vec<Mista
             return Err(Mistake::in_file(problems, &text));
         }
     }
-    Ok((TargetSource { file: path.to_owned(), text, table }, file))
+    Ok(target)
 }
 
 /// What is missing before a target can be called, or why it must not be.
-pub(crate) fn cannot_be_called(
-    source: &TargetSource,
-    file: &TargetFile,
-    allowed_remote: &[String],
-) -> Vec<Mistake> {
-    let problems = OwnSystem::open(source, file, allowed_remote, AGENT).err().unwrap_or_default();
+pub(crate) fn cannot_be_called(target: &OwnTarget, allowed_remote: &[String]) -> Vec<Mistake> {
+    let problems = Callee::open(target, allowed_remote).err().unwrap_or_default();
     // A host that cannot be found is no mistake of the file; the run says so when it gets there.
     let mistakes = problems.iter().filter(|problem| !problem.is_environment());
-    mistakes.map(|problem| Mistake::argument(BAD_VALUE, format!("{}: {problem}", source.file), "")).collect()
+    mistakes
+        .map(|problem| Mistake::argument(BAD_VALUE, format!("{}: {problem}", target.source.file), ""))
+        .collect()
+}
+
+/// An absolute path below `here` without it; any other absolute path as its last part.
+pub(crate) fn relative(text: &str, here: &Path) -> String {
+    let path = Path::new(text);
+    match path.strip_prefix(here) {
+        _ if !path.is_absolute() => text.to_owned(),
+        Ok(inside) => inside.display().to_string(),
+        Err(_) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    }
 }
 
 /// The text of a recorded trace, or everything that is wrong with it.

@@ -61,7 +61,11 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Recording, DriverError> {
     });
     // Where nothing was ever answered the reason is nearer to the connection than to the first sign-in.
     let prepared = prepared.map_err(|error| engine.refusal().unwrap_or(error))?;
-    engine.paces().limit_lane(REFRESH_LANE, 0.0);
+    for (lane, per_s) in [(REFRESH_LANE, 0.0), (CHANGE_LANE, plan.limits.changes_per_s)] {
+        for lane in [lane, exchanges.lane_at_resource(lane)] {
+            engine.paces().limit_lane(lane, per_s);
+        }
+    }
     // From here on: signing in is no renewal, and nobody's patience with it is measured.
     for lane in [REFRESH_LANE, exchanges.lane_at_resource(REFRESH_LANE)] {
         engine.set_timeout(lane, plan.client.refresh_timeout_ns);

@@ -20,18 +20,18 @@ impl Pace {
     }
 }
 
-/// The pace of everything together, and that of one lane beside it.
-#[derive(Clone, Copy, Debug, Default)]
+/// The pace of everything together, and those of lanes beside it.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Paces {
     all: Option<Pace>,
-    lane: Option<(u16, Pace)>,
+    lanes: Vec<(u16, Pace)>,
 }
 
 impl Paces {
     /// Is nothing ever held back?
     #[inline]
     pub(crate) fn are_off(&self) -> bool {
-        self.all.is_none() && self.lane.is_none()
+        self.all.is_none() && self.lanes.is_empty()
     }
 
     /// At most so many sends per second on all lanes together; 0 is no limit.
@@ -39,20 +39,22 @@ impl Paces {
         self.all = Pace::new(per_s);
     }
 
-    /// At most so many sends per second on this lane, and no limit on any other; 0 is none on this one either.
+    /// At most so many sends per second on this lane; 0 is no limit. A limit that stands already goes on from its last send.
     pub(crate) fn limit_lane(&mut self, lane: u16, per_s: f64) {
-        self.lane = Pace::new(per_s).map(|pace| (lane, pace));
+        let open_ns = self.lanes.iter().find(|(paced, _)| *paced == lane).map_or(0, |(_, pace)| pace.open_ns);
+        self.lanes.retain(|(paced, _)| *paced != lane);
+        self.lanes.extend(Pace::new(per_s).map(|pace| (lane, Pace { open_ns, ..pace })));
     }
 
     /// From when on the next request of a lane may be sent.
     pub(crate) fn open_ns(&self, lane: u16) -> u64 {
-        let of_lane = self.lane.filter(|(paced, _)| *paced == lane).map(|(_, pace)| pace);
-        [self.all, of_lane].into_iter().flatten().map(|pace| pace.open_ns).max().unwrap_or(0)
+        let of_lane = self.lanes.iter().filter(|(paced, _)| *paced == lane).map(|(_, pace)| pace);
+        self.all.iter().chain(of_lane).map(|pace| pace.open_ns).max().unwrap_or(0)
     }
 
     /// A request of a lane was sent.
     pub(crate) fn sent(&mut self, lane: u16, at_ns: u64) {
-        let of_lane = self.lane.as_mut().filter(|(paced, _)| *paced == lane).map(|(_, pace)| pace);
+        let of_lane = self.lanes.iter_mut().filter(|(paced, _)| *paced == lane).map(|(_, pace)| pace);
         for pace in self.all.as_mut().into_iter().chain(of_lane) {
             pace.sent(at_ns);
         }
@@ -75,7 +77,13 @@ mod tests {
         assert_eq!((paces.open_ns(0), paces.open_ns(3)), (1_000_005, 100_000_005));
         paces.sent(0, 200_000_000);
         assert_eq!((paces.open_ns(0), paces.open_ns(3)), (201_000_000, 201_000_000));
+        paces.limit_lane(4, 1.0);
+        paces.limit_lane(3, 10.0);
+        paces.sent(3, 300_000_000);
+        paces.limit_lane(3, 5.0);
+        assert_eq!(paces.open_ns(3), 400_000_000, "the last send counts on");
         paces.limit_lane(3, 0.0);
+        paces.limit_lane(4, 0.0);
         paces.limit_all(0.0);
         assert!(paces.are_off() && paces.open_ns(3) == 0);
     }

@@ -103,6 +103,8 @@ pub struct Limits {
     pub requests_per_s: f64,
     /// Sign-ins per second.
     pub sign_ins_per_s: f64,
+    /// Changes per second, those that are taken back and what is withheld beforehand included.
+    pub changes_per_s: f64,
 }
 
 /// The exchanges of one scenario, where the target's own are not meant.

@@ -113,8 +113,13 @@ impl<'a> Preparation<'a> {
     /// The lane that is used, and how many of its requests may be sent per second; 0 is no limit.
     pub(crate) fn pace(&self) -> (u16, f64) {
         let Some(&first) = self.tasks.first() else { return (0, 0.0) };
-        let sign_ins_per_s = self.plan.limits.sign_ins_per_s;
-        (self.lane(first), if first.errand() == Errand::SignIn { sign_ins_per_s } else { 0.0 })
+        let limits = &self.plan.limits;
+        let per_s = match first.errand() {
+            Errand::SignIn => limits.sign_ins_per_s,
+            Errand::Withhold => limits.changes_per_s,
+            _ => 0.0,
+        };
+        (self.lane(first), per_s)
     }
 
     /// Why something could not be done.

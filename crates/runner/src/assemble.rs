@@ -1,7 +1,7 @@
 //! From judged cells to the run's summary: the order of the tables, the pairs that cannot be expressed, and
 //! the differences to the control.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use revbench_model::scenario::Scenario;
 use revbench_model::summary::{
@@ -83,7 +83,7 @@ pub(crate) fn summary(
         machine: manifest.machine.clone(),
         store: manifest.store.clone(),
         database: manifest.database.clone(),
-        transport: plan.options.transport.words().to_owned(),
+        transport: transport(plan),
         blocks: plan.blocks,
         noise_floor: control.zip(twin).map(|(control, twin)| floor(control, twin)),
         cells,
@@ -177,9 +177,23 @@ fn of_cell(
     params(strategy, settings).into_iter().chain(chosen(settings, &names)).chain(of_streams).collect()
 }
 
+/// How the servers of a run were spoken to: ours as was asked, and where there are none of ours, those of the targets.
+fn transport(plan: &RunPlan) -> String {
+    if !plan.options.strategies.is_empty() {
+        return plan.options.transport.words().to_owned();
+    }
+    let of = |system: &System| match system {
+        System::Target(target) => Some(spoken(&target.file)),
+        System::Strategy(_) => None,
+    };
+    let all: BTreeSet<String> = plan.systems.iter().filter_map(of).collect();
+    all.into_iter().collect::<Vec<_>>().join("; ")
+}
+
 /// The settings that a target file names, its version, and how it is reached.
 fn of_target(system: &System) -> BTreeMap<String, serde_json::Value> {
-    let System::Target(file) = system else { return BTreeMap::new() };
+    let System::Target(target) = system else { return BTreeMap::new() };
+    let file = &target.file;
     let mut params: BTreeMap<String, serde_json::Value> =
         file.settings.iter().map(|(name, ms)| (format!("{name}_ms"), (*ms).into())).collect();
     params.extend(file.version.iter().map(|version| ("version".to_owned(), version.as_str().into())));
@@ -189,12 +203,16 @@ fn of_target(system: &System) -> BTreeMap<String, serde_json::Value> {
 
 /// One address may hide many servers, which nobody tells apart from here.
 fn reached(file: &TargetFile) -> String {
-    let tls = if file.authority.tls { "https" } else { "http" };
-    let version = if file.transport.http2 { "HTTP/2" } else { "HTTP/1.1" };
     let balancer = if file.instances.len() == 1 && file.target.instance_header.is_none() {
         ", through a balancer if there is one"
     } else {
         ""
     };
-    format!("{tls}, {version}{balancer}")
+    format!("{}{balancer}", spoken(file))
+}
+
+fn spoken(file: &TargetFile) -> String {
+    let tls = if file.authority.tls { "https" } else { "http" };
+    let version = if file.transport.http2 { "HTTP/2" } else { "HTTP/1.1" };
+    format!("{tls}, {version}")
 }

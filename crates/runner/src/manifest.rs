@@ -49,7 +49,7 @@ fn scenario_prose(scenario: &revbench_model::Scenario) -> ScenarioProse {
 fn card(system: &System) -> StrategyCard {
     match system {
         System::Strategy(kind) => strategy_card(*kind),
-        System::Target(file) => target_card(system.name(), file),
+        System::Target(target) => target_card(system.name(), &target.file),
     }
 }
 

@@ -101,16 +101,24 @@ pub struct ScenarioSource {
     pub trace: Option<String>,
 }
 
-/// A target file. It is kept whole like a scenario; its secrets are read anew where they are needed.
+/// A target file. It is kept whole like a scenario; its secrets, and its table of subjects, which has their passwords, are read
+/// anew where they are needed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSource {
-    /// Its path as it was given, by which what it names is found again.
+    /// Its path without this machine's folders: below the present one, or the name alone.
     pub file: String,
     /// Its text.
     pub text: String,
-    /// The table of subjects that it names, as text; checked already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
+    /// Its path as it was given, where that is another: what it names is beside it. Not saved.
+    #[serde(skip)]
+    pub given: Option<String>,
+}
+
+impl TargetSource {
+    /// Where it is, so that what it names is found beside it.
+    pub fn path(&self) -> &str {
+        self.given.as_deref().unwrap_or(&self.file)
+    }
 }
 
 /// Which store a run uses.

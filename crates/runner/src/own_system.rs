@@ -5,8 +5,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use revbench_driver::plan::{EngineChoice, Limits, Place, Transport};
+use revbench_model::problem::Problem;
 use revbench_model::target::{Exchange, Party, Target};
-use revbench_model::target_file::{Address, Secret, Subjects, TargetFile};
+use revbench_model::target_file::{self, Address, Secret, Subjects, TargetFile};
 use revbench_model::time::NS_PER_S;
 use thiserror::Error;
 
@@ -14,14 +15,14 @@ use crate::clock;
 use crate::options::TargetSource;
 use crate::table::{self, TableError};
 
-/// What a system is called to, and what of it is not in its file.
+/// Whom the driver calls, and how.
 #[derive(Clone, Debug)]
-pub struct OwnSystem {
+pub struct Callee {
     /// Where tokens are issued and changes are made.
     pub authority: Place,
     /// Where protected resources are, and what each is called.
     pub instances: Vec<(Place, String)>,
-    /// The requests, with secrets among their variables.
+    /// The requests; of a system of one's own with secrets among their variables.
     pub target: Target,
     /// Makes a subject known; `None` where they are known already.
     pub seeding: Option<Exchange>,
@@ -31,7 +32,7 @@ pub struct OwnSystem {
     pub limits: Limits,
     /// Where its resource servers print their counters.
     pub metrics: Option<Exchange>,
-    /// The subjects, where they come from a table: one row each.
+    /// The subjects that there are already, one row each; empty where they are made up.
     pub rows: Vec<BTreeMap<String, String>>,
 }
 
@@ -116,23 +117,18 @@ pub fn columns(table: &str) -> Vec<String> {
     table::columns(table)
 }
 
-impl OwnSystem {
-    /// Reads what the file names, finds its hosts, and looks whether they may be asked. `agent` is how requests call
-    /// themselves.
+impl Callee {
+    /// Reads what a target file names, finds its hosts, and looks whether they may be asked.
     ///
     /// # Errors
     /// Everything that is missing or not allowed, together.
-    pub fn open(
-        source: &TargetSource,
-        file: &TargetFile,
-        allowed_remote: &[String],
-        agent: &str,
-    ) -> Result<OwnSystem, Vec<OwnSystemError>> {
+    pub fn open(target: &OwnTarget, allowed_remote: &[String]) -> Result<Callee, Vec<OwnSystemError>> {
+        let OwnTarget { source, file, agent } = target;
         let mut problems = Vec::new();
         let mut keep = |error: OwnSystemError| problems.push(error);
         let mut target = file.target.clone();
         for (name, secret) in &file.secrets {
-            match value(name, secret, &source.file) {
+            match value(name, secret, source.path()) {
                 Ok(value) => drop(target.variables.insert(name.clone(), value)),
                 Err(error) => keep(error),
             }
@@ -149,7 +145,7 @@ impl OwnSystem {
                 Err(error) => keep(error),
             }
         }
-        let transport = transport(file, &source.file).unwrap_or_else(|error| {
+        let transport = transport(file, source.path()).unwrap_or_else(|error| {
             keep(error);
             Transport::default()
         });
@@ -157,22 +153,21 @@ impl OwnSystem {
             problems.dedup_by_key(|problem| problem.to_string());
             return Err(problems);
         }
-        let agent = agent_of(agent, file, &places);
-        call_itself(&mut target, &agent);
         let mut places = places.into_iter();
         let authority = places.next().expect("the authority was the first");
         let names = file.instances.iter().map(|instance| instance.name.clone());
         let seeding = match &file.subjects {
-            Subjects::Generated { seed } => seed.clone().map(|seed| named(seed, &agent)),
+            Subjects::Generated { seed } => seed.clone(),
             Subjects::Table { .. } => None,
         };
-        let metrics = file.metrics.as_ref().map(|path| named(page(path), &agent));
         let limits = Limits {
             requests_per_s: file.limits.requests_per_s.unwrap_or_default(),
             sign_ins_per_s: file.limits.sign_ins_per_s.unwrap_or_default(),
+            changes_per_s: file.limits.changes_per_s.unwrap_or_default(),
         };
+        let metrics = file.metrics.as_ref().map(|path| named(page(path), agent));
         let instances = places.zip(names).collect();
-        Ok(OwnSystem { authority, instances, target, seeding, transport, limits, metrics, rows })
+        Ok(Callee { authority, instances, target, seeding, transport, limits, metrics, rows })
     }
 }
 
@@ -188,28 +183,56 @@ fn page(path: &str) -> Exchange {
     }
 }
 
-/// Every request of a target says who sends it, unless its file says otherwise.
-fn call_itself(target: &mut Target, agent: &str) {
-    let own = [&mut target.sign_in, &mut target.protected].into_iter().chain(&mut target.refresh);
-    for exchange in own {
-        *exchange = named(exchange.clone(), agent);
+/// Somebody's own system as it is described: the file, and whence it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnTarget {
+    /// Whence.
+    pub source: TargetSource,
+    /// What it says; every request of it names who sends it.
+    pub file: TargetFile,
+    /// How requests call themselves, where the file says nothing else.
+    pub agent: String,
+}
+
+impl OwnTarget {
+    /// Reads a target file for this version of revbench.
+    ///
+    /// # Errors
+    /// All its mistakes.
+    pub fn read(source: &TargetSource, version: &str) -> Result<OwnTarget, Vec<Problem>> {
+        let mut file = target_file::parse(&source.file, &source.text)?;
+        let agent = agent(version, &file);
+        let target = &mut file.target;
+        let mut requests: Vec<&mut Exchange> = vec![&mut target.sign_in, &mut target.protected];
+        requests.extend(&mut target.refresh);
+        if let Subjects::Generated { seed: Some(seed) } = &mut file.subjects {
+            requests.push(seed);
+        }
+        for change in &mut file.changes {
+            requests.push(&mut change.make);
+            requests.extend(change.undo.iter_mut().chain(&mut change.withhold));
+        }
+        requests.into_iter().for_each(|exchange| *exchange = named(exchange.clone(), &agent));
+        Ok(OwnTarget { source: source.clone(), file, agent })
+    }
+}
+
+/// `revbench/0.1.0`; and of another machine whose load test it is, so that whoever reads its logs knows.
+fn agent(version: &str, file: &TargetFile) -> String {
+    let version = version.split_whitespace().next().unwrap_or_default();
+    let places = std::iter::once(&file.authority).chain(file.instances.iter().map(|one| &one.address));
+    match places.into_iter().find(|address| !address.is_loopback()) {
+        Some(address) => format!("revbench/{version} (load test of {})", address.host),
+        None => format!("revbench/{version}"),
     }
 }
 
 /// The exchange with a user agent.
-pub(crate) fn named(mut exchange: Exchange, agent: &str) -> Exchange {
+fn named(mut exchange: Exchange, agent: &str) -> Exchange {
     if !exchange.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
         exchange.headers.push(("user-agent".to_owned(), agent.to_owned()));
     }
     exchange
-}
-
-/// The hosts that are allowed are named in it, so that whoever reads their logs knows why.
-fn agent_of(agent: &str, file: &TargetFile, places: &[Place]) -> String {
-    match places.iter().any(|place| !place.address.ip().is_loopback()) {
-        true => format!("{agent} (load test of {})", file.authority.host),
-        false => agent.to_owned(),
-    }
 }
 
 fn value(name: &str, secret: &Secret, target_path: &str) -> Result<String, OwnSystemError> {
@@ -224,10 +247,10 @@ fn value(name: &str, secret: &Secret, target_path: &str) -> Result<String, OwnSy
 }
 
 fn rows(source: &TargetSource, file: &TargetFile) -> Result<Vec<BTreeMap<String, String>>, OwnSystemError> {
-    let (Subjects::Table { path }, Some(text)) = (&file.subjects, &source.table) else {
+    let (Subjects::Table { path }, Some(text)) = (&file.subjects, read_table(file, source.path())?) else {
         return Ok(Vec::new());
     };
-    table::parse(text).map_err(|source| OwnSystemError::Table { path: path.clone(), source })
+    table::parse(&text).map_err(|source| OwnSystemError::Table { path: path.clone(), source })
 }
 
 fn place(address: &Address, file: &TargetFile, allowed_remote: &[String]) -> Result<Place, OwnSystemError> {

@@ -13,7 +13,6 @@ use revbench_model::problem::Problem;
 use revbench_model::scenario::{self, ArrivalsChoice, PlanFacts, Scenario};
 use revbench_model::settings::SettingError;
 use revbench_model::sweep::{named, points};
-use revbench_model::target_file;
 use revbench_model::time::{NS_PER_MS, ms_to_ns};
 use revbench_model::{ChangeActor, Distribution, Fault, Orientation, Point, ScopeKind, Settings};
 use revbench_oracle::closed_form::FleetLaw;
@@ -25,7 +24,9 @@ use revbench_strategies::{
 
 use crate::fault::FleetFault;
 use crate::options::Options;
+use crate::own_system::OwnTarget;
 use crate::profile::Sizes;
+use crate::subjects;
 use crate::system::{System, own_bound};
 
 /// A stream is open at least this long before its subject's change.
@@ -294,11 +295,16 @@ impl RunPlan {
         fleet.sizes.treated_rate_per_s / f64::from(asking.max(1))
     }
 
+    /// How many subjects a fleet has.
+    pub fn subjects(&self, fleet: &FleetPlan) -> usize {
+        subjects::count(fleet, &self.scenarios)
+    }
+
     /// Resource servers of a system: as many as asked for, or as its own file names.
     pub(crate) fn instances(&self, system: &System) -> u16 {
         match system {
             System::Strategy(_) => self.options.instances,
-            System::Target(file) => file.instances.len() as u16,
+            System::Target(target) => target.file.instances.len() as u16,
         }
     }
 
@@ -308,7 +314,7 @@ impl RunPlan {
         sizes.rate_per_s = self.options.rate_per_s.or(asked).unwrap_or(sizes.rate_per_s);
         match system {
             System::Strategy(_) => sizes,
-            System::Target(file) => sizes.within(&file.limits, self.instances(system)),
+            System::Target(target) => sizes.within(&target.file.limits, self.instances(system)),
         }
     }
 
@@ -357,8 +363,8 @@ fn parse_all(options: &Options) -> Result<(Vec<Scenario>, Vec<System>), Vec<Prob
     }
     let mut systems: Vec<System> = options.strategies.iter().copied().map(System::Strategy).collect();
     for source in &options.targets {
-        match target_file::parse(&source.file, &source.text) {
-            Ok(file) => systems.push(System::Target(Arc::new(file))),
+        match OwnTarget::read(source, &options.version) {
+            Ok(target) => systems.push(System::Target(Arc::new(target))),
             Err(mut found) => problems.append(&mut found),
         }
     }
@@ -510,7 +516,7 @@ impl FleetPlan {
     fn bound(&self, scenario: &Scenario) -> Result<Option<Bound>, String> {
         match &self.system {
             System::Strategy(strategy) => self.claimed(*strategy, scenario),
-            System::Target(file) => own_bound(file, scenario),
+            System::Target(target) => own_bound(&target.file, scenario),
         }
     }
 

@@ -293,7 +293,7 @@ impl<'a> Run<'a> {
         running: &mut Running<'_>,
         fleet: &FleetPlan,
     ) -> Result<Measured, NoCells> {
-        let mut scraping = running.scraping();
+        let scraping = running.scraping();
         let (progress, done) = (Progress::default(), AtomicBool::new(false));
         let changes = subjects::planned_changes(plan);
         let core = self.placement.driver;
@@ -314,9 +314,6 @@ impl<'a> Run<'a> {
                 let mut running = running.borrow_mut();
                 died = died.take().or_else(|| running.dead());
                 let zero_ns = progress.started_mono_ns.load(Ordering::Acquire);
-                if zero_ns > 0 {
-                    scraping.begin();
-                }
                 let turn = injection.as_mut().filter(|_| zero_ns > 0 && died.is_none());
                 let next_ns = match turn.map(|injection| running.turn(injection, zero_ns)) {
                     Some(Err(error)) => {

@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use revbench_driver::plan::{Limits, Place, Plan, Transport};
+use revbench_driver::plan::{Limits, Plan, Transport};
 use revbench_model::summary::{MustRun, Store};
-use revbench_model::target::{Exchange, Target};
-use revbench_model::target_file::TargetFile;
 
 use crate::contact::Contact;
 use crate::fault::Injection;
 use crate::fleet::{Fleet, FleetError, Once};
 use crate::machine::Placement;
 use crate::options::Options;
-use crate::own_system::OwnSystem;
+use crate::own_system::{Callee, OwnSystemError};
 use crate::plan::FleetPlan;
 use crate::readings::Process;
 use crate::scrape::Scraping;
@@ -24,20 +22,7 @@ pub(crate) enum Running<'a> {
     /// Ours.
     Fleet(Box<Fleet<'a>>),
     /// Somebody's.
-    Own(Box<OwnSystem>),
-}
-
-/// All that the driver must know of whom it calls.
-#[derive(Clone, Debug)]
-pub(crate) struct Callee {
-    pub(crate) authority: Place,
-    pub(crate) instances: Vec<(Place, String)>,
-    pub(crate) target: Target,
-    pub(crate) seeding: Option<Exchange>,
-    pub(crate) transport: Transport,
-    pub(crate) limits: Limits,
-    /// The subjects that there are; empty where they are made up.
-    pub(crate) rows: Vec<std::collections::BTreeMap<String, String>>,
+    Own(Box<Callee>),
 }
 
 impl<'a> Running<'a> {
@@ -55,7 +40,10 @@ impl<'a> Running<'a> {
         match &fleet.system {
             System::Strategy(_) => Fleet::start(fleet, options, placement, program, once)
                 .map(|fleet| Running::Fleet(Box::new(fleet))),
-            System::Target(file) => open(file, options).map(|own| Running::Own(Box::new(own))),
+            System::Target(target) => {
+                let callee = Callee::open(target, &options.allowed_remote).map_err(|problems| told(&problems))?;
+                Ok(Running::Own(Box::new(callee)))
+            }
         }
     }
 
@@ -72,18 +60,11 @@ impl<'a> Running<'a> {
                     seeding: None,
                     transport: Transport::default(),
                     limits: Limits::default(),
+                    metrics: None,
                     rows: Vec::new(),
                 }
             }
-            Running::Own(own) => Callee {
-                authority: own.authority.clone(),
-                instances: own.instances.clone(),
-                target: own.target.clone(),
-                seeding: own.seeding.clone(),
-                transport: own.transport.clone(),
-                limits: own.limits,
-                rows: own.rows.clone(),
-            },
+            Running::Own(callee) => (**callee).clone(),
         }
     }
 
@@ -141,7 +122,7 @@ impl<'a> Running<'a> {
     pub(crate) fn scraping(&self) -> Scraping {
         match self {
             Running::Fleet(_) => Scraping::default(),
-            Running::Own(own) => Scraping::new(own),
+            Running::Own(callee) => Scraping::new(callee),
         }
     }
 
@@ -173,15 +154,6 @@ impl<'a> Running<'a> {
     }
 }
 
-fn open(file: &TargetFile, options: &Options) -> Result<OwnSystem, FleetError> {
-    let source = options.targets.iter().find(|source| {
-        revbench_model::target_file::parse(&source.file, &source.text)
-            .is_ok_and(|other| other.name == file.name)
-    });
-    let source =
-        source.ok_or_else(|| FleetError::Own("its target file is gone from the options".to_owned()))?;
-    let agent = format!("revbench/{}", options.version.split_whitespace().next().unwrap_or_default());
-    OwnSystem::open(source, file, &options.allowed_remote, &agent).map_err(|problems| {
-        FleetError::Own(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })
+fn told(problems: &[OwnSystemError]) -> FleetError {
+    FleetError::Own(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

@@ -7,48 +7,46 @@ use revbench_driver::plan::{Place, Transport};
 use revbench_model::summary::Scraped;
 use revbench_model::target::Exchange;
 
-use crate::own_system::OwnSystem;
+use crate::own_system::Callee;
 
-/// Metrics pages, read at the start of the traffic and at its end.
+/// Metrics pages, read before a fleet's run and after it: beside it the pages would count against the system's limits.
 #[derive(Default)]
 pub(crate) struct Scraping {
     page: Option<Exchange>,
     places: Vec<Place>,
     transport: Transport,
-    /// Of each place, once the traffic has begun.
-    before: Option<Vec<Option<BTreeMap<String, f64>>>>,
+    /// Of each place.
+    before: Vec<Option<BTreeMap<String, f64>>>,
 }
 
 impl Scraping {
-    /// Of a system's resource servers.
-    pub(crate) fn new(own: &OwnSystem) -> Scraping {
-        Scraping {
+    /// Of a system's resource servers, as they are now.
+    pub(crate) fn new(own: &Callee) -> Scraping {
+        let mut scraping = Scraping {
             page: own.metrics.clone(),
             places: own.instances.iter().map(|(place, _)| place.clone()).collect(),
             transport: own.transport.clone(),
-            before: None,
-        }
+            before: Vec::new(),
+        };
+        scraping.before = scraping.read();
+        scraping
     }
 
-    /// The traffic has begun; said more than once, the first time counts.
-    pub(crate) fn begin(&mut self) {
-        if self.page.is_some() && self.before.is_none() {
-            self.before = Some(self.read());
-        }
-    }
-
-    /// The traffic has ended, and so many requests were answered. `None` where there are no pages, or one was not to be
-    /// read both times: what is not known is not zero.
-    pub(crate) fn end(mut self, requests: u64) -> Option<Scraped> {
-        let before = self.before.take()?;
+    /// The run has ended, and so many requests were answered. `None` where there are no pages, or one was not to be read both
+    /// times: what is not known is not zero.
+    pub(crate) fn end(self, requests: u64) -> Option<Scraped> {
+        self.page.as_ref()?;
         let after = self.read();
         let mut counters: BTreeMap<String, f64> = BTreeMap::new();
-        for (before, after) in before.into_iter().zip(after) {
+        for (before, after) in self.before.into_iter().zip(after) {
             let (before, after) = (before?, after?);
-            for (name, value) in after {
-                let grown = value - before.get(&name).copied().unwrap_or(0.0);
-                *counters.entry(name).or_default() += if grown < 0.0 { f64::NAN } else { grown };
-            }
+            let gone =
+                before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), f64::NAN));
+            let grown = after.iter().map(|(name, value)| {
+                let grown = value - before.get(name).copied().unwrap_or(0.0);
+                (name.clone(), if grown < 0.0 { f64::NAN } else { grown })
+            });
+            gone.chain(grown).for_each(|(name, grown)| *counters.entry(name).or_default() += grown);
         }
         counters.retain(|_, grown| grown.is_finite());
         Some(Scraped { requests, counters })
@@ -71,7 +69,9 @@ fn counters(page: &str) -> BTreeMap<String, f64> {
         .filter_map(|line| line.strip_prefix("# TYPE ")?.trim().strip_suffix(" counter"))
         .map(str::trim)
         .collect();
-    let samples = page.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    // OpenMetrics puts an exemplar behind a sample.
+    let samples = page.lines().map(|line| line.split(" # ").next().unwrap_or(line));
+    let samples = samples.filter(|line| !line.starts_with('#') && !line.trim().is_empty());
     samples.filter_map(|line| sample(line, &families)).collect()
 }
 
@@ -104,7 +104,7 @@ db_queries_total{kind=\"c\"} 3 1700000000000
 # TYPE temperature gauge
 temperature 21.5
 # TYPE hits counter
-hits_total 7
+hits_total 7 # {trace_id=\"t\"} 1.0
 # TYPE broken counter
 broken x
 ";

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use revbench_store::child::bind_to_parent;
+use revbench_store::child::end_with_parent;
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 
@@ -13,6 +13,8 @@ use thiserror::Error;
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// Runs the command that is given, and passes the end on to its whole group: the kernel tells the shell alone.
+const GUARD: &str = "trap 'trap - TERM; kill -TERM 0' TERM; eval \"$1\" & wait $!";
 /// How long it may take to end when it is asked to.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
@@ -59,8 +61,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a command through `sh -c` and waits until somebody listens on every address. What it prints goes to our
-    /// stderr. The kernel ends it with the calling thread.
+    /// Starts a command through `sh` and waits until somebody listens on every address. What it prints goes to our stderr.
+    /// The shell ends with the calling thread, even a killed one, and ends all that it has started then.
     ///
     /// # Errors
     /// It cannot be started, ends, does not listen, or another already does.
@@ -69,8 +71,8 @@ impl Service {
             return Err(ServiceError::Taken { address });
         }
         let mut shell = Command::new("sh");
-        shell.args(["-c", command]).stdin(Stdio::null()).stdout(io::stderr());
-        let child = bind_to_parent(&mut shell, &[]).spawn();
+        shell.args(["-c", GUARD, "sh", command]).stdin(Stdio::null()).stdout(io::stderr());
+        let child = end_with_parent(&mut shell, &[], Signal::TERM).spawn();
         let child = child.map_err(|source| ServiceError::Start { command: command.to_owned(), source })?;
         let mut service = Service { child, command: command.to_owned() };
         service.wait_until_it_listens(addresses)?;

@@ -15,10 +15,9 @@ use revbench_model::{Orientation, Permission, ScopeKind};
 use serde::Serialize;
 
 use crate::one_shot::delays_ns;
-use crate::own_system::fresh_name;
+use crate::own_system::{Callee, fresh_name};
 use crate::plan::{CellPlan, FleetPlan, Traffic};
 use crate::profile::seconds_ns;
-use crate::running::Callee;
 use crate::system::{System, own_exchanges};
 
 /// Members of a changed subject's tenant or role beside itself. They have no sessions and ask for nothing; their records
@@ -75,7 +74,7 @@ pub(crate) fn driver_plan(
     seed: u64,
 ) -> Result<(Plan, Vec<Seed>), String> {
     let slices = slices(fleet);
-    let Callee { authority, instances, target, seeding, transport, limits, rows } = callee;
+    let Callee { authority, instances, target, seeding, transport, limits, rows, .. } = callee;
     let from_table = !rows.is_empty();
     let mut casting = Casting {
         fleet,
@@ -187,7 +186,7 @@ fn planned(fleet: &FleetPlan, cell: &CellPlan, scenario: &Scenario) -> PlannedSc
         actor: scenario.actor,
         exchanges: match &fleet.system {
             System::Strategy(_) => None,
-            System::Target(file) => own_exchanges(file, scenario),
+            System::Target(target) => own_exchanges(&target.file, scenario),
         },
         changed: scenario.changed.clone(),
         undone_after_ns: cell.undone_after_ms.map(ms_to_ns),
@@ -230,6 +229,46 @@ fn slices(fleet: &FleetPlan) -> Vec<Slice> {
     lengths.into_iter().map(at).collect()
 }
 
+/// How many subjects a fleet has.
+pub(crate) fn count(fleet: &FleetPlan, scenarios: &[Scenario]) -> usize {
+    let of_cells = fleet.cells.iter().flat_map(|cell| roles(fleet, cell, scenarios)).map(|(_, count)| count);
+    of_cells.chain([fleet.sizes.crowd]).sum::<u32>() as usize
+}
+
+/// The subjects of a cell, beside the crowd.
+fn roles(fleet: &FleetPlan, cell: &CellPlan, scenarios: &[Scenario]) -> [(SubjectRole, u32); 5] {
+    [
+        (SubjectRole::Treated, cell.changes),
+        (SubjectRole::Unprobed, unprobed(fleet, cell, scenarios)),
+        (SubjectRole::OneShot, cell.one_shots),
+        (SubjectRole::ControlAllowed, fleet.sizes.controls),
+        (SubjectRole::ControlDenied, controls_denied(fleet, cell, scenarios)),
+    ]
+}
+
+/// Controls who are refused throughout; none where a system of one's own cannot make any.
+fn controls_denied(fleet: &FleetPlan, cell: &CellPlan, scenarios: &[Scenario]) -> u32 {
+    let can = match &fleet.system {
+        System::Strategy(_) => true,
+        System::Target(target) => own_exchanges(&target.file, &scenarios[cell.scenario])
+            .is_some_and(|exchanges| exchanges.withhold.is_some()),
+    };
+    if can { fleet.sizes.controls } else { 0 }
+}
+
+/// Changes in the background slice at the scenario's own rate: at least two, so that a cost per change
+/// can be told at all.
+fn unprobed(fleet: &FleetPlan, cell: &CellPlan, scenarios: &[Scenario]) -> u32 {
+    if cell.changes == 0 {
+        return 0;
+    }
+    if fleet.alone.is_some() {
+        return (fleet.sizes.background_s / fleet.turn_s()) as u32;
+    }
+    let per_s = scenarios[cell.scenario].changes_per_s;
+    (per_s * fleet.sizes.background_s).round().max(2.0) as u32
+}
+
 /// Casts the subjects of a fleet: who is treated when, who is a control, who is the crowd.
 struct Casting<'a> {
     fleet: &'a FleetPlan,
@@ -251,38 +290,11 @@ struct Casting<'a> {
 impl Casting<'_> {
     fn cast(&mut self) {
         for (number, cell) in self.fleet.cells.iter().enumerate() {
-            let treated = cell.changes;
-            let unprobed = self.unprobed(cell);
-            self.add(number, SubjectRole::Treated, treated);
-            self.add(number, SubjectRole::Unprobed, unprobed);
-            self.add(number, SubjectRole::OneShot, cell.one_shots);
-            self.add(number, SubjectRole::ControlAllowed, self.fleet.sizes.controls);
-            self.add(number, SubjectRole::ControlDenied, self.controls_denied(cell));
+            for (role, count) in roles(self.fleet, cell, self.scenarios) {
+                self.add(number, role, count);
+            }
         }
         self.add(0, SubjectRole::Crowd, self.fleet.sizes.crowd);
-    }
-
-    /// Controls who are refused throughout; none where a system of one's own cannot make any.
-    fn controls_denied(&self, cell: &CellPlan) -> u32 {
-        let can = match &self.fleet.system {
-            System::Strategy(_) => true,
-            System::Target(file) => own_exchanges(file, &self.scenarios[cell.scenario])
-                .is_some_and(|exchanges| exchanges.withhold.is_some()),
-        };
-        if can { self.fleet.sizes.controls } else { 0 }
-    }
-
-    /// Changes in the background slice at the scenario's own rate: at least two, so that a cost per change
-    /// can be told at all.
-    fn unprobed(&self, cell: &CellPlan) -> u32 {
-        if cell.changes == 0 {
-            return 0;
-        }
-        if self.fleet.alone.is_some() {
-            return (self.fleet.sizes.background_s / self.fleet.turn_s()) as u32;
-        }
-        let per_s = self.scenarios[cell.scenario].changes_per_s;
-        (per_s * self.fleet.sizes.background_s).round().max(2.0) as u32
     }
 
     fn add(&mut self, number: usize, role: SubjectRole, count: u32) {
@@ -481,6 +493,7 @@ mod tests {
             seeding: None,
             transport: Transport::default(),
             limits: Limits::default(),
+            metrics: None,
             rows: Vec::new(),
         };
         let (driven, _) =

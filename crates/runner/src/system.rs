@@ -10,6 +10,7 @@ use revbench_model::time::NS_PER_S;
 use revbench_model::{ChangeActor, Orientation, ScopeKind, Settings};
 use revbench_strategies::{StrategyKind, time_scale_ms};
 
+use crate::own_system::OwnTarget;
 use crate::plan::Bound;
 use crate::profile::Sizes;
 
@@ -19,7 +20,7 @@ pub enum System {
     /// One of our strategies.
     Strategy(StrategyKind),
     /// Somebody's own, behind a target file.
-    Target(Arc<TargetFile>),
+    Target(Arc<OwnTarget>),
 }
 
 impl System {
@@ -27,7 +28,7 @@ impl System {
     pub fn name(&self) -> String {
         match self {
             System::Strategy(kind) => kind.name().to_owned(),
-            System::Target(file) => format!("target-{}", file.name),
+            System::Target(target) => format!("target-{}", target.file.name),
         }
     }
 
@@ -49,8 +50,8 @@ impl System {
     pub(crate) fn time_scale_ms(&self, settings: &Settings) -> Option<f64> {
         match self {
             System::Strategy(kind) => time_scale_ms(*kind, settings),
-            System::Target(file) => {
-                let bounds = file.changes.iter().filter_map(|change| change.bound.as_ref());
+            System::Target(target) => {
+                let bounds = target.file.changes.iter().filter_map(|change| change.bound.as_ref());
                 bounds.map(|bound| bound.ms).filter(|ms| *ms > 0.0).max_by(f64::total_cmp)
             }
         }
@@ -61,7 +62,7 @@ impl System {
         match self {
             System::Strategy(kind) => *kind as u64,
             // FNV-1a, so that it follows from the name alone.
-            System::Target(file) => file.name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            System::Target(target) => target.file.name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             }),
         }

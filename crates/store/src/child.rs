@@ -19,11 +19,7 @@ pub fn bind_to_parent<'a>(command: &'a mut Command, cores: &[usize]) -> &'a mut 
 
 /// The same with another signal than SIGKILL, for a child that has children of its own to end. A change of user that
 /// `command` asks for comes first: the kernel forgets the signal with the former user.
-pub(crate) fn end_with_parent<'a>(
-    command: &'a mut Command,
-    cores: &[usize],
-    signal: Signal,
-) -> &'a mut Command {
+pub fn end_with_parent<'a>(command: &'a mut Command, cores: &[usize], signal: Signal) -> &'a mut Command {
     let parent = getpid();
     let pinned = cpu_set(cores);
     let before_exec = move || {

@@ -6,11 +6,12 @@
 //! revbench run --target own-strategy.toml --profile smoke     # windows between 0 and the interval, and a little
 //! ```
 
+mod clock;
 mod polled;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::{Json, Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -19,7 +20,7 @@ use axum::routing::{get, post};
 use axum::Router;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use polled::{PolledList, Source};
-use revbench_model::{Claims, Now, Permission};
+use revbench_model::{Claims, Permission};
 use revbench_strategies::{Decision, Strategy};
 use serde_json::{Value, json};
 
@@ -60,7 +61,7 @@ fn authority(denied: Source) -> Router {
 
 async fn token(Json(asked): Json<Value>) -> Response {
     let Some(subject) = asked["subject"].as_str() else { return StatusCode::BAD_REQUEST.into_response() };
-    let now_s = now().wall_ms as f64 / 1_000.0;
+    let now_s = clock::now().wall_ms as f64 / 1_000.0;
     let claims = Claims {
         iss: ISSUER.into(),
         aud: AUDIENCE.to_owned(),
@@ -101,7 +102,7 @@ async fn orders<S: Strategy>(State(server): State<Arc<(&'static str, S)>>, heade
     let (name, strategy) = &*server;
     let status = match verified(&headers) {
         None => StatusCode::UNAUTHORIZED,
-        Some(claims) => match strategy.decide(&claims, &"orders:read".into(), now()).await {
+        Some(claims) => match strategy.decide(&claims, &"orders:read".into(), clock::now()).await {
             Decision::Allow | Decision::AllowReissued(_) => StatusCode::OK,
             Decision::Deny(_) | Decision::DenyReissued(..) => StatusCode::FORBIDDEN,
             Decision::Reauthenticate(_) => StatusCode::UNAUTHORIZED,
@@ -117,10 +118,4 @@ fn verified(headers: &HeaderMap) -> Option<Claims> {
     rules.set_issuer(&[ISSUER]);
     rules.set_audience(&[AUDIENCE]);
     decode::<Claims>(token, &DecodingKey::from_secret(SECRET), &rules).ok().map(|token| token.claims)
-}
-
-fn now() -> Now {
-    let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    // The strategy of this example measures no time.
-    Now { wall_ms, mono_ns: 0 }
 }

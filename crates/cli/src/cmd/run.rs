@@ -11,7 +11,7 @@ mod sweeps;
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, FromArgMatches};
 use revbench_runner::options::Options;
 use revbench_runner::profile::Profile;
 
@@ -119,6 +119,15 @@ pub(crate) struct RunArgs {
     /// A fault built into the servers behind the harness's back
     #[arg(long, value_name = "NAME", hide = true)]
     mutant: Option<String>,
+}
+
+impl RunArgs {
+    /// The flags of a run of one target and nothing else, whatever the environment says.
+    pub(crate) fn of_target(target: &str, profile: &str, label: &str) -> anyhow::Result<RunArgs> {
+        let command = RunArgs::augment_args(clap::Command::new("run")).mut_args(|arg| arg.env(None));
+        let matches = command.try_get_matches_from(["run", "--profile", profile, "--label", label])?;
+        Ok(RunArgs { target: vec![target.to_owned()], ..RunArgs::from_arg_matches(&matches)? })
+    }
 }
 
 fn profile_names() -> String {

@@ -32,7 +32,7 @@ fn plan(system: &System) -> Plan {
 fn no_more_is_sent_than_allowed_and_what_waits_is_no_lateness() {
     let system = obliging();
     let mut plan = plan(&system);
-    plan.limits = Limits { requests_per_s: 200.0, sign_ins_per_s: 0.0 };
+    plan.limits = Limits { requests_per_s: 200.0, ..Limits::default() };
     plan.background.rate_per_s = 500.0;
     plan.connections.background_per_instance = 32;
     let recording = run(&plan, &Progress::default()).unwrap();
@@ -59,12 +59,28 @@ fn no_more_is_sent_than_allowed_and_what_waits_is_no_lateness() {
 fn sign_ins_have_a_pace_of_their_own() {
     let system = obliging();
     let mut plan = plan(&system);
-    plan.limits = Limits { requests_per_s: 0.0, sign_ins_per_s: 20.0 };
+    plan.limits = Limits { sign_ins_per_s: 20.0, ..Limits::default() };
     run(&plan, &Progress::default()).unwrap();
     let signed_in = system.asked("/token");
     assert_eq!(signed_in.len(), 8);
     let took_ns = signed_in[7].0 - signed_in[0].0;
     assert!(took_ns >= 300 * MS, "seven gaps of 50 ms took {took_ns} ns");
+    assert!(system.asked("/resource").len() > 100, "and nothing else is held back");
+}
+
+#[test]
+fn changes_have_a_pace_of_their_own() {
+    let system = obliging();
+    let mut plan = plan(&system);
+    // Both at one instant, and in the whole run no more than five a second.
+    for subject in &mut plan.subjects {
+        subject.change_at_ns = subject.change_at_ns.map(|_| 300 * MS);
+    }
+    plan.limits = Limits { changes_per_s: 5.0, ..Limits::default() };
+    let recording = run(&plan, &Progress::default()).unwrap();
+    let sent_ns: Vec<u64> = recording.history.changes.iter().map(|change| change.submitted_ns).collect();
+    assert_eq!(sent_ns.len(), 2);
+    assert!(sent_ns[1].abs_diff(sent_ns[0]) >= 200 * MS, "{sent_ns:?}");
     assert!(system.asked("/resource").len() > 100, "and nothing else is held back");
 }
 

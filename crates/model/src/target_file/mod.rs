@@ -78,7 +78,7 @@ pub struct TargetInstance {
 /// From where subjects come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Subjects {
-    /// They are called `revbench-BLOCK-SCENARIO-ROLE-NUMBER`.
+    /// They are called `rbTIME-BLOCK-SCENARIO-ROLE-NUMBER`.
     Generated {
         /// Makes one known, with everything that its scenario asks for; `None`: whoever signs in is known. Beside
         /// values and secrets it knows `subject`, `permission`, `permission_json`, `orientation` and `reason`.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use revbench_model::summary::{Answers, Cell, StatusClasses};
+use revbench_model::summary::{Answers, Scraped, StatusClasses};
 
 use super::Policy;
 use super::pairing::Pair;
@@ -56,11 +56,11 @@ pub(super) fn rows(pair: &Pair<'_>, policy: &Policy, not_compared: &mut Vec<NotC
         };
         counts.extend(STATUSES.iter().map(|(metric, read)| (*metric, None, of(old, *read), of(new, *read))));
     }
-    let (old, new) = (counters(before), counters(pair.now));
+    let (old, new) = (counters_of(before.scraped.as_ref()), counters_of(pair.now.scraped.as_ref()));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
-        match (old.get(name), new.get(name)) {
-            (Some(&before), Some(&now)) => counts.push((COUNTER, Some(name.clone()), before, now)),
+        match (of_page(&old, before.scraped.as_ref(), name), of_page(&new, pair.now.scraped.as_ref(), name)) {
+            (Some(before), Some(now)) => counts.push((COUNTER, Some(name.clone()), before, now)),
             (Some(_), None) => {
                 not_compared.push(NotCompared::absent(&pair.name, name, "no such counter now"));
             }
@@ -78,10 +78,19 @@ fn total(all: &StatusClasses) -> u64 {
     all.served + all.unauthenticated + all.forbidden + all.unavailable + all.other
 }
 
-fn counters(cell: &Cell) -> BTreeMap<String, Count> {
-    let Some(scraped) = &cell.scraped else { return BTreeMap::new() };
+fn counters_of(page: Option<&Scraped>) -> BTreeMap<String, Count> {
+    let Some(scraped) = page else { return BTreeMap::new() };
     let count = |events: f64| Count { events: events.round() as u64, requests: scraped.requests };
     scraped.counters.iter().map(|(name, events)| (name.clone(), count(*events))).collect()
+}
+
+/// The count of a series. One that its page does not have yet is 0 where the page has the counter with other labels: many
+/// libraries make a series at its first event.
+fn of_page(counts: &BTreeMap<String, Count>, page: Option<&Scraped>, name: &str) -> Option<Count> {
+    let family = |name: &str| name.split('{').next().unwrap_or(name).to_owned();
+    let requests = page?.requests;
+    let is_known = || counts.keys().any(|other| family(other) == family(name));
+    counts.get(name).copied().or_else(|| is_known().then_some(Count { events: 0, requests }))
 }
 
 fn row(
@@ -133,6 +142,24 @@ mod tests {
 
     fn count(events: u64, requests: u64) -> Count {
         Count { events, requests }
+    }
+
+    #[test]
+    fn a_series_that_is_not_there_yet_has_counted_nothing() {
+        let counters = BTreeMap::from([("errors_total{code=\"400\"}".to_owned(), 3.0)]);
+        let scraped = Some(Scraped { requests: 50, counters });
+        let counts = counters_of(scraped.as_ref());
+        let check = |name: &str, expected: Option<u64>| {
+            let found = of_page(&counts, scraped.as_ref(), name);
+            assert_eq!(
+                found.map(|count| (count.events, count.requests)),
+                expected.map(|events| (events, 50)),
+                "{name}"
+            );
+        };
+        check("errors_total{code=\"400\"}", Some(3));
+        check("errors_total{code=\"500\"}", Some(0));
+        check("other_total", None);
     }
 
     #[test]

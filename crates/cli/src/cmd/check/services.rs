@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, FromArgMatches};
-use revbench_runner::own_system::OwnSystem;
+use clap::Args;
+use revbench_runner::own_system::Callee;
 use revbench_runner::service::Service;
 
 use crate::cmd::run::{self, RunArgs};
@@ -47,6 +47,9 @@ impl Services {
         };
         let addresses = addresses(target)?;
         let (baseline, first) = self.one("baseline", baseline, target, &addresses, console)?;
+        if matches!(first, ExitCode::Interrupted | ExitCode::Environment) {
+            return Ok(Some(Measured { candidate: baseline.clone(), baseline, ended: first }));
+        }
         let (candidate, second) = self.one("candidate", candidate, target, &addresses, console)?;
         // What is broken in the baseline is judged by the comparison, not by its own run.
         let lost = |code: ExitCode| !matches!(code, ExitCode::Done | ExitCode::BrokenBound);
@@ -65,9 +68,7 @@ impl Services {
         console.say(&format!("{what:<9} {command}"));
         let service = Service::start(command, addresses)
             .map_err(|error| Failure::environment(format!("the {what} is not there: {error}")))?;
-        let args = ["run", "--target", target, "--profile", &self.profile, "--label", what];
-        let matches = RunArgs::augment_args(clap::Command::new("run")).try_get_matches_from(args)?;
-        let ended = run::silently(&RunArgs::from_arg_matches(&matches)?, console);
+        let ended = run::silently(&RunArgs::of_target(target, &self.profile, what)?, console);
         drop(service);
         ended
     }
@@ -75,13 +76,12 @@ impl Services {
 
 /// Where the target's servers are.
 fn addresses(target: &str) -> anyhow::Result<Vec<SocketAddr>> {
-    let (source, file) = select::target(target).map_err(Mistakes)?;
-    let mistakes = select::cannot_be_called(&source, &file, &[]);
+    let target = select::target(target).map_err(Mistakes)?;
+    let mistakes = select::cannot_be_called(&target, &[]);
     if !mistakes.is_empty() {
         return Err(Mistakes(mistakes).into());
     }
-    let own = OwnSystem::open(&source, &file, &[], select::AGENT)
-        .map_err(|problems| Failure::environment(problems[0].to_string()))?;
+    let own = Callee::open(&target, &[]).map_err(|problems| Failure::environment(problems[0].to_string()))?;
     let mut addresses: Vec<SocketAddr> =
         own.instances.iter().map(|(place, _)| place.address).chain([own.authority.address]).collect();
     addresses.sort_unstable();

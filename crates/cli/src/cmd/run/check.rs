@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use revbench_model::scenario::MAIN;
-use revbench_model::target_file::TargetFile;
 use revbench_model::{Scenario, Settings, Sweep, duration};
 use revbench_runner::machine::allowed_cores;
-use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, TargetSource, TransportChoice};
+use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, TransportChoice};
+use revbench_runner::own_system::{Callee, OwnTarget};
+use revbench_runner::plan::{FleetPlan, RunPlan};
 use revbench_runner::profile::Profile;
+use revbench_runner::system::System;
 use revbench_server::Mutant;
 use revbench_strategies::StrategyKind;
 
@@ -36,6 +38,9 @@ pub(super) fn request(args: &RunArgs, console: &Console) -> anyhow::Result<RunRe
     let label = args.label.clone().unwrap_or_else(default_label);
     mistakes.keep(check_label(&label));
     check_folders(args, &mut mistakes);
+    if options.strategies.is_empty() && !options.targets.is_empty() {
+        mistakes.0.extend(of_our_servers(args));
+    }
     mistakes.into_result()?;
     if args.resume.is_some() && !args.given.variables.is_empty() {
         let variables = args.given.variables.join(", ");
@@ -83,7 +88,7 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         profile,
         scenarios,
         strategies,
-        targets: targets.into_iter().map(|(source, _)| source).collect(),
+        targets: targets.iter().map(|target| target.source.clone()).collect(),
         allowed_remote: args.allow_remote.clone(),
         params,
         sweeps: lists,
@@ -103,9 +108,28 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
     options.command = command::reproducing(args, &options);
     if can_be_planned && args.resume.is_none() {
         // What only shows against the plan: a watch that ends before a bound, too few changes for a percentile.
-        mistakes.0.extend(execute::plan(options.clone()).err().map_or_else(Vec::new, |found| found.0));
+        match execute::plan(options.clone()) {
+            Ok(plan) => mistakes.0.extend(targets.iter().filter_map(|target| too_few_rows(target, &plan))),
+            Err(found) => mistakes.0.extend(found.0),
+        }
     }
     options
+}
+
+/// A table of subjects that is too short for its part of the run: each row is used once.
+fn too_few_rows(target: &OwnTarget, plan: &RunPlan) -> Option<Mistake> {
+    let rows = Callee::open(target, &plan.options.allowed_remote).ok()?.rows.len();
+    let is_its =
+        |fleet: &&FleetPlan| matches!(&fleet.system, System::Target(of) if of.file.name == target.file.name);
+    let needed =
+        plan.fleets.iter().filter(is_its).map(|fleet| plan.subjects(fleet)).max()? * plan.blocks as usize;
+    (1..needed).contains(&rows).then(|| {
+        let message = format!(
+            "{}: the table of subjects has {rows} rows, and the run needs {needed}",
+            target.source.file
+        );
+        Mistake::argument(BAD_VALUE, message, "add rows, or ask for fewer --changes, --blocks or scenarios")
+    })
 }
 
 /// The policies for a store that does not answer, of which there may be several.
@@ -127,18 +151,30 @@ fn profile(word: &str) -> Result<Profile, Mistake> {
     })
 }
 
+/// Flags about servers of our own, in a run that has none.
+fn of_our_servers(args: &RunArgs) -> Option<Mistake> {
+    const OURS: [&str; 8] =
+        ["--tls", "--http2", "--instances", "--param", "--store", "--store-rtt", "--database", "--mutant"];
+    let given: Vec<&str> =
+        args.given.flags.iter().map(String::as_str).filter(|flag| OURS.contains(flag)).collect();
+    (!given.is_empty()).then(|| {
+        let message = format!("{} are about our own servers, and this run has none", given.join(", "));
+        Mistake::argument(CONFLICT, message, "leave them out, or name strategies beside the target")
+    })
+}
+
 /// The target files, and whether what they describe can be called and may be.
-fn read_targets(args: &RunArgs, mistakes: &mut Mistakes) -> Vec<(TargetSource, TargetFile)> {
-    let mut read: Vec<(TargetSource, TargetFile)> = Vec::new();
+fn read_targets(args: &RunArgs, mistakes: &mut Mistakes) -> Vec<OwnTarget> {
+    let mut read: Vec<OwnTarget> = Vec::new();
     for path in args.target.iter().map(|path| path.trim()).filter(|path| !path.is_empty()) {
         match select::target(path) {
-            Ok((_, file)) if read.iter().any(|(_, other)| other.name == file.name) => {
-                let message = format!("two targets are called '{}': {path} is the second", file.name);
+            Ok(target) if read.iter().any(|other| other.file.name == target.file.name) => {
+                let message = format!("two targets are called '{}': {path} is the second", target.file.name);
                 mistakes.0.push(Mistake::argument(CONFLICT, message, "give one of them another name"));
             }
-            Ok((source, file)) => {
-                mistakes.0.extend(select::cannot_be_called(&source, &file, &args.allow_remote));
-                read.push((source, file));
+            Ok(target) => {
+                mistakes.0.extend(select::cannot_be_called(&target, &args.allow_remote));
+                read.push(target);
             }
             Err(more) => mistakes.0.extend(more),
         }
@@ -147,9 +183,9 @@ fn read_targets(args: &RunArgs, mistakes: &mut Mistakes) -> Vec<(TargetSource, T
 }
 
 /// What targets can answer of the scenarios that are built in; the others are named with --scenario.
-fn scenarios_of(targets: &[(TargetSource, TargetFile)]) -> Vec<&str> {
+fn scenarios_of(targets: &[OwnTarget]) -> Vec<&str> {
     let answered = |name: &&str| {
-        targets.iter().any(|(_, file)| file.changes.iter().any(|change| change.scenario == *name))
+        targets.iter().any(|target| target.file.changes.iter().any(|change| change.scenario == *name))
     };
     select::scenario_names().into_iter().filter(answered).collect()
 }
@@ -158,7 +194,7 @@ fn scenarios_of(targets: &[(TargetSource, TargetFile)]) -> Vec<&str> {
 fn read_scenarios(
     args: &RunArgs,
     profile: Profile,
-    targets: &[(TargetSource, TargetFile)],
+    targets: &[OwnTarget],
     mistakes: &mut Mistakes,
 ) -> (Vec<ScenarioSource>, Vec<Scenario>) {
     let mut names: Vec<&str> = match args.scenario.is_empty() {

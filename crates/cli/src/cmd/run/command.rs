@@ -2,8 +2,6 @@
 //!
 //! Where the result goes and how it is shown is left out, and so is every folder of this machine.
 
-use std::path::Path;
-
 use revbench_model::Sweep;
 use revbench_runner::options::{Options, TransportChoice};
 use revbench_runner::profile::Profile;
@@ -82,24 +80,14 @@ fn strategies(chosen: &[StrategyKind], all: &[StrategyKind]) -> String {
 fn scenarios(args: &RunArgs) -> Vec<String> {
     let here = std::env::current_dir().unwrap_or_default();
     let named = args.scenario.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
-    named.map(|name| relative(name, &here)).collect()
+    named.map(|name| select::relative(name, &here)).collect()
 }
 
 /// Target files, without this machine's folders.
 fn targets(args: &RunArgs) -> Vec<String> {
     let here = std::env::current_dir().unwrap_or_default();
     let named = args.target.iter().map(|path| path.trim()).filter(|path| !path.is_empty());
-    named.map(|path| relative(path, &here)).collect()
-}
-
-/// An absolute path below `here` without it; any other absolute path as its last part.
-fn relative(text: &str, here: &Path) -> String {
-    let path = Path::new(text);
-    match path.strip_prefix(here) {
-        _ if !path.is_absolute() => text.to_owned(),
-        Ok(inside) => inside.display().to_string(),
-        Err(_) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-    }
+    named.map(|path| select::relative(path, &here)).collect()
 }
 
 fn quoted(argument: &str) -> String {
@@ -112,12 +100,14 @@ fn quoted(argument: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn commands_name_no_folders_of_this_machine() {
         let check = |argument: &str, expected: &str| {
-            assert_eq!(quoted(&relative(argument, Path::new("/srv/someone/project"))), expected);
+            assert_eq!(quoted(&select::relative(argument, Path::new("/srv/someone/project"))), expected);
         };
         check("logout", "logout");
         check("/srv/someone/project/mine.toml", "mine.toml");

@@ -148,9 +148,11 @@ fn fleet_json(plan: &RunPlan, fleet: &FleetPlan) -> serde_json::Value {
 fn fleet_params(fleet: &FleetPlan) -> serde_json::Value {
     match &fleet.system {
         System::Strategy(kind) => json!(params(*kind, &fleet.settings)),
-        System::Target(file) => {
+        System::Target(target) => {
             json!(
-                file.settings
+                target
+                    .file
+                    .settings
                     .iter()
                     .map(|(name, ms)| (format!("{name}_ms"), *ms))
                     .collect::<BTreeMap<_, _>>()

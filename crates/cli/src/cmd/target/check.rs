@@ -1,13 +1,14 @@
 //! `revbench target check`: does a target file describe what is there?
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use revbench_model::Scenario;
 use revbench_model::target_file::{TargetChange, TargetFile};
-use revbench_runner::options::TargetSource;
-use revbench_runner::own_system::{OwnSystem, OwnSystemError, fresh_name};
+use revbench_runner::own_system::{Callee, OwnSystemError, OwnTarget, fresh_name};
 use serde_json::json;
 
-use super::show::{self, Mask};
+use super::show;
 use super::walk::Walk;
 use crate::console::Console;
 use crate::exit::ExitCode;
@@ -33,18 +34,18 @@ pub(crate) struct CheckArgs {
 
 /// Walks, and tells.
 pub(super) fn execute(args: &CheckArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let (source, file) = select::target(&args.file).map_err(Mistakes)?;
-    let scenarios = scenarios(args, &file)?;
-    let own = open(&source, &file, &args.allow_remote)?;
-    let secrets: Vec<String> = file.secrets.keys().cloned().collect();
-    let of_secret = |name: &String| Some((name.clone(), own.target.variables.get(name)?.clone()));
-    let mask = Mask::new(secrets.iter().filter_map(of_secret));
-    let mut walk = Walk::new(&own, &file);
+    let target = select::target(&args.file).map_err(Mistakes)?;
+    let file = &target.file;
+    let scenarios = scenarios(args, file)?;
+    let own = open(&target, &args.allow_remote)?;
+    let known = known_secrets(&own, file, scenarios.len());
+    let mut walk = Walk::new(&own, file);
     let (name, mut told) = (fresh_name(), 0);
     for (number, (scenario, change)) in scenarios.iter().enumerate() {
         walk.take(number, &format!("{name}-check-{number}"), scenario, change);
         if !console.json {
-            let new: String = walk.steps[told..].iter().map(|step| show::step(step, &mask)).collect();
+            let secrets = show::secrets(&known, &walk.steps);
+            let new: String = walk.steps[told..].iter().map(|step| show::step(step, &secrets)).collect();
             console.data(&new)?;
         }
         told = walk.steps.len();
@@ -53,10 +54,22 @@ pub(super) fn execute(args: &CheckArgs, console: &Console) -> anyhow::Result<Exi
         }
     }
     if console.json {
-        let steps: Vec<_> = walk.steps.iter().map(|step| show::step_json(step, &mask)).collect();
+        let secrets = show::secrets(&known, &walk.steps);
+        let steps: Vec<_> = walk.steps.iter().map(|step| show::step_json(step, &secrets)).collect();
         console.json_data(&json!({ "target": file.name, "steps": steps, "missing": walk.lacks() }))?;
     }
     conclude(&walk, &args.file, console)
+}
+
+/// The file's secrets, and what the rows that are used say beside the subject's name, such as a password.
+fn known_secrets(own: &Callee, file: &TargetFile, subjects: usize) -> BTreeMap<String, String> {
+    let of_file = own.target.variables.iter().filter(|(name, _)| file.secrets.contains_key(*name));
+    let of_file = of_file.map(|(name, value)| (name.clone(), value.clone()));
+    let of_rows = own.rows.iter().take(subjects).enumerate().flat_map(|(number, row)| {
+        let values = row.iter().filter(|(column, _)| *column != "subject");
+        values.map(move |(column, value)| (format!("{number} {column}"), value.clone()))
+    });
+    of_file.chain(of_rows).collect()
 }
 
 fn conclude(walk: &Walk<'_>, path: &str, console: &Console) -> anyhow::Result<ExitCode> {
@@ -105,8 +118,8 @@ fn scenarios(args: &CheckArgs, file: &TargetFile) -> Result<Vec<(Scenario, Targe
     if mistakes.is_empty() { Ok(found) } else { Err(Mistakes(mistakes)) }
 }
 
-fn open(source: &TargetSource, file: &TargetFile, allowed: &[String]) -> anyhow::Result<OwnSystem> {
-    OwnSystem::open(source, file, allowed, select::AGENT).map_err(|problems| {
+fn open(target: &OwnTarget, allowed: &[String]) -> anyhow::Result<Callee> {
+    Callee::open(target, allowed).map_err(|problems| {
         if problems.iter().all(|problem| problem.is_environment()) {
             let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Failure::environment(text.join("; ")).into();

@@ -73,14 +73,13 @@ fn read_json(path: &Path) -> anyhow::Result<serde_json::Value> {
 
 /// The document of an issuer: from a file, or from where OpenID Connect Discovery 1.0 §4 has it.
 fn discovery(place: &str) -> anyhow::Result<serde_json::Value> {
-    let Some(rest) = place.strip_prefix("http://").or_else(|| place.strip_prefix("https://")) else {
+    let is_address = place.starts_with("http://") || place.starts_with("https://");
+    if !is_address {
         return read_json(Path::new(place));
-    };
-    let host = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    if !is_loopback_host(host) {
-        let message = format!("'{place}' is not on this machine");
-        let help = "fetch /.well-known/openid-configuration yourself, and give the file";
+    }
+    if !is_plain_and_here(place) {
+        let message = format!("'{place}' is not asked: only http:// addresses of this machine are");
+        let help = "fetch its /.well-known/openid-configuration yourself, and give the file";
         return Err(Mistakes(vec![Mistake::argument(BAD_VALUE, message, help)]).into());
     }
     let suffix = "/.well-known/openid-configuration";
@@ -91,9 +90,40 @@ fn discovery(place: &str) -> anyhow::Result<serde_json::Value> {
     };
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(10)))
+        .proxy(None)
         .max_redirects(0)
         .build()
         .into();
     let answer = agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_json());
     answer.map_err(|error| Failure::environment(format!("{url} does not answer: {error}")).into())
+}
+
+/// Does nothing but this machine answer there, and without TLS? A name before an `@` is no host.
+fn is_plain_and_here(place: &str) -> bool {
+    let Some(rest) = place.strip_prefix("http://") else { return false };
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    is_loopback_host(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_is_asked() {
+        let check = |place: &str, expected: bool| assert_eq!(is_plain_and_here(place), expected, "{place}");
+        check("http://localhost:8080/realm", true);
+        check("http://127.0.0.1", true);
+        check("http://[::1]", true);
+        check("http://[::1]:80/x", true);
+        check("https://localhost", false);
+        check("http://localhost:80@example.org/", false);
+        check("http://localhost@example.org/", false);
+        check("http://example.org\\@localhost/", false);
+        check("http://localhost.example.org", false);
+    }
 }

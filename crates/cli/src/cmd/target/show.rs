@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use revbench_driver::Exchanged;
+use revbench_driver::{Exchanged, Secrets};
 use serde_json::json;
 
 use super::walk::{Conclusion, Step};
@@ -13,31 +13,33 @@ const EXCERPT: usize = 400;
 /// Captured values shorter than this are shown: a role or a number is no secret.
 const SHORT: usize = 16;
 
-/// Hides secrets and tokens.
-pub(super) struct Mask(Vec<(String, String)>);
-
-impl Mask {
-    /// Of these secrets, by name.
-    pub(super) fn new(secrets: impl Iterator<Item = (String, String)>) -> Mask {
-        let mut known: Vec<_> = secrets.filter(|(_, value)| !value.is_empty()).collect();
-        known.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-        Mask(known)
+/// What must not be shown: these values, and whatever in the answers is long enough to be a secret and has no blank: what was
+/// captured or set, and, because a wrong capture finds nothing, every such text of a JSON body. Later requests send it too.
+pub(super) fn secrets(known: &BTreeMap<String, String>, steps: &[Step]) -> Secrets {
+    let mut values = known.clone();
+    for (number, exchanged) in steps.iter().filter_map(|step| step.exchanged.as_ref()).enumerate() {
+        let cookies = exchanged.cookies.split("; ").filter_map(|cookie| Some(cookie.split_once('=')?.1));
+        let body = serde_json::from_slice(&exchanged.body).unwrap_or_default();
+        let mut texts: Vec<&str> = exchanged.captured.values().map(String::as_str).chain(cookies).collect();
+        texts_of(&body, &mut texts);
+        let long = texts.into_iter().filter(|text| text.len() >= SHORT && !text.contains(' '));
+        values.extend(long.enumerate().map(|(at, text)| (format!("{number} {at}"), text.to_owned())));
     }
+    Secrets::of(&values)
+}
 
-    /// With what answers have said.
-    pub(super) fn with(&self, captured: &BTreeMap<String, String>) -> Mask {
-        let long = captured.iter().filter(|(_, value)| value.len() >= SHORT);
-        Mask::new(self.0.iter().cloned().chain(long.map(|(name, value)| (name.clone(), value.clone()))))
-    }
-
-    /// The text without them.
-    pub(super) fn hide(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("‹{name}›")))
+/// Every text of a document.
+fn texts_of<'a>(document: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+    match document {
+        serde_json::Value::String(text) => found.push(text),
+        serde_json::Value::Array(list) => list.iter().for_each(|one| texts_of(one, found)),
+        serde_json::Value::Object(map) => map.values().for_each(|one| texts_of(one, found)),
+        _ => {}
     }
 }
 
 /// A step for the terminal.
-pub(super) fn step(step: &Step, mask: &Mask) -> String {
+pub(super) fn step(step: &Step, secrets: &Secrets) -> String {
     let mut text = String::new();
     let (mark, words, help) = match &step.conclusion {
         Conclusion::Good(words) => ("ok     ", words, None),
@@ -45,29 +47,30 @@ pub(super) fn step(step: &Step, mask: &Mask) -> String {
         Conclusion::Silent(words) => ("silent ", words, None),
     };
     if let Some(exchanged) = &step.exchanged {
-        text.push_str(&exchange(exchanged, mask));
+        text.push_str(&exchange(exchanged, secrets));
     }
-    let _ = writeln!(text, "{mark}{}: {}", step.title, mask.hide(words));
+    let _ = writeln!(text, "{mark}{}: {}", step.title, secrets.masked(words));
     if let Some(help) = help {
         let _ = writeln!(text, "       help: {help}");
     }
     text
 }
 
-fn exchange(exchanged: &Exchanged, mask: &Mask) -> String {
+fn exchange(exchanged: &Exchanged, secrets: &Secrets) -> String {
     let mut text = String::new();
-    for line in excerpt(exchanged.request.trim_end()).lines() {
+    // Masked before it is cut, so that no part of a secret is left at the end.
+    for line in excerpt(&secrets.masked(exchanged.request.trim_end())).lines() {
         let _ = writeln!(text, "  > {line}");
     }
     let took_ms = exchanged.duration_ns as f64 / 1e6;
     let _ = writeln!(text, "  < {}   ({took_ms:.1} ms)", exchanged.status);
     for (name, value) in &exchanged.headers {
-        let _ = writeln!(text, "  < {name}: {value}");
+        let _ = writeln!(text, "  < {name}: {}", secrets.masked(value));
     }
-    for line in excerpt(&String::from_utf8_lossy(&exchanged.body)).lines() {
+    for line in excerpt(&secrets.masked(&String::from_utf8_lossy(&exchanged.body))).lines() {
         let _ = writeln!(text, "  < {line}");
     }
-    mask.with(&exchanged.captured).hide(&text)
+    text
 }
 
 fn excerpt(text: &str) -> String {
@@ -76,27 +79,72 @@ fn excerpt(text: &str) -> String {
 }
 
 /// A step for programs.
-pub(super) fn step_json(step: &Step, mask: &Mask) -> serde_json::Value {
+pub(super) fn step_json(step: &Step, secrets: &Secrets) -> serde_json::Value {
     let (outcome, words, help) = match &step.conclusion {
         Conclusion::Good(words) => ("ok", words, None),
         Conclusion::Wrong(words, help) => ("wrong", words, Some(help)),
         Conclusion::Silent(words) => ("silent", words, None),
     };
     let status = step.exchanged.as_ref().map(|exchanged| exchanged.status);
-    json!({ "step": step.title, "outcome": outcome, "why": mask.hide(words), "help": help, "status": status })
+    json!({ "step": step.title, "outcome": outcome, "why": secrets.masked(words), "help": help, "status": status })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn exchanged(request: &str, captured: &[(&str, &str)], cookies: &str) -> Step {
+        let captured =
+            captured.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let exchanged = Exchanged {
+            request: request.to_owned(),
+            status: 200,
+            headers: vec![("set-cookie".to_owned(), format!("{cookies}; HttpOnly"))],
+            body: request.as_bytes().to_vec(),
+            captured,
+            missing: Vec::new(),
+            cookies: cookies.to_owned(),
+            redirected_to: None,
+            sent_ns: 0,
+            duration_ns: 0,
+        };
+        Step {
+            title: "t".to_owned(),
+            exchanged: Some(exchanged),
+            conclusion: Conclusion::Good(String::new()),
+        }
+    }
+
     #[test]
-    fn what_is_secret_is_named_and_not_shown() {
-        let secrets = [("key", "s3cret"), ("longer", "s3cret-and-more"), ("none", "")];
-        let mask = Mask::new(secrets.map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter());
-        assert_eq!(mask.hide("a s3cret-and-more b s3cret"), "a ‹longer› b ‹key›");
-        let captured = [("role", "editor"), ("access_token", "0123456789abcdef")];
-        let mask = mask.with(&captured.map(|(n, v)| (n.to_owned(), v.to_owned())).into());
-        assert_eq!(mask.hide("editor 0123456789abcdef"), "editor ‹access_token›");
+    fn what_one_answer_says_is_not_shown_in_a_later_request_either() {
+        let token = "0123456789abcdefghij";
+        let long = format!("{}{token}", "x".repeat(EXCERPT - 10));
+        let known = BTreeMap::from([("key".to_owned(), "p@ss word".to_owned())]);
+        let steps = [
+            exchanged(
+                "key=p%40ss%20word&role=editor",
+                &[("access_token", token), ("role", "editor")],
+                "sid=sessionsessionsession",
+            ),
+            exchanged(&format!("Bearer {token}"), &[], ""),
+            exchanged("cookie: sid=sessionsessionsession", &[], ""),
+            exchanged(&long, &[], ""),
+            exchanged(
+                r#"{"tokens":{"access":"uncapturedtoken00000","hint":"see the manual of it"}}"#,
+                &[],
+                "",
+            ),
+        ];
+        let secrets = secrets(&known, &steps);
+        let shown: String = steps.iter().map(|one| step(one, &secrets)).collect();
+        for secret in ["p%40ss", "0123", "sessionsession", "uncaptured"] {
+            assert!(!shown.contains(secret), "{secret}: {shown}");
+        }
+        assert!(
+            shown.contains("see the manual of it")
+                && shown.contains("role=editor")
+                && shown.contains("Bearer ***"),
+            "{shown}"
+        );
     }
 }

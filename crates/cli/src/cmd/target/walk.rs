@@ -9,7 +9,7 @@ use revbench_model::duration::format_ms;
 use revbench_model::target::{Exchange, Party};
 use revbench_model::target_file::{TargetChange, TargetFile};
 use revbench_model::{DecisionClass, Orientation, Permission, Scenario, ScopeKind};
-use revbench_runner::own_system::OwnSystem;
+use revbench_runner::own_system::Callee;
 
 /// How long a change is waited for beyond its bound.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,11 +40,9 @@ pub(super) enum Conclusion {
 
 /// The walk so far.
 pub(super) struct Walk<'a> {
-    own: &'a OwnSystem,
+    own: &'a Callee,
     file: &'a TargetFile,
     pub(super) steps: Vec<Step>,
-    /// Equal gaps that keep the file's limit.
-    gap: Duration,
     /// When the last answer came, CLOCK_MONOTONIC ns.
     answered_ns: u64,
 }
@@ -60,10 +58,8 @@ struct Stopped;
 
 impl<'a> Walk<'a> {
     /// Nothing was asked yet.
-    pub(super) fn new(own: &'a OwnSystem, file: &'a TargetFile) -> Walk<'a> {
-        let most = own.limits.requests_per_s;
-        let gap = if most > 0.0 { Duration::from_secs_f64(1.0 / most) } else { Duration::ZERO };
-        Walk { own, file, steps: Vec::new(), gap, answered_ns: 0 }
+    pub(super) fn new(own: &'a Callee, file: &'a TargetFile) -> Walk<'a> {
+        Walk { own, file, steps: Vec::new(), answered_ns: 0 }
     }
 
     /// Did nobody answer?
@@ -82,8 +78,13 @@ impl<'a> Walk<'a> {
         let subject = variables.get("subject").cloned().unwrap_or_else(|| subject.to_owned());
         let mut traveller = Traveller { variables };
         traveller.learn_scenario(&subject, scenario);
-        traveller.speak_of(scenario, &scenario.asked);
-        let _ = self.through(number == 0, &mut traveller, scenario, change);
+        let withhold = change.withhold.as_ref().filter(|_| scenario.orientation == Orientation::Revoke);
+        let done = self.through(number == 0, &mut traveller, scenario, change);
+        if let (Ok(()), Some(withhold), true) = (done, withhold, self.own.rows.is_empty()) {
+            let mut control = Traveller { variables: BTreeMap::new() };
+            control.learn_scenario(&format!("{subject}-control"), scenario);
+            let _ = self.control(&mut control, scenario, withhold);
+        }
     }
 
     fn through(
@@ -100,13 +101,10 @@ impl<'a> Walk<'a> {
         let gives = scenario.orientation == Orientation::Grant;
         let (before, after) =
             if gives { (Wanted::Refused, Wanted::Served) } else { (Wanted::Served, Wanted::Refused) };
-        let changed = scenario.changed.as_ref().unwrap_or(&scenario.asked);
-        if let Some(withhold) = change.withhold.as_ref().filter(|_| gives) {
-            traveller.speak_of(scenario, changed);
-            self.does(&format!("{name}: withhold what will be given"), withhold, traveller)?;
+        match change.withhold.as_ref().filter(|_| gives) {
+            Some(withhold) => self.withholds(withhold, scenario, traveller)?,
+            None => self.signs_in(scenario, traveller)?,
         }
-        traveller.speak_of(scenario, &scenario.asked);
-        self.does(&format!("{name}: sign in"), &self.own.target.sign_in.clone(), traveller)?;
         for instance in 0..self.own.instances.len() {
             self.asks(
                 &format!("{name}: ask {}", self.own.instances[instance].1),
@@ -119,6 +117,7 @@ impl<'a> Walk<'a> {
             self.does(&format!("{name}: refresh"), &refresh, traveller)?;
             self.asks(&format!("{name}: ask with the new token"), 0, before, traveller)?;
         }
+        let changed = scenario.changed.as_ref().unwrap_or(&scenario.asked);
         traveller.speak_of(scenario, changed);
         self.does(&format!("{name}: make the change"), &change.make, traveller)?;
         traveller.speak_of(scenario, &scenario.asked);
@@ -133,6 +132,44 @@ impl<'a> Walk<'a> {
             self.waits(&format!("{name}: be as before"), before, change, traveller)?;
         }
         Ok(())
+    }
+
+    /// A control who must be refused throughout, as a run makes one.
+    fn control(
+        &mut self,
+        traveller: &mut Traveller,
+        scenario: &Scenario,
+        withhold: &Exchange,
+    ) -> Result<(), Stopped> {
+        if let Some(seed) = &self.own.seeding {
+            self.does(&format!("{}: make a control known", scenario.name), seed, traveller)?;
+        }
+        self.withholds(withhold, scenario, traveller)?;
+        self.asks(&format!("{}: ask as the control", scenario.name), 0, Wanted::Refused, traveller)
+    }
+
+    /// Takes from a subject what it is not to have, and signs it in: before, where the text needs nothing that only a sign-in
+    /// says; else after a sign-in, and once more then. A run does the same.
+    fn withholds(
+        &mut self,
+        withhold: &Exchange,
+        scenario: &Scenario,
+        traveller: &mut Traveller,
+    ) -> Result<(), Stopped> {
+        let known = |name: &str| {
+            traveller.variables.contains_key(name) || self.own.target.variables.contains_key(name)
+        };
+        if needs_session(withhold, known) {
+            self.signs_in(scenario, traveller)?;
+        }
+        traveller.speak_of(scenario, scenario.changed.as_ref().unwrap_or(&scenario.asked));
+        self.does(&format!("{}: withhold", scenario.name), withhold, traveller)?;
+        self.signs_in(scenario, traveller)
+    }
+
+    fn signs_in(&mut self, scenario: &Scenario, traveller: &mut Traveller) -> Result<(), Stopped> {
+        traveller.speak_of(scenario, &scenario.asked);
+        self.does(&format!("{}: sign in", scenario.name), &self.own.target.sign_in.clone(), traveller)
     }
 
     /// An exchange that is to succeed, and whose captures are to be found.
@@ -269,7 +306,7 @@ impl<'a> Walk<'a> {
         place: &Place,
         traveller: &Traveller,
     ) -> Result<Exchanged, Stopped> {
-        std::thread::sleep(self.gap);
+        std::thread::sleep(self.gap(exchange));
         let mut variables = self.own.target.variables.clone();
         variables.extend(traveller.variables.clone());
         let exchanged = exchange_once(place, &self.own.transport, exchange, &variables);
@@ -286,6 +323,22 @@ impl<'a> Walk<'a> {
             self.steps.push(Step { title: title.to_owned(), exchanged: None, conclusion });
             Stopped
         })
+    }
+
+    /// Before an exchange: so long that whatever the file limits is kept.
+    fn gap(&self, exchange: &Exchange) -> Duration {
+        let limits = &self.own.limits;
+        let is_change = |change: &TargetChange| {
+            [Some(&change.make), change.undo.as_ref(), change.withhold.as_ref()].contains(&Some(exchange))
+        };
+        let per_s = [
+            limits.requests_per_s,
+            if *exchange == self.own.target.sign_in { limits.sign_ins_per_s } else { 0.0 },
+            if self.file.changes.iter().any(is_change) { limits.changes_per_s } else { 0.0 },
+        ];
+        let gaps =
+            per_s.into_iter().filter(|most| *most > 0.0).map(|most| Duration::from_secs_f64(1.0 / most));
+        gaps.max().unwrap_or_default()
     }
 
     fn concluded(
@@ -370,6 +423,16 @@ impl Traveller {
             self.variables.insert("cookies".to_owned(), exchanged.cookies.clone());
         }
     }
+}
+
+/// Does a text speak of what only a sign-in says?
+fn needs_session(exchange: &Exchange, known: impl Fn(&str) -> bool) -> bool {
+    let texts = exchange.headers.iter().map(|(_, value)| value.as_str());
+    let mut texts = texts.chain([exchange.path.as_str()]).chain(exchange.body.as_deref());
+    texts.any(|text| {
+        let mut names = text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
+        names.any(|name| name == "cookies" || !known(name))
+    })
 }
 
 /// Which answer is expected.
