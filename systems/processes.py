@@ -59,8 +59,10 @@ class System:
             signal.signal(sent, self._stop)
 
     def _stop(self, *_):
-        self._stopping = True
-        raise SystemExit(0)
+        # Asked twice, it goes on ending: the second time must not cut short what puts things away.
+        if not self._stopping:
+            self._stopping = True
+            raise SystemExit(0)
 
     def __enter__(self):
         return self

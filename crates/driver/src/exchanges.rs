@@ -40,7 +40,6 @@ pub(crate) struct Exchanges {
     /// Permissions of a trace, plain and quoted, beside the scenarios' own.
     asked: Vec<(String, String)>,
     variables: BTreeMap<String, String>,
-    secrets: Secrets,
     /// Where a token's payload lists permissions, if the target says so.
     token_permissions: Option<String>,
 }
@@ -139,7 +138,6 @@ impl Exchanges {
                 .map(|asked| (asked.0.clone(), quoted(asked)))
                 .collect(),
             variables: target.variables.clone(),
-            secrets: Secrets::of(&target.variables),
             token_permissions: target.token_permissions.clone(),
         })
     }
@@ -154,9 +152,14 @@ impl Exchanges {
         &self.subjects[subject as usize].id
     }
 
-    /// A text without the target's secrets.
-    pub(crate) fn masked(&self, text: &str) -> String {
-        self.secrets.masked(text)
+    /// A text without the target's secrets, without what a subject has of its own, such as a password, and without what its
+    /// session has been told, such as a token.
+    pub(crate) fn masked(&self, text: &str, session: &Session) -> String {
+        let own =
+            self.subjects[session.subject as usize].values.iter().filter(|(name, _)| *name != "subject");
+        let all = self.variables.iter().chain(own).chain(&session.variables);
+        let numbered = all.enumerate().map(|(number, (_, value))| (number.to_string(), value.clone()));
+        Secrets::of(&numbered.collect()).masked(text)
     }
 
     /// How an errand of a subject is done; `None` where the target does not do such a thing.
@@ -247,7 +250,13 @@ impl Exchanges {
     /// Can an errand be done before the session is made?
     pub(crate) fn needs_no_session(&self, errand: Errand, session: &Session) -> bool {
         let template = self.template(errand, session.subject);
-        template.is_some_and(|template| !template.uses(COOKIES))
+        let (_, texts, _) = self.scenario(session.subject);
+        // Both are written empty where there is no session yet.
+        let names_session = |template: &RequestTemplate| {
+            matches!(texts.scope, ScopeKind::Session | ScopeKind::Token)
+                && ["scope_id", "scope_json"].iter().any(|name| template.uses(name))
+        };
+        template.is_some_and(|template| !template.uses(COOKIES) && !names_session(template))
             && self.write(errand, session, &mut Vec::new()).is_ok()
     }
 
@@ -287,8 +296,10 @@ impl Exchanges {
         let before = if errand == Errand::SignIn { "" } else { session.cookies() };
         let cookies = cookies::after(before, done.head, said.now_s);
         let has_token = captured.contains_key("access_token");
+        // A form that shows itself again instead of signing in says so by setting nothing.
+        let is_signed_out = errand == Errand::SignIn && self.protected.uses(COOKIES) && cookies.is_empty();
         let came = has_token
-            || !template.captures("access_token") && errand != Errand::Change
+            || !template.captures("access_token") && errand != Errand::Change && !is_signed_out
             || errand == Errand::Change && cookies != before;
         if !came {
             return Ok(false);

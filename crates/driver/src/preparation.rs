@@ -70,7 +70,7 @@ pub(crate) struct Preparation<'a> {
     plan: &'a Plan,
     progress: &'a Progress,
     /// How often each was turned away.
-    turned_away: Vec<u32>,
+    turned_away: Vec<TurnedAway>,
     /// The first that was never sent.
     fresh: usize,
     /// Those that are to be sent again.
@@ -83,6 +83,15 @@ pub(crate) struct Preparation<'a> {
     buffer: Vec<u8>,
 }
 
+/// How often one thing was not done yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct TurnedAway {
+    /// The system asked for patience.
+    asked: u32,
+    /// The connection was closed, or there was none.
+    closed: u32,
+}
+
 impl<'a> Preparation<'a> {
     /// Nothing is done yet.
     pub(crate) fn new(
@@ -93,7 +102,7 @@ impl<'a> Preparation<'a> {
         progress: &'a Progress,
     ) -> Preparation<'a> {
         Preparation {
-            turned_away: vec![0; tasks.len()],
+            turned_away: vec![TurnedAway::default(); tasks.len()],
             tasks,
             sessions,
             pairs,
@@ -141,9 +150,12 @@ impl<'a> Preparation<'a> {
         self.exchanges.lane(task.errand(), self.sessions[self.session(task)].subject)
     }
 
-    /// How many may be under way.
+    /// How many may be under way. One where there is a pace: what waits for it would else be sent though the system has asked
+    /// for patience, or the first has failed.
     fn width(&self) -> usize {
-        match self.tasks.first() {
+        let is_paced = self.plan.limits.requests_per_s > 0.0 || self.pace().1 > 0.0;
+        match self.tasks.first().filter(|_| !is_paced) {
+            None => 1,
             Some(Task::SignIn { .. }) => self.plan.connections.refresh,
             _ => self.plan.connections.change,
         }
@@ -171,15 +183,17 @@ impl<'a> Preparation<'a> {
 
     /// How long to wait before the same is tried again; `None` where the answer is the last word.
     fn patience_ns(&self, number: u32, done: &Completed<'_, Tag>) -> Option<u64> {
-        let before = self.turned_away[number as usize];
+        let TurnedAway { asked, closed } = self.turned_away[number as usize];
         let asked_ns = || retry_after_ns(done.head, wall_s());
-        let (most, pause_ns) = match (done.answer, done.status()) {
-            (Err(Failure::Closed | Failure::Unreachable), _) => (MOST_CLOSED, CLOSED_PAUSE_NS),
-            (Ok(_), 429) => (MOST_TRIES, asked_ns().unwrap_or(UNSAID_PAUSE_NS)),
-            (Ok(_), 503) => (MOST_TRIES, asked_ns()?),
-            _ => return None,
-        };
-        (before + 1 < most).then_some(pause_ns)
+        match (done.answer, done.status()) {
+            (Err(Failure::Closed | Failure::Unreachable), _) => {
+                (closed + 1 < MOST_CLOSED).then_some(CLOSED_PAUSE_NS)
+            }
+            (Ok(_), 429 | 503) if asked + 1 >= MOST_TRIES => None,
+            (Ok(_), 429) => Some(asked_ns().unwrap_or(UNSAID_PAUSE_NS)),
+            (Ok(_), 503) => asked_ns(),
+            _ => None,
+        }
     }
 
     /// Takes what the answer gives, or says what is wrong with it.
@@ -197,9 +211,14 @@ impl<'a> Preparation<'a> {
         Err(DriverError::Preparation {
             act: task.words(),
             subject: exchanges.subject(subject).to_owned(),
-            problem: exchanges.masked(&problem),
+            problem: exchanges.masked(&problem, &self.sessions[number]),
             status: done.status(),
-            body: excerpt(exchanges, done.body),
+            // Of an answer that should have a token, the token may stand where nobody looked for it.
+            body: if exchanges.is_success(errand, subject, done.status()) {
+                "(not shown: it may have the token)".to_owned()
+            } else {
+                excerpt(exchanges, &self.sessions[number], done.body)
+            },
         })
     }
 
@@ -235,9 +254,9 @@ fn refusal(done: &Completed<'_, Tag>) -> String {
 }
 
 /// The beginning of a body without the target's secrets, which are looked for before anything is cut.
-fn excerpt(exchanges: &Exchanges, body: &[u8]) -> String {
+fn excerpt(exchanges: &Exchanges, session: &Session, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(SEARCHED)]);
-    exchanges.masked(&text).chars().take(EXCERPT).collect()
+    exchanges.masked(&text, session).chars().take(EXCERPT).collect()
 }
 
 impl Workload for Preparation<'_> {
@@ -276,7 +295,11 @@ impl Workload for Preparation<'_> {
         self.under_way -= 1;
         self.progress.throttled.fetch_add(u64::from(done.status() == 429), Relaxed);
         if let Some(pause_ns) = self.patience_ns(number, done) {
-            self.turned_away[number as usize] += 1;
+            let turned_away = &mut self.turned_away[number as usize];
+            match done.answer {
+                Ok(_) => turned_away.asked += 1,
+                Err(_) => turned_away.closed += 1,
+            }
             self.again.push_back(number);
             self.not_before_ns = self.not_before_ns.max(done.received_ns + pause_ns);
             return;

@@ -21,7 +21,7 @@ impl Secrets {
     /// The values of these variables of at least four characters, as they are and as forms and JSON have them.
     pub fn of(variables: &BTreeMap<String, String>) -> Secrets {
         let escaped = |value: &String| {
-            [Escape::None, Escape::Form, Escape::Json].map(|escape| {
+            [Escape::None, Escape::Path, Escape::Header, Escape::Form, Escape::Json].map(|escape| {
                 let mut out = Vec::new();
                 write_escaped(value, escape, &mut out);
                 String::from_utf8_lossy(&out).into_owned()

@@ -100,7 +100,8 @@ pub(crate) fn write_escaped(value: &str, escape: Escape, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in value.bytes() {
         match escape {
-            Escape::Path if !byte.is_ascii_graphic() => {
+            // A fragment is never sent, so that what follows a # would be cut off.
+            Escape::Path if !byte.is_ascii_graphic() || byte == b'#' => {
                 out.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
             }
             Escape::Header if matches!(byte, b'\r' | b'\n' | 0) => out.push(b' '),
@@ -309,6 +310,7 @@ mod tests {
             "b" => Some("x\"y z"),
             "b_json" => Some("\"raw\""),
             "lines" => Some("1\r\n2/3"),
+            "hash" => Some("x#1"),
             _ => None,
         }
     }
@@ -328,6 +330,7 @@ mod tests {
         check("{{a}}-{{ a }}{{b}}", Escape::None, Ok("1-1x\"y z"));
         check("v={{b}}", Escape::Form, Ok("v=x%22y%20z"));
         check("/a/{{b}}?c={{lines}}", Escape::Path, Ok("/a/x\"y%20z?c=1%0D%0A2/3"));
+        check("/a/{{hash}}", Escape::Path, Ok("/a/x%231"));
         check("{{lines}}", Escape::Header, Ok("1  2/3"));
         check("\"{{b}}\":{{b_json}}", Escape::Json, Ok("\"x\\\"y z\":\"raw\""));
         check("{{a", Escape::None, Err("`{{` without `}}` in `{{a`"));

@@ -41,7 +41,8 @@ impl<'a> Running<'a> {
             System::Strategy(_) => Fleet::start(fleet, options, placement, program, once)
                 .map(|fleet| Running::Fleet(Box::new(fleet))),
             System::Target(target) => {
-                let callee = Callee::open(target, &options.allowed_remote).map_err(|problems| told(&problems))?;
+                let callee =
+                    Callee::open(target, &options.allowed_remote).map_err(|problems| told(&problems))?;
                 Ok(Running::Own(Box::new(callee)))
             }
         }

@@ -6,17 +6,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use revbench_store::child::end_with_parent;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use thiserror::Error;
 
 /// How long a service may take until it listens everywhere.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
-/// Runs the command that is given, and passes the end on to its whole group: the kernel tells the shell alone.
-const GUARD: &str = "trap 'trap - TERM; kill -TERM 0' TERM; eval \"$1\" & wait $!";
+/// Runs the command that is given, and passes the end on to its whole group, once: the kernel tells the shell alone.
+const GUARD: &str = "trap 'trap \"\" TERM; kill -TERM 0' TERM; eval \"$1\" & wait $!";
 /// How long it may take to end when it is asked to.
 const END_WITHIN: Duration = Duration::from_secs(10);
+/// How long its ports may be held after all of it was killed.
+const FREE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a service is not there.
 #[derive(Debug, Error)]
@@ -58,6 +60,7 @@ pub enum ServiceError {
 pub struct Service {
     child: Child,
     command: String,
+    addresses: Vec<SocketAddr>,
 }
 
 impl Service {
@@ -74,23 +77,23 @@ impl Service {
         shell.args(["-c", GUARD, "sh", command]).stdin(Stdio::null()).stdout(io::stderr());
         let child = end_with_parent(&mut shell, &[], Signal::TERM).spawn();
         let child = child.map_err(|source| ServiceError::Start { command: command.to_owned(), source })?;
-        let mut service = Service { child, command: command.to_owned() };
-        service.wait_until_it_listens(addresses)?;
+        let mut service = Service { child, command: command.to_owned(), addresses: addresses.to_vec() };
+        service.wait_until_it_listens()?;
         Ok(service)
     }
 
-    fn wait_until_it_listens(&mut self, addresses: &[SocketAddr]) -> Result<(), ServiceError> {
+    fn wait_until_it_listens(&mut self) -> Result<(), ServiceError> {
         for _ in 0..READY_WITHIN.as_millis() / LOOK.as_millis() {
             if let Ok(Some(status)) = self.child.try_wait() {
                 let status = status.to_string();
                 return Err(ServiceError::Ended { command: self.command.clone(), status });
             }
-            if addresses.iter().all(|address| listens(*address)) {
+            if self.addresses.iter().all(|address| listens(*address)) {
                 return Ok(());
             }
             std::thread::sleep(LOOK);
         }
-        let address = addresses.iter().find(|address| !listens(**address)).copied();
+        let address = self.addresses.iter().find(|address| !listens(**address)).copied();
         match address {
             None => Ok(()),
             Some(address) => Err(ServiceError::Silent { command: self.command.clone(), address }),
@@ -101,15 +104,24 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         let group = Pid::from_child(&self.child);
-        let _ = kill_process_group(group, Signal::TERM);
-        for _ in 0..END_WITHIN.as_millis() / LOOK.as_millis() {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                break;
-            }
-            std::thread::sleep(LOOK);
-        }
+        let _ = kill_process(group, Signal::TERM);
+        // The shell ends first; what it has started may have something to put away.
+        let mut ended =
+            || matches!(self.child.try_wait(), Ok(Some(_))) && test_kill_process_group(group).is_err();
+        within(END_WITHIN, &mut ended);
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
+        within(FREE_WITHIN, || !self.addresses.iter().any(|address| listens(*address)));
+    }
+}
+
+/// Looks until it is so, for at most so long.
+fn within(most: Duration, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..most.as_millis() / LOOK.as_millis() {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -128,5 +140,21 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let taken = Service::start("true", &[listener.local_addr().expect("its address")]);
         assert!(matches!(taken, Err(ServiceError::Taken { .. })), "{taken:?}");
+    }
+
+    #[test]
+    fn a_service_is_asked_once_and_may_put_its_things_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let said = folder.path().join("said");
+        let up = folder.path().join("up");
+        let command = format!(
+            "sh -c 'trap \"echo asked >>{said}; sleep 0.3; echo gone >>{said}; exit\" TERM; : >{up}; while :; do sleep 0.05; done'",
+            said = said.display(),
+            up = up.display()
+        );
+        let service = Service::start(&command, &[]).expect("a service");
+        within(END_WITHIN, || up.exists());
+        drop(service);
+        assert_eq!(std::fs::read_to_string(said).expect("what it said"), "asked\ngone\n");
     }
 }

@@ -36,7 +36,7 @@ impl Conductor<'_> {
         }
         self.adopt(number, done);
         if !done.head.is_empty() {
-            self.keep_cookies(number, done);
+            self.keep_cookies(number, done, decision);
         }
         self.note_watch(number, question.instance, cause, done, decision);
         let asked_again = match decision {
@@ -240,11 +240,13 @@ impl Conductor<'_> {
     }
 
     /// Keeps the cookies that came with an answer, unless the session keeps those that it has. Other cookies are a new
-    /// token that nobody asked for.
-    fn keep_cookies(&mut self, number: u32, done: &Completed<'_, Tag>) {
+    /// token that nobody asked for, where they come with a decision. With a refusal they are none: a balancer and a guard
+    /// against forgery set theirs with every answer, and a session that took them for a renewal would never renew.
+    fn keep_cookies(&mut self, number: u32, done: &Completed<'_, Tag>, decision: DecisionClass) {
         let session = &mut self.sessions[number as usize];
         // What was there at sign-in is still there, so that writing the requests cannot fail.
-        if !session.pinned && self.exchanges.keep_cookies(session, done.head).unwrap_or(false) {
+        let are_new = !session.pinned && self.exchanges.keep_cookies(session, done.head).unwrap_or(false);
+        if are_new && matches!(decision, DecisionClass::Allow | DecisionClass::Deny) {
             session.token_since_ns = done.received_ns;
             self.copied(number);
             self.reissued(number, done.received_ns);

@@ -73,11 +73,11 @@ impl<S: Strategy> Authority<S> {
         for batch in bulk.subjects.chunks(BATCH) {
             let seeds: Vec<_> = batch.iter().map(|seed| (&seed.id, record(seed, &extra))).collect();
             let groups: Vec<Group> = seeds.iter().flat_map(|(_, record)| Group::joined_by(record)).collect();
-            let _alone = self.shared.locks.alone_with_groups(groups.iter()).await;
-            // A tenant's key is made here, where nobody waits for a token of it.
+            // A tenant's key is made here, where nobody waits for a token of it; and before the locks, for it takes a while.
             for (_, record) in &seeds {
                 self.shared.keys.signing_for(record.tenant.as_deref()).await?;
             }
+            let _alone = self.shared.locks.alone_with_groups(groups.iter()).await;
             self.write_database(&Vec::from_iter(seeds.iter().map(|(id, record)| (*id, record)))).await?;
             let commands = seeds.iter().flat_map(|(subject, record)| {
                 let joins = Group::joined_by(record).map(|group| group.add(subject));

@@ -3,9 +3,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::KeySet;
+use super::ring::MOST_TENANTS;
 
-/// Names of keys that are over which are remembered: more than a service, or its tenants, replace in a token's life.
-const REMEMBERED: usize = 1_000;
+/// Names of keys that are over which are remembered: those of a service and of as many tenants as have keys, replaced twice
+/// in a token's life.
+const REMEMBERED: usize = 2 * (MOST_TENANTS + 1);
 
 /// A set and what is known of it.
 struct Held {

@@ -18,7 +18,7 @@ use super::{Jwks, KeyError, KeySet, LiveKeys, SigningKey};
 const READY: usize = 1;
 
 /// Most tenants with a key: a resource server reads no longer set.
-const MOST_TENANTS: usize = 1_000;
+pub(super) const MOST_TENANTS: usize = 1_000;
 
 /// The keys that an authority signs with.
 #[derive(Clone)]
