@@ -86,7 +86,7 @@ fn compare(
     is_within
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let (pairs, decisions) = if is_bench { (PAIRS, DECISIONS) } else { (3, 10) };
     let world = World::start();

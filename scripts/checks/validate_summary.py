@@ -1,5 +1,5 @@
-"""validate_summary.py FOLDER STORE [STRATEGY…]: the documents of a smoke run of all strategies, or of these on a
-database, against the schema and each other. Prints the first thing that is wrong and exits 1."""
+"""validate_summary.py FOLDER STORE [--database] [STRATEGY…]: the documents of a smoke run of all strategies or of these,
+against the schema and each other. Prints the first thing that is wrong and exits 1."""
 
 import csv
 import json
@@ -72,7 +72,7 @@ def check_database(database, is_wanted):
 
 
 def main():
-    folder, store, named = pathlib.Path(sys.argv[1]), sys.argv[2], set(sys.argv[3:])
+    folder, store, has_database, named = pathlib.Path(sys.argv[1]), sys.argv[2], "--database" in sys.argv, set(sys.argv[3:]) - {"--database"}
     run = folder / "run"
     summary = json.loads((run / "summary.json").read_text())
     check_schema(summary, json.loads((folder / "schema.json").read_text()))
@@ -84,7 +84,7 @@ def main():
         fail(f"--store {store} measured on {kind}")
     if summary["partial"]:
         fail("the finished run says that it is partial")
-    check_database(summary["database"], is_wanted=bool(named))
+    check_database(summary["database"], has_database)
     if {cell["strategy"] for cell in summary["cells"]} != (named or STRATEGIES):
         fail(f"strategies are {sorted({cell['strategy'] for cell in summary['cells']})}")
     for cell in summary["cells"]:

@@ -157,8 +157,10 @@ impl Exchanges {
     pub(crate) fn masked(&self, text: &str, session: &Session) -> String {
         let own =
             self.subjects[session.subject as usize].values.iter().filter(|(name, _)| *name != "subject");
-        let all = self.variables.iter().chain(own).chain(&session.variables);
-        let numbered = all.enumerate().map(|(number, (_, value))| (number.to_string(), value.clone()));
+        let cookies = session.cookies().split("; ").filter_map(|cookie| Some(cookie.split_once('=')?.1));
+        let all = self.variables.iter().chain(own).chain(&session.variables).map(|(_, value)| value.as_str());
+        let numbered =
+            all.chain(cookies).enumerate().map(|(number, value)| (number.to_string(), value.to_owned()));
         Secrets::of(&numbered.collect()).masked(text)
     }
 
@@ -272,10 +274,26 @@ impl Exchanges {
         Layers { own, maps: [&session.variables, &subject.values, &self.variables] }
     }
 
-    /// Keeps what the answer to an errand says, for requests that are yet to be written.
-    pub(crate) fn note(&self, errand: Errand, session: &mut Session, done: &Completed<'_, Tag>) {
-        if let Some(template) = self.template(errand, session.subject) {
-            template.capture(&Said::new(done.body, done.head, wall_s()), &mut session.variables);
+    /// Keeps what the answer to an errand says, for requests that are yet to be written; the name of what it does not say.
+    pub(crate) fn note(
+        &self,
+        errand: Errand,
+        session: &mut Session,
+        done: &Completed<'_, Tag>,
+    ) -> Option<&str> {
+        let template = self.template(errand, session.subject)?;
+        template.capture(&Said::new(done.body, done.head, wall_s()), &mut session.variables);
+        let mut names = template.exchange.captures.keys().map(String::as_str);
+        names.find(|name| !session.variables.contains_key(*name))
+    }
+
+    /// What a session does not have after a sign-in that [`Self::take`] takes for none.
+    pub(crate) fn lack_of_sign_in(&self, session: &Session) -> &'static str {
+        let template = self.template(Errand::SignIn, session.subject);
+        if template.is_some_and(|template| template.captures("access_token")) {
+            "there is no access token where the target says"
+        } else {
+            "no cookie came with it, and the protected call shows cookies"
         }
     }
 

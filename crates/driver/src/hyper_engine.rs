@@ -87,6 +87,8 @@ struct Link<T> {
     is_listed: bool,
     /// Has anything been answered on this connection?
     answered: bool,
+    /// When the last answer came, whichever connection it was.
+    answered_ns: u64,
     /// Attempts to connect that failed in a row.
     failures: u32,
 }
@@ -452,6 +454,7 @@ impl<T: Copy> HyperEngine<T> {
             Ok(()) => {
                 let link = &mut self.links[index];
                 (link.answered, link.failures, self.answered) = (true, 0, true);
+                link.answered_ns = received_ns;
                 let Reading { head, body } = &*reading.borrow();
                 let (answer, reissued, head) = (Ok(head.answer), &head.reissued[..], &head.lines[..]);
                 let done = Completed { flight, received_ns, answer, body, reissued, head };
@@ -610,11 +613,12 @@ impl<T: Copy> HyperEngine<T> {
         self.pump(workload);
     }
 
-    /// Gives up the requests of a connection that were sent by an instant. An HTTP/1.1 connection is of no use then; of an
-    /// HTTP/2 one only the streams are.
+    /// Gives up the requests of a connection that were sent by an instant. An HTTP/1.1 connection is of no use then. Of an
+    /// HTTP/2 one only the streams are, unless nothing at all was answered on it since: then it is taken for dead, carries
+    /// nothing more and is replaced when its last request has ended.
     fn give_up<W: Workload<Tag = T>>(&mut self, index: usize, sent_by_ns: Option<u64>, workload: &mut W) {
         let Some(sent_by_ns) = sent_by_ns else { return };
-        let mut gave_up = false;
+        let mut oldest_ns = u64::MAX;
         while let Some(at) =
             self.links[index].flights.iter().position(|open| open.flight.sent_ns <= sent_by_ns)
         {
@@ -622,12 +626,16 @@ impl<T: Copy> HyperEngine<T> {
             self.in_flight -= 1;
             self.tasks.cancel(open.task);
             self.report(open.flight, Failure::Timeout, workload);
-            gave_up = true;
+            oldest_ns = oldest_ns.min(open.flight.sent_ns);
         }
-        if !gave_up {
+        if oldest_ns == u64::MAX {
             return;
         }
         if self.http2 {
+            if self.links[index].answered_ns < oldest_ns {
+                self.unlist(index);
+                self.links[index].phase = Phase::Over;
+            }
             self.after_flight(index, self.latest_ns, workload);
         } else {
             self.begin_connect(index);
@@ -669,6 +677,7 @@ impl<T> Link<T> {
             free_ns: 0,
             is_listed: false,
             answered: false,
+            answered_ns: 0,
             failures: 0,
         }
     }

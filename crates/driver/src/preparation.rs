@@ -204,8 +204,8 @@ impl<'a> Preparation<'a> {
             Err(failure) => failure.words().to_owned(),
             Ok(_) if !exchanges.is_success(errand, subject, done.status()) => refusal(done),
             Ok(_) => match self.taken(task, done)? {
-                true => return Ok(()),
-                false => "there is no access token where the target says".to_owned(),
+                None => return Ok(()),
+                Some(lack) => lack,
             },
         };
         Err(DriverError::Preparation {
@@ -222,13 +222,14 @@ impl<'a> Preparation<'a> {
         })
     }
 
-    fn taken(&mut self, task: Task, done: &Completed<'_, Tag>) -> Result<bool, DriverError> {
+    /// In words what is not in the answer; nothing where all of it is.
+    fn taken(&mut self, task: Task, done: &Completed<'_, Tag>) -> Result<Option<String>, DriverError> {
         let exchanges = self.exchanges;
         match task {
             Task::SignIn { session } => {
                 let session = &mut self.sessions[session as usize];
                 if !exchanges.take(Errand::SignIn, session, done)? {
-                    return Ok(false);
+                    return Ok(Some(exchanges.lack_of_sign_in(session).to_owned()));
                 }
                 session.token_came(done.received_ns, &self.plan.client);
                 self.progress.signed_in.fetch_add(1, Relaxed);
@@ -236,11 +237,14 @@ impl<'a> Preparation<'a> {
             Task::Seed { subject } | Task::Withhold { subject } => {
                 let pair = self.pairs[subject as usize];
                 for session in pair.pinned.into_iter().chain([pair.honest]) {
-                    exchanges.note(task.errand(), &mut self.sessions[session as usize], done);
+                    let lack = exchanges.note(task.errand(), &mut self.sessions[session as usize], done);
+                    if let Some(name) = lack {
+                        return Ok(Some(format!("`{name}` is not in its answer where the target says")));
+                    }
                 }
             }
         }
-        Ok(true)
+        Ok(None)
     }
 }
 

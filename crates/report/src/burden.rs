@@ -114,6 +114,38 @@ pub(crate) fn must_run(fleets: &Question<'_>) -> Table {
     table
 }
 
+/// So many counters of a system are shown; the rest is in `summary.json`.
+const SHOWN_COUNTERS: usize = 20;
+
+/// What systems of one's own say of themselves, and what their processes used.
+pub(crate) fn own_counters(fleets: &Question<'_>) -> Table {
+    let caption = format!(
+        "What the system counts of itself, {}: growth over the whole of its run, sign-ins and probes included",
+        fleets.fleet_title()
+    );
+    let mut table = Table::new(caption, &["system", "counter", "per 1 000 requests"]);
+    for cell in measured(fleets) {
+        let Some(scraped) = &cell.scraped else { continue };
+        let per_1k = |grown: f64| Figure::plain(plain(1_000.0 * grown / scraped.requests.max(1) as f64));
+        let mut row = |name: String, grown: f64| {
+            table.rows.push(vec![Figure::plain(fleets.label(cell)), Figure::plain(name), per_1k(grown)]);
+        };
+        if let Some(cpu_us) = scraped.cpu_us {
+            row("CPU of its processes, ms".to_owned(), cpu_us / 1e3);
+        }
+        let grown = scraped.counters.iter().filter(|(_, grown)| **grown > 0.0);
+        for (name, grown) in grown.clone().take(SHOWN_COUNTERS) {
+            row(name.clone(), *grown);
+        }
+        let rest = grown.count().saturating_sub(SHOWN_COUNTERS);
+        if rest > 0 {
+            let more = format!("{rest} more are in summary.json");
+            table.rows.push(vec![Figure::plain(fleets.label(cell)), Figure::plain(more), Figure::none()]);
+        }
+    }
+    table
+}
+
 fn processes(run: &MustRun) -> String {
     let each = run.processes.iter().map(|(kind, number)| format!("{kind} {number}"));
     each.collect::<Vec<_>>().join(", ")
@@ -161,6 +193,8 @@ pub(crate) fn in_short(question: &Question<'_>) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use revbench_model::summary::Scraped;
+
     use super::*;
     use crate::fixture;
     use crate::question::questions;
@@ -170,8 +204,29 @@ mod tests {
         let docs = fixture::typical();
         let questions = questions(&docs.summary);
         let question = &questions[0];
-        assert!([answers, per_change, must_run].iter().all(|table| table(question).rows.is_empty()));
+        assert!(
+            [answers, per_change, must_run, own_counters].iter().all(|table| table(question).rows.is_empty())
+        );
         assert!(in_short(question).is_empty());
+    }
+
+    #[test]
+    fn own_counters_are_per_request_and_not_too_many() {
+        let mut docs = fixture::typical();
+        let cell = docs.summary.cells.iter_mut().find(|cell| cell.outcome == Outcome::Measured);
+        let counters = (0..22).map(|number| (format!("hits_{number:02}_total"), f64::from(number)));
+        let (counters, cpu_us) = (counters.collect(), Some(50_000.0));
+        cell.expect("a measured cell").scraped = Some(Scraped { requests: 500, counters, cpu_us });
+        let questions = questions(&docs.summary);
+        let rows: Vec<[String; 2]> = own_counters(&questions[0])
+            .rows
+            .iter()
+            .map(|row| [row[1].text.clone(), row[2].text.clone()])
+            .collect();
+        assert_eq!(rows.len(), 22);
+        assert_eq!(rows[0], ["CPU of its processes, ms", "100"]);
+        assert_eq!(rows[1], ["hits_01_total", "2"], "what has not grown is left out");
+        assert_eq!(rows[21][0], "1 more are in summary.json");
     }
 
     #[test]

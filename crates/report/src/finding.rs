@@ -44,10 +44,13 @@ fn question_finding(question: &Question<'_>) -> Option<String> {
 fn patience(question: &Question<'_>, stale: &[(&Cell, &Staleness)]) -> Option<String> {
     let known = stale.iter().filter_map(|(cell, s)| {
         let worst = s.max_ms?;
-        Some((*cell, *s, worst, worst.upper?, store_ops(cell)?))
+        // Of a system of one's own nobody knows what it asks of its store: it is named where there is no other.
+        let ops = if cell.cost.is_some() { Some(store_ops(cell)?) } else { None };
+        Some((*cell, *s, worst, worst.upper?, ops))
     });
+    let asked = |ops: &Option<f64>| ops.unwrap_or(f64::INFINITY);
     let (cell, staleness, worst, upper_ms, ops) =
-        known.min_by(|a, b| a.4.total_cmp(&b.4).then(a.3.total_cmp(&b.3)))?;
+        known.min_by(|a, b| asked(&a.4).total_cmp(&asked(&b.4)).then(a.3.total_cmp(&b.3)))?;
     let lived = number::window_words(worst, staleness.resolution_ms);
     let scaled = scaled(cell).into_iter().next();
     let life = match &scaled {
@@ -69,6 +72,7 @@ fn patience(question: &Question<'_>, stale: &[(&Cell, &Staleness)]) -> Option<St
         }
         None => format!("lived {lived} at worst with {}", question.label(cell)),
     };
+    let Some(ops) = ops else { return Some(life) };
     let tokens = cell.cost.as_ref().filter(|_| scaled.is_some_and(|scaled| scaled.is_of_tokens()));
     let tokens = tokens
         .map_or_else(String::new, |cost| format!(" and {} tokens issued", plain(cost.tokens_issued_per_1k)));
@@ -155,6 +159,8 @@ mod tests {
             }
         };
         check(&break_cached, "Of 5 judged bounds, holding: 4, broken: 1, undecided: 0.");
+        let forget_costs = |cell: &mut Cell| cell.cost = None;
+        check(&forget_costs, "at worst. All 5 judged bounds hold.");
         let strike_lookup = |cell: &mut Cell| {
             if cell.strategy == "lookup" {
                 cell.validity.staleness = Some(Verdict::Invalid);

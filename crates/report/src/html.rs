@@ -184,7 +184,7 @@ fn fleet_view(fleets: &Question<'_>) -> FleetView {
         title: fleets.fleet_title(),
         shared: fleets.shared_words().map_or_else(String::new, |words| format!("One measurement: {words}.")),
         costs: sections::costs(fleets),
-        burdens: [burden::per_change(fleets), burden::must_run(fleets)].into(),
+        burdens: [burden::per_change(fleets), burden::must_run(fleets), burden::own_counters(fleets)].into(),
     }
 }
 

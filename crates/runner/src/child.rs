@@ -118,6 +118,9 @@ pub enum ChildConfig {
         token_ttl_ms: u64,
         /// The bearer token that administrators send.
         admin_token: String,
+        /// What it needs to speak TLS, where it does.
+        #[serde(default)]
+        tls: Option<ServerTls>,
     },
 }
 

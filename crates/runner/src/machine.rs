@@ -6,6 +6,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use revbench_model::summary::Machine;
 
+use crate::clock;
+
 /// Who runs on which cores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
@@ -97,6 +99,11 @@ pub(crate) fn private_bytes(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0) * 1_024
+}
+
+/// Is there a process of this number, whose CPU clock can be read?
+pub fn cpu_can_be_read(pid: u32) -> bool {
+    clock::process_cpu_ns(pid).is_some()
 }
 
 /// Resident memory of a process, bytes; 0 once it is gone.

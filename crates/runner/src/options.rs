@@ -22,6 +22,9 @@ pub struct Options {
     /// Hosts beside this machine that may be asked, as `--allow-remote` names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_remote: Vec<String>,
+    /// Processes of the one target, whose CPU is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pids: Vec<u32>,
     /// `--param NAME=VALUE`, checked already.
     pub params: Vec<(String, String)>,
     /// `--param NAME=VALUE,VALUE…`: settings of which several values are measured, each named once.

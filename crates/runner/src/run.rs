@@ -293,7 +293,7 @@ impl<'a> Run<'a> {
         running: &mut Running<'_>,
         fleet: &FleetPlan,
     ) -> Result<Measured, NoCells> {
-        let scraping = running.scraping();
+        let scraping = running.scraping(&self.plan.options.pids);
         let (progress, done) = (Progress::default(), AtomicBool::new(false));
         let changes = subjects::planned_changes(plan);
         let core = self.placement.driver;

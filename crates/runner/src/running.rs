@@ -119,11 +119,11 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Its metrics pages, where it has any that are not ours.
-    pub(crate) fn scraping(&self) -> Scraping {
+    /// Its metrics pages and processes, where they are not ours.
+    pub(crate) fn scraping(&self, pids: &[u32]) -> Scraping {
         match self {
             Running::Fleet(_) => Scraping::default(),
-            Running::Own(callee) => Scraping::new(callee),
+            Running::Own(callee) => Scraping::new(callee, pids),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The counters that a system of one's own prints about itself (Prometheus text exposition format 0.0.4).
+//! What is to be had of a system of one's own from outside: the counters that it prints about itself (Prometheus text
+//! exposition format 0.0.4), and the CPU of processes that are named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +8,10 @@ use revbench_driver::plan::{Place, Transport};
 use revbench_model::summary::Scraped;
 use revbench_model::target::Exchange;
 
+use crate::clock;
 use crate::own_system::Callee;
 
-/// Metrics pages, read before a fleet's run and after it: beside it the pages would count against the system's limits.
+/// Metrics pages and CPU clocks, read before a fleet's run and after it: beside it the pages would count against the system's limits.
 #[derive(Default)]
 pub(crate) struct Scraping {
     page: Option<Exchange>,
@@ -17,24 +19,40 @@ pub(crate) struct Scraping {
     transport: Transport,
     /// Of each place.
     before: Vec<Option<BTreeMap<String, f64>>>,
+    pids: Vec<u32>,
+    cpu_ns_before: Option<u64>,
 }
 
 impl Scraping {
-    /// Of a system's resource servers, as they are now.
-    pub(crate) fn new(own: &Callee) -> Scraping {
+    /// Of a system's resource servers and of these processes, as they are now.
+    pub(crate) fn new(own: &Callee, pids: &[u32]) -> Scraping {
         let mut scraping = Scraping {
             page: own.metrics.clone(),
             places: own.instances.iter().map(|(place, _)| place.clone()).collect(),
             transport: own.transport.clone(),
-            before: Vec::new(),
+            pids: pids.to_vec(),
+            ..Scraping::default()
         };
         scraping.before = scraping.read();
+        scraping.cpu_ns_before = scraping.cpu_ns();
         scraping
     }
 
-    /// The run has ended, and so many requests were answered. `None` where there are no pages, or one was not to be read both
-    /// times: what is not known is not zero.
+    /// The run has ended, and so many requests were answered. `None` where nothing of it is known: what is not known is not
+    /// zero.
     pub(crate) fn end(self, requests: u64) -> Option<Scraped> {
+        let used = self.cpu_ns_before.zip(self.cpu_ns()).map(|(before, after)| after.saturating_sub(before));
+        let cpu_us = used.map(|cpu_ns| cpu_ns as f64 / 1e3);
+        let counters = self.grown();
+        (counters.is_some() || cpu_us.is_some()).then(|| Scraped {
+            requests,
+            counters: counters.unwrap_or_default(),
+            cpu_us,
+        })
+    }
+
+    /// By how much each counter grew; `None` where there are no pages, or one was not to be read both times.
+    fn grown(self) -> Option<BTreeMap<String, f64>> {
         self.page.as_ref()?;
         let after = self.read();
         let mut counters: BTreeMap<String, f64> = BTreeMap::new();
@@ -49,7 +67,13 @@ impl Scraping {
             gone.chain(grown).for_each(|(name, grown)| *counters.entry(name).or_default() += grown);
         }
         counters.retain(|_, grown| grown.is_finite());
-        Some(Scraped { requests, counters })
+        Some(counters)
+    }
+
+    /// Of all processes that are named; `None` where there are none, or one is gone.
+    fn cpu_ns(&self) -> Option<u64> {
+        let all: Option<Vec<u64>> = self.pids.iter().map(|&pid| clock::process_cpu_ns(pid)).collect();
+        all.filter(|each| !each.is_empty()).map(|each| each.iter().sum())
     }
 
     fn read(&self) -> Vec<Option<BTreeMap<String, f64>>> {
@@ -93,6 +117,17 @@ fn sample(line: &str, families: &BTreeSet<&str>) -> Option<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cpu_is_that_of_all_processes_or_unknown() {
+        let of = |pids: &[u32]| Scraping { pids: pids.to_vec(), ..Scraping::default() }.cpu_ns();
+        let own = std::process::id();
+        assert!(of(&[own]) > Some(0));
+        assert!(of(&[own, own]) > of(&[own]));
+        assert_eq!(of(&[]), None);
+        // Beyond what Linux numbers processes with (PID_MAX_LIMIT, 2^22).
+        assert_eq!(of(&[own, 4_194_305]), None);
+    }
 
     #[test]
     fn counters_are_read_and_nothing_else() {

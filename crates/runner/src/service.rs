@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use revbench_store::child::end_with_parent;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use thiserror::Error;
 
 /// How long a service may take until it listens everywhere.
@@ -104,15 +104,32 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         let group = Pid::from_child(&self.child);
-        let _ = kill_process(group, Signal::TERM);
+        // The shell tells its group; where it has ended before, as that of `server &` has, nobody does.
+        let is_shell_gone = matches!(self.child.try_wait(), Ok(Some(_)));
+        let _ = if is_shell_gone {
+            kill_process_group(group, Signal::TERM)
+        } else {
+            kill_process(group, Signal::TERM)
+        };
         // The shell ends first; what it has started may have something to put away.
-        let mut ended =
-            || matches!(self.child.try_wait(), Ok(Some(_))) && test_kill_process_group(group).is_err();
-        within(END_WITHIN, &mut ended);
+        within(END_WITHIN, || matches!(self.child.try_wait(), Ok(Some(_))) && !has_living(group));
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
         within(FREE_WITHIN, || !self.addresses.iter().any(|address| listens(*address)));
     }
+}
+
+/// Is any process of a group still at work? One that has ended may stay for good where nobody asks how, as in a container whose
+/// first process asks nobody.
+fn has_living(group: Pid) -> bool {
+    let is_its = |stat: String| {
+        // After the name, which may have anything in it: state, parent, group (proc_pid_stat(5)).
+        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        let state = fields.next();
+        fields.nth(1) == Some(&group.as_raw_nonzero().to_string()) && !matches!(state, Some("Z" | "X"))
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok()).any(is_its)
 }
 
 /// Looks until it is so, for at most so long.
@@ -140,6 +157,19 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let taken = Service::start("true", &[listener.local_addr().expect("its address")]);
         assert!(matches!(taken, Err(ServiceError::Taken { .. })), "{taken:?}");
+    }
+
+    #[test]
+    fn what_outlives_its_shell_is_asked_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (said, up) = (folder.path().join("said"), folder.path().join("up"));
+        let (said_at, up_at) = (said.display(), up.display());
+        let waits =
+            format!("trap \"echo asked >{said_at}; exit\" TERM; : >{up_at}; while :; do sleep 0.05; done");
+        let mut service = Service::start(&format!("sh -c '{waits}' & exit"), &[]).expect("a service");
+        within(END_WITHIN, || up.exists() && matches!(service.child.try_wait(), Ok(Some(_))));
+        drop(service);
+        assert_eq!(std::fs::read_to_string(said).expect("what it said"), "asked\n");
     }
 
     #[test]

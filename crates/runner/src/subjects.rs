@@ -468,6 +468,7 @@ mod tests {
             strategies: vec![StrategyKind::Lookup],
             targets: Vec::new(),
             allowed_remote: Vec::new(),
+            pids: Vec::new(),
             params: Vec::new(),
             sweeps: Vec::new(),
             store: StoreChoice::Embedded,

@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use clap::Args;
 use revbench_runner::calibrate::checks::Check;
 use revbench_runner::calibrate::mutants::{Kill, Zoo, mutants};
-use revbench_runner::calibrate::{CalibrateError, Calibration, Context, calibrate};
+use revbench_runner::calibrate::{Approach, CalibrateError, Calibration, Context, calibrate};
+use revbench_runner::options::TransportChoice;
 use serde::Serialize;
 
 use crate::console::Console;
@@ -17,6 +18,7 @@ Examples:
   revbench calibrate
   revbench calibrate --json | jq '.checks[] | select(.passed | not)'
   revbench calibrate --mutants
+  revbench calibrate --as-target --tls --http2
 
 It takes about 80 seconds, with --mutants at most 5 minutes. Leave the machine alone meanwhile: what disturbs the driver fails a check.";
 
@@ -33,6 +35,25 @@ pub(crate) struct CalibrateArgs {
     /// Hunt strategies and instruments that are broken on purpose, instead: each must be noticed
     #[arg(long)]
     mutants: bool,
+    /// Describe the server by a target file, as somebody's own system, instead of by what is built in
+    #[arg(long, conflicts_with = "mutants")]
+    as_target: bool,
+    /// Speak to it over TLS
+    #[arg(long, requires = "as_target")]
+    tls: bool,
+    /// Speak HTTP/2 to it
+    #[arg(long, requires = "tls")]
+    http2: bool,
+}
+
+impl CalibrateArgs {
+    fn approach(&self) -> Approach {
+        if self.as_target {
+            Approach::AsTarget(TransportChoice::of(self.tls, self.http2))
+        } else {
+            Approach::BuiltIn
+        }
+    }
 }
 
 /// Calibrates and prints what came of it.
@@ -40,7 +61,8 @@ pub(crate) fn execute(args: &CalibrateArgs, console: &Console) -> anyhow::Result
     let interrupt = interrupt::install(|| ()).context("cannot listen for Ctrl-C")?;
     let program = std::env::current_exe().context("cannot find this program, which serves as every child")?;
     let mut say = |what: &str, seconds: f64| console.say(&format!("calibrate: {what}, {seconds:.0} s"));
-    let mut context = Context { program: &program, interrupt, seed: args.seed, watcher: &mut say };
+    let (approach, seed) = (args.approach(), args.seed);
+    let mut context = Context { program: &program, interrupt, seed, approach, watcher: &mut say };
     let told = if args.mutants {
         mutants(&mut context).map(|zoo| tell(console, zoo.passed, &zoo, zoo_table))
     } else {

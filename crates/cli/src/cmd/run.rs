@@ -78,6 +78,9 @@ pub(crate) struct RunArgs {
     /// A host other than this machine that may be put under load, within the limits of its target file
     #[arg(long, value_name = "HOST")]
     allow_remote: Vec<String>,
+    /// A local process of the target, by its number, whose CPU is counted; several with commas or by repeating
+    #[arg(long, value_name = "PID", value_delimiter = ',', requires = "target")]
+    pid: Vec<String>,
     #[command(flatten)]
     servers: ServerArgs,
     /// Speak HTTPS to the servers, with certificates that are made for the run; what lies behind them stays plain

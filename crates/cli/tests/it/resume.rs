@@ -39,6 +39,7 @@ fn options(strategies: &[StrategyKind]) -> Options {
         strategies: strategies.to_vec(),
         targets: Vec::new(),
         allowed_remote: Vec::new(),
+        pids: Vec::new(),
         params: Vec::new(),
         sweeps: Vec::new(),
         store: StoreChoice::Embedded,

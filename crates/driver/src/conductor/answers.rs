@@ -240,15 +240,20 @@ impl Conductor<'_> {
     }
 
     /// Keeps the cookies that came with an answer, unless the session keeps those that it has. Other cookies are a new
-    /// token that nobody asked for, where they come with a decision. With a refusal they are none: a balancer and a guard
-    /// against forgery set theirs with every answer, and a session that took them for a renewal would never renew.
+    /// token that nobody asked for, where they come with a decision. With a 401 or an error they are none: a balancer and a
+    /// guard against forgery set theirs with every answer, and a session that took them for a renewal would never renew.
     fn keep_cookies(&mut self, number: u32, done: &Completed<'_, Tag>, decision: DecisionClass) {
         let session = &mut self.sessions[number as usize];
         // What was there at sign-in is still there, so that writing the requests cannot fail.
         let are_new = !session.pinned && self.exchanges.keep_cookies(session, done.head).unwrap_or(false);
-        if are_new && matches!(decision, DecisionClass::Allow | DecisionClass::Deny) {
+        let is_decision = matches!(decision, DecisionClass::Allow | DecisionClass::Deny);
+        if are_new && is_decision {
             session.token_since_ns = done.received_ns;
+        }
+        if are_new {
             self.copied(number);
+        }
+        if are_new && is_decision {
             self.reissued(number, done.received_ns);
         }
     }

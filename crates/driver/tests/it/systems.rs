@@ -439,12 +439,27 @@ fn what_a_refused_sign_in_says_again_is_masked() {
     assert!(error.ends_with("the answer was status 422: wrong: ***"), "{error}");
 }
 
+#[test]
+fn what_the_seed_does_not_say_is_missed_there() {
+    let system = System::start(|_, _| Reply::new(201, r#"{"number":7}"#));
+    let mut plan = plan(&system, cookie_target());
+    plan.seeding = Some(seeding());
+    let error = run(&plan, &Progress::default()).unwrap_err().to_string();
+    assert!(error.contains("`id` is not in its answer where the target says"), "{error}");
+    assert_eq!(system.asked("/sign-in").len(), 0);
+}
+
 /// A form shows itself again with status 200, and sets nothing.
 #[test]
 fn a_sign_in_that_sets_no_cookie_is_none_where_cookies_are_shown() {
     let system = System::start(|_, _| Reply::new(200, r#"{"user":{"id":"u"}}"#));
     let error = run(&plan(&system, cookie_target()), &Progress::default()).unwrap_err().to_string();
-    assert!(error.starts_with("cannot sign in treated: "), "{error}");
+    assert!(
+        error.starts_with(
+            "cannot sign in treated: no cookie came with it, and the protected call shows cookies"
+        ),
+        "{error}"
+    );
 }
 
 #[test]

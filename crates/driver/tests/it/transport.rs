@@ -1,7 +1,8 @@
 //! TLS and HTTP/2, and that the two engines mean the same by one plan.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -107,6 +108,42 @@ fn a_server_that_takes_few_at_once_is_not_sent_more() {
     let waited = |ms: u64| report.connection_wait_ns.count_between(ms * MS, u64::MAX);
     assert_eq!((waited(45), waited(95)), (20, 10));
     assert!(report.send_lag_ns.max() < 40 * MS, "{}", report.send_lag_ns.max());
+}
+
+/// A way to a server whose first connection carries nothing from an instant on, and stays open.
+fn going_dead(server: SocketAddr, after_ns: u64) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut after_ns = Some(after_ns);
+        for from in listener.incoming() {
+            let (from, to) = (from.unwrap(), TcpStream::connect(server).unwrap());
+            let dead_from = after_ns.take().map(|after_ns| mono_ns() + after_ns);
+            for (from, to) in [(&from, &to), (&to, &from)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let mut chunk = [0; 4_096];
+                    while let Ok(length @ 1..) = from.read(&mut chunk) {
+                        if dead_from.is_none_or(|dead_from| mono_ns() < dead_from) {
+                            to.write_all(&chunk[..length]).unwrap();
+                        }
+                    }
+                });
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_connection_of_http_2_that_went_dead_is_replaced() {
+    let server = serve(None, 100, |_| async { status(200) });
+    let place = going_dead(server, 200 * MS);
+    let mut plan = plan(place, false, hyper(true));
+    (plan.connections, plan.duration_ns, plan.timeout_ns) = (1, 1_500 * MS, 200 * MS);
+    let report = drive(&plan).unwrap();
+    let answered = report.statuses.get(&200).copied().unwrap_or_default();
+    assert!(report.errors > 20 && answered > 400, "{} errors, {answered} answered", report.errors);
 }
 
 /// Why nothing could be loaded; nothing was asked then.

@@ -12,12 +12,12 @@ use crate::problem;
 use crate::reading::{At, Problems, Section, did_you_mean};
 use crate::target::{Exchange, Party};
 
-/// Of a sign-in and of a refresh.
+/// Of a seed, a sign-in and a refresh.
 pub(super) const SIGN_IN: &[&str] =
     &["at", "method", "path", "headers", "form", "json", "body", "capture", "accepts"];
 /// Of the protected call, whose statuses are told by `[answers]`.
 pub(super) const PROTECTED: &[&str] = &["at", "method", "path", "headers", "form", "json", "body"];
-/// Of a seed and of what goes with a change, of whose answers nothing is kept.
+/// Of what goes with a change, of whose answers nothing is kept.
 pub(super) const DEED: &[&str] = &["at", "method", "path", "headers", "form", "json", "body", "accepts"];
 pub(super) const CHANGE: &[&str] = &[
     "scenario",
@@ -44,18 +44,20 @@ const WRITTEN_ANYWAY: &[&str] = &["host", "content-length", "connection", "trans
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Makes a subject known.
+    Seed,
     /// A sign-in or a refresh.
     SignIn,
     Protected,
     Change,
-    /// A seed, or what takes a change back or makes way for it.
+    /// What takes a change back or makes way for it.
     Deed,
 }
 
 impl Kind {
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Kind::SignIn => SIGN_IN,
+            Kind::Seed | Kind::SignIn => SIGN_IN,
             Kind::Protected => PROTECTED,
             Kind::Change => CHANGE,
             Kind::Deed => DEED,
@@ -280,7 +282,7 @@ fn read_accepts(section: &Section<'_>, kind: Kind, problems: &mut Problems<'_>) 
         problems.add(problem::OUT_OF_RANGE, &span, message, Some(help));
     }
     for (status, span) in &found {
-        if (300..400).contains(status) && matches!(kind, Kind::Change | Kind::Deed) {
+        if (300..400).contains(status) && matches!(kind, Kind::Seed | Kind::Change | Kind::Deed) {
             let message = format!("{status} is a redirect, which does not say that anything was done");
             let help = "send the request to where it is answered; redirects are not followed".to_owned();
             problems.add(problem::CONTRADICTION, span, message, Some(help));

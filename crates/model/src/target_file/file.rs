@@ -89,13 +89,14 @@ pub enum SecretPlace {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectsSection {
-    /// Makes a generated subject known, with everything that its scenario asks for.
-    pub seed: Option<DeedSection>,
+    /// Makes a generated subject known, with everything that its scenario asks for. What it captures, such as the number that the
+    /// system gives to the subject, is known in every later request.
+    pub seed: Option<SignInSection>,
     /// A CSV file, relative to the target file, each row of which is a subject that is known already; instead of `seed`.
     pub table: Option<String>,
 }
 
-/// `[sign_in]` and `[refresh]`. Of `form`, `json` and `body` there is one at the most.
+/// `[sign_in]`, `[refresh]` and the seed of `[subjects]`. Of `form`, `json` and `body` there is one at the most.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInSection {
@@ -142,7 +143,7 @@ pub struct ProtectedSection {
     pub body: Option<String>,
 }
 
-/// A request beside others: a seed, `undo`, `withhold`. Of `form`, `json` and `body` there is one at the most.
+/// A request beside others: `undo`, `withhold`. Of `form`, `json` and `body` there is one at the most.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeedSection {

@@ -89,8 +89,8 @@ fn read_root<'t>(
     let secrets = secrets::read_secrets(root, problems);
     let own = own_variables(root, columns, problems);
     let settings = bound::read_settings(root, problems);
-    let subjects = requests::read_subjects(root, &own, problems);
-    let requests = requests::read(root, &own, &settings, problems);
+    let (subjects, seeded) = requests::read_subjects(root, &own, problems);
+    let requests = requests::read(root, &own, &seeded, &settings, problems);
     let places: Vec<&At<Address>> =
         authority.iter().chain(instances.iter().map(|(_, address)| address)).collect();
     let limits = read_limits(root, &places, problems);

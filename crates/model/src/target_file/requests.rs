@@ -23,21 +23,23 @@ pub(super) struct Requests {
     pub(super) changes: Vec<TargetChange>,
 }
 
-/// Reads all but the seed; `own` are the file's own variables.
+/// Reads all but the seed; `own` are the file's own variables, `seeded` those that the seed's answer gives.
 pub(super) fn read<'t>(
     root: &Section<'t>,
     own: &Known<'t>,
+    seeded: &[&'t str],
     settings: &Settings<'t>,
     problems: &mut Problems<'_>,
 ) -> Option<Requests> {
-    let sign_in = needed(root, "sign_in", Kind::SignIn, &own.and(OF_SIGN_IN), problems);
-    let session = own.and(&sign_in.captured);
+    let known = own.and(seeded);
+    let sign_in = needed(root, "sign_in", Kind::SignIn, &known.and(OF_SIGN_IN), problems);
+    let session = known.and(&sign_in.captured);
     let refresh = root.has("refresh").then(|| {
         let section = root.open("refresh", problems);
         exchange::read(&section, Kind::SignIn, &session.and(OF_SESSION), problems)
     });
     let protected = needed(root, "protected", Kind::Protected, &session.and(OF_SESSION), problems);
-    check_sign_in(&sign_in, own, problems);
+    check_sign_in(&sign_in, own, seeded, problems);
     check_session(&sign_in, &protected, problems);
     if let Some(refresh) = &refresh {
         check_refresh(refresh, &protected, problems);
@@ -67,8 +69,9 @@ fn needed<'t>(
 }
 
 /// A sign-in that names nobody signs everybody in as the same.
-fn check_sign_in(sign_in: &Read<'_>, own: &Known<'_>, problems: &mut Problems<'_>) {
-    if sign_in.is_sound && !sign_in.used.iter().any(|name| own.is_of_subject(name)) {
+fn check_sign_in(sign_in: &Read<'_>, own: &Known<'_>, seeded: &[&str], problems: &mut Problems<'_>) {
+    let names_it = |name: &&str| own.is_of_subject(name) || seeded.contains(name);
+    if sign_in.is_sound && !sign_in.used.iter().any(names_it) {
         let message = "the sign-in does not say who signs in".to_owned();
         let help = "use {{subject}} in it, such as form = { username = \"{{subject}}\" }".to_owned();
         problems.add(problem::CONTRADICTION, &sign_in.span, message, Some(help));
@@ -198,12 +201,12 @@ fn read_deed<'t>(
     deed.is_present().then(|| exchange::read(&deed, Kind::Deed, known, problems).exchange).flatten()
 }
 
-/// `[subjects]`: from where subjects come.
+/// `[subjects]`: from where subjects come, and the names of what their seed captures.
 pub(super) fn read_subjects<'t>(
     root: &Section<'t>,
     own: &Known<'t>,
     problems: &mut Problems<'_>,
-) -> Subjects {
+) -> (Subjects, Vec<&'t str>) {
     let section = root.below("subjects", SUBJECTS, problems);
     let table = section.text("table", problems);
     let seed = section.inner("seed", "seed", "seed of [subjects]".to_owned(), problems);
@@ -212,16 +215,17 @@ pub(super) fn read_subjects<'t>(
         problems.add(problem::CONTRADICTION, span, message, Some("keep one of them".to_owned()));
     }
     let seed = seed.is_present().then(|| {
-        let read = exchange::read(&seed, Kind::Deed, &own.and(OF_SEED), problems);
+        let read = exchange::read(&seed, Kind::Seed, &own.and(OF_SEED), problems);
         if read.is_sound && !read.used.contains("subject") {
             let message = "the seed does not say who is to be known".to_owned();
             let help = "use {{subject}} in it, such as json = { name = \"{{subject}}\" }".to_owned();
             problems.add(problem::CONTRADICTION, &read.span, message, Some(help));
         }
-        read.exchange
+        read
     });
+    let (seed, seeded) = seed.map_or((None, Vec::new()), |read| (read.exchange, read.captured));
     match table {
-        Some((path, _)) => Subjects::Table { path: path.to_owned() },
-        None => Subjects::Generated { seed: seed.flatten() },
+        Some((path, _)) => (Subjects::Table { path: path.to_owned() }, seeded),
+        None => (Subjects::Generated { seed }, seeded),
     }
 }

@@ -315,7 +315,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     20:8 E003 missing key 'path' in seed of [subjects]
         add: path = "/admin/users"
     20:10 E002 unknown key 'pth' in seed of [subjects]
-        did you mean 'path'? known keys: at, method, path, headers, form, json, body, accepts
+        did you mean 'path'? known keys: at, method, path, headers, form, json, body, capture, accepts
     25:28 E017 '$.access_token' is no place in an answer
         write a JSON pointer such as access_token = "/access_token", or "header NAME", or "cookie NAME"
     34:37 E015 no variable is called 'acess_token' here
@@ -676,6 +676,26 @@ fn other_machines_have_limits_and_plain_ones_no_certificates() {
     38:14 E009 'client_key' is about https, and every address is http://
         leave 'client_key' out, or write https:// addresses
     "#);
+}
+
+#[test]
+fn what_the_seed_captures_is_known_from_then_on() {
+    let seed = (
+        "json = { name = \"{{subject}}\" } }",
+        "json = { name = \"{{subject}}\" }, capture = { no = \"/no\" } }",
+    );
+    let (sign_in, change) =
+        (("username = \"{{subject}}\"", "username = \"{{no}}\""), ("/users/{{subject}}/", "/users/{{no}}/"));
+    let edited = [sign_in, change].iter().fold(RIGHT.to_owned(), |text, (old, new)| text.replace(old, new));
+    assert_ne!(edited, RIGHT);
+    let unknown = parse("mine.toml", &edited).unwrap_err();
+    assert!(
+        unknown.iter().any(|problem| problem.message == "no variable is called 'no' here"),
+        "{unknown:?}"
+    );
+    let file = parse("mine.toml", &edited.replace(seed.0, seed.1)).unwrap();
+    let Subjects::Generated { seed: Some(seed) } = file.subjects else { panic!("there is a seed") };
+    assert_eq!(seed.captures, BTreeMap::from([("no".to_owned(), "/no".to_owned())]));
 }
 
 const TABLE: &str = "table = \"users.csv\"";

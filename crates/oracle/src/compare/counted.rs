@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_series_that_is_not_there_yet_has_counted_nothing() {
         let counters = BTreeMap::from([("errors_total{code=\"400\"}".to_owned(), 3.0)]);
-        let scraped = Some(Scraped { requests: 50, counters });
+        let scraped = Some(Scraped { requests: 50, counters, cpu_us: None });
         let counts = counters_of(scraped.as_ref());
         let check = |name: &str, expected: Option<u64>| {
             let found = of_page(&counts, scraped.as_ref(), name);

@@ -3,6 +3,7 @@
 //! The server keeps laws and writes down what it did; the driver sees only answers, as it does of every strategy.
 //! What the driver and the oracle make of them is held against the log, check by check.
 
+mod as_target;
 pub mod checks;
 pub mod mutants;
 pub mod plan;
@@ -15,12 +16,18 @@ use std::time::Duration;
 
 use revbench_driver::plan::{Plan, Progress};
 use revbench_driver::{DriverError, Recording};
+use revbench_model::event::{History, Purpose};
+use revbench_model::time::ns_to_ms;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::child::SpawnError;
+use crate::contact::Contact;
 use crate::machine::{Placement, pin_this_thread};
+use crate::options::TransportChoice;
 use checks::Check;
+use checks::brackets::median;
+use plan::Place;
 use server::Server;
 use truth::Evidence;
 
@@ -62,6 +69,9 @@ pub enum CalibrateError {
         /// Why it did not.
         source: Box<ureq::Error>,
     },
+    /// Its target file does not do.
+    #[error("the calibration server's target file: {0}")]
+    Described(String),
     /// It ended on its own.
     #[error("the calibration server died: {0}")]
     Died(String),
@@ -81,8 +91,52 @@ pub struct Context<'a> {
     pub interrupt: &'a AtomicBool,
     /// Seed of everything that is drawn.
     pub seed: u64,
+    /// What the driver is told of the server.
+    pub approach: Approach,
     /// Told what is measured next, and for how many seconds.
     pub watcher: &'a mut dyn FnMut(&str, f64),
+}
+
+/// What the driver is told of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approach {
+    /// What is built in, over plain HTTP/1.1.
+    #[default]
+    BuiltIn,
+    /// What a target file says, as of a system of somebody's.
+    AsTarget(TransportChoice),
+}
+
+impl Approach {
+    fn contact(self) -> Result<Contact, CalibrateError> {
+        let choice = match self {
+            Approach::BuiltIn => TransportChoice::Plain,
+            Approach::AsTarget(choice) => choice,
+        };
+        Contact::new(choice).map_err(|error| CalibrateError::Random(std::io::Error::other(error)))
+    }
+
+    /// What the way there and back takes where it is longer than that of plain HTTP, which the demands allow for already: the
+    /// median of all that was asked at once, in ms; 0 where the way is plain.
+    fn own_round_trip_ms(self, history: &History) -> f64 {
+        match self {
+            Approach::BuiltIn | Approach::AsTarget(TransportChoice::Plain) => 0.0,
+            Approach::AsTarget(TransportChoice::Tls | TransportChoice::TlsHttp2) => {
+                let asked = history.requests.iter().filter(|request| request.purpose == Purpose::Background);
+                let mut took_ms: Vec<f64> =
+                    asked.map(|request| ns_to_ms(request.received_ns - request.sent_ns)).collect();
+                median(&mut took_ms)
+            }
+        }
+    }
+
+    /// Has a plan call the server like this.
+    fn guide(self, plan: &mut Plan, place: &Place, contact: &Contact) -> Result<(), CalibrateError> {
+        match self {
+            Approach::BuiltIn => Ok(()),
+            Approach::AsTarget(_) => as_target::guide(plan, place, contact),
+        }
+    }
 }
 
 /// Measures every law and every latency truth.
@@ -90,23 +144,28 @@ pub struct Context<'a> {
 /// # Errors
 /// A server that does not start or dies, a driver that cannot work, or an interrupt.
 pub fn calibrate(context: &mut Context<'_>) -> Result<Calibration, CalibrateError> {
-    let mut checks = checks::laws(&laws(context)?);
+    let contact = context.approach.contact()?;
+    let evidence = laws(context, &contact)?;
+    let own_ms = context.approach.own_round_trip_ms(&evidence.history);
+    let mut checks = checks::laws(&evidence);
     for case in plan::latency_cases() {
         (context.watcher)(case.service.name(), case.warm_up_s + case.seconds);
-        let mut server = Server::start(context.program, "laws", context.seed, INSTANCES)?;
-        let (plan, seeds) = plan::latency(&case, server.place(), context.seed);
+        let mut server = Server::start_lawful(context.program, context.seed, INSTANCES, &contact)?;
+        let (mut plan, seeds) = plan::latency(&case, server.place(), context.seed);
+        context.approach.guide(&mut plan, server.place(), &contact)?;
         server.seed(&seeds)?;
         let recording = drive(&plan, &mut server, context.interrupt)?;
-        checks.extend(checks::latency::latency(&case, &recording.loads, &server.log()?));
+        checks.extend(checks::latency::latency(&case, &recording.loads, &server.log()?, own_ms));
     }
     Ok(Calibration::of(checks))
 }
 
 /// Drives changes under every law, and keeps both sides of what happened.
-fn laws(context: &mut Context<'_>) -> Result<Evidence, CalibrateError> {
+fn laws(context: &mut Context<'_>, contact: &Contact) -> Result<Evidence, CalibrateError> {
     let cases = plan::cases();
-    let mut server = Server::start(context.program, "laws", context.seed, INSTANCES)?;
-    let (plan, seeds) = plan::laws(&cases, server.place(), context.seed);
+    let mut server = Server::start_lawful(context.program, context.seed, INSTANCES, contact)?;
+    let (mut plan, seeds) = plan::laws(&cases, server.place(), context.seed);
+    context.approach.guide(&mut plan, server.place(), contact)?;
     let seconds = plan.slices.last().map_or(0.0, |slice| slice.end_ns as f64 / 1e9);
     (context.watcher)("staleness laws", seconds);
     server.seed(&seeds)?;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::CalibrateError;
 use super::plan::Place;
 use crate::child::{Child, ChildConfig};
+use crate::contact::Contact;
 use crate::machine::Placement;
 use crate::subjects::Seed;
 
@@ -22,6 +23,7 @@ pub(crate) struct Server {
     child: Child,
     place: Place,
     agent: ureq::Agent,
+    contact: Contact,
 }
 
 impl Server {
@@ -35,6 +37,16 @@ impl Server {
         Server::start_issuing(program, behaviour, seed, instances, TOKEN_TTL_MS)
     }
 
+    /// Starts one that keeps its laws, and is spoken to so.
+    pub(crate) fn start_lawful(
+        program: &Path,
+        seed: u64,
+        instances: u16,
+        contact: &Contact,
+    ) -> Result<Server, CalibrateError> {
+        Server::start_spoken_to(program, "laws", seed, instances, TOKEN_TTL_MS, contact)
+    }
+
     /// Starts one whose tokens live so long.
     pub(crate) fn start_issuing(
         program: &Path,
@@ -43,6 +55,17 @@ impl Server {
         instances: u16,
         token_ttl_ms: u64,
     ) -> Result<Server, CalibrateError> {
+        Server::start_spoken_to(program, behaviour, seed, instances, token_ttl_ms, &Contact::default())
+    }
+
+    fn start_spoken_to(
+        program: &Path,
+        behaviour: &str,
+        seed: u64,
+        instances: u16,
+        token_ttl_ms: u64,
+        contact: &Contact,
+    ) -> Result<Server, CalibrateError> {
         let admin_token = revbench_store::private::random_password().map_err(CalibrateError::Random)?;
         let config = ChildConfig::Calibration {
             behaviour: behaviour.to_owned(),
@@ -50,15 +73,15 @@ impl Server {
             instances,
             token_ttl_ms,
             admin_token: admin_token.clone(),
+            tls: contact.server(),
         };
         let child = Child::spawn(program, &config, &Placement::of_this_process().servers)?;
-        let agent = ureq::Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_secs(30)));
-        let agent: ureq::Agent = agent.build().into();
-        let url = format!("http://{}/calibration/instances", child.address);
+        let agent = contact.agent(Duration::from_secs(30));
+        let url = contact.url(child.address, "/calibration/instances");
         let instances: Vec<Instance> = ask(&agent, "where its instances are", &url)?;
         let instances = instances.into_iter().map(|instance| (instance.address, instance.name)).collect();
         let place = Place { authority: child.address, instances, admin_token };
-        Ok(Server { child, place, agent })
+        Ok(Server { child, place, agent, contact: contact.clone() })
     }
 
     /// Where it listens.
@@ -70,7 +93,7 @@ impl Server {
     pub(crate) fn seed(&self, seeds: &[Seed]) -> Result<(), CalibrateError> {
         let failed = |error| CalibrateError::Ask { asked: "its subjects", source: Box::new(error) };
         self.agent
-            .post(format!("http://{}/admin/subjects", self.place.authority))
+            .post(self.contact.url(self.place.authority, "/admin/subjects"))
             .header("authorization", format!("Bearer {}", self.place.admin_token))
             .send_json(serde_json::json!({ "subjects": seeds }))
             .map(drop)
@@ -82,7 +105,7 @@ impl Server {
         let failed = |error| CalibrateError::Ask { asked: "to cut its store", source: Box::new(error) };
         let state = if within_reach { "whole" } else { "cut" };
         self.agent
-            .post(format!("http://{}/calibration/store/{state}", self.place.authority))
+            .post(self.contact.url(self.place.authority, &format!("/calibration/store/{state}")))
             .header("authorization", format!("Bearer {}", self.place.admin_token))
             .send_empty()
             .map(drop)
@@ -91,7 +114,7 @@ impl Server {
 
     /// What it knows.
     pub(crate) fn log(&self) -> Result<Log, CalibrateError> {
-        ask(&self.agent, "for its log", &format!("http://{}/calibration/log", self.place.authority))
+        ask(&self.agent, "for its log", &self.contact.url(self.place.authority, "/calibration/log"))
     }
 
     /// How it ended and what it said last; `None` while it lives.

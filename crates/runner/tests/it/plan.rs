@@ -27,6 +27,7 @@ pub(crate) fn options(profile: Profile, scenarios: &[&str], params: &[(&str, &st
         },
         targets: Vec::new(),
         allowed_remote: Vec::new(),
+        pids: Vec::new(),
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         sweeps: Vec::new(),
         store: StoreChoice::Embedded,

@@ -32,6 +32,7 @@ pub use behaviour::{Answer, Ask, Behaviour, Committed};
 use crate::config::ServerError;
 use crate::serve::{Worker, bind, serve};
 use crate::stop::Stop;
+use crate::tls::{Listening, TlsConfig};
 use alarm::Alarm;
 use truth::Truth;
 
@@ -69,12 +70,16 @@ fn behaviour(config: &CalibrationConfig) -> Result<Box<dyn Behaviour>, ServerErr
 }
 
 /// Serves a calibration fleet, its authority on `listener`, until SIGTERM, SIGINT or the end of a piped standard
-/// input.
+/// input; over TLS where there is something to show.
 ///
 /// # Errors
 /// An unknown behaviour, or the system does not do.
-pub fn run_calibration(listener: TcpListener, config: &CalibrationConfig) -> Result<(), ServerError> {
-    run_calibration_until(listener, config, Stop::with_process())
+pub fn run_calibration(
+    listener: TcpListener,
+    config: &CalibrationConfig,
+    tls: Option<&TlsConfig>,
+) -> Result<(), ServerError> {
+    run_calibration_until(listener, config, tls, Stop::with_process())
 }
 
 /// Serves a calibration fleet until told to stop.
@@ -84,8 +89,10 @@ pub fn run_calibration(listener: TcpListener, config: &CalibrationConfig) -> Res
 pub fn run_calibration_until(
     listener: TcpListener,
     config: &CalibrationConfig,
+    tls: Option<&TlsConfig>,
     stop: Stop,
 ) -> Result<(), ServerError> {
+    let listening = |socket| Listening { socket, tls: tls.cloned() };
     let truth = Arc::new(Truth::new(behaviour(config)?, config.instances, config.token_ttl_ms));
     let alarm = Arc::new(Alarm::start()?);
     let (mut instances, mut words, mut threads) = (Vec::new(), Vec::new(), Vec::new());
@@ -100,15 +107,16 @@ pub fn run_calibration_until(
             number,
             name: HeaderValue::from_str(&name).expect("a letter and digits"),
         };
+        let listener = listening(listener);
         let (word, stop) = Stop::by_word();
         let router = routes::resource(Arc::new(resource));
-        threads.push(thread::spawn(move || serve(listener.into(), 1, stop, move || worker(router.clone()))));
+        threads.push(thread::spawn(move || serve(listener, 1, stop, move || worker(router.clone()))));
         words.push(word);
         instances.push(Instance { name, address });
     }
     let authority = routes::Authority { truth, alarm, admin_token: config.admin_token.clone(), instances };
     let router = routes::authority(Arc::new(authority));
-    let served = serve(listener.into(), 1, stop, move || worker(router.clone()));
+    let served = serve(listening(listener), 1, stop, move || worker(router.clone()));
     drop(words);
     let ended = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(ServerError::Panicked)));
     ended.fold(served, Result::and)

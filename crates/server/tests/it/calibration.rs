@@ -52,7 +52,7 @@ fn answers_turn_as_the_log_says() {
     let listener = bind(0).unwrap();
     let authority = format!("http://{}", listener.local_addr().unwrap());
     let (handle, stop) = Stop::by_word();
-    let server = thread::spawn(move || run_calibration_until(listener, &config(LAWS), stop));
+    let server = thread::spawn(move || run_calibration_until(listener, &config(LAWS), None, stop));
     let client = Client::new();
 
     let instances = client.get(&format!("{authority}/calibration/instances"), ADMIN).2;
@@ -101,7 +101,7 @@ fn a_store_can_be_cut_off_by_whom_it_belongs_to() {
     let listener = bind(0).unwrap();
     let authority = format!("http://{}", listener.local_addr().unwrap());
     let (handle, stop) = Stop::by_word();
-    let server = thread::spawn(move || run_calibration_until(listener, &config("lookup"), stop));
+    let server = thread::spawn(move || run_calibration_until(listener, &config("lookup"), None, stop));
     let client = Client::new();
     let instances = client.get(&format!("{authority}/calibration/instances"), ADMIN).2;
     let instances: Vec<Instance> = serde_json::from_value(instances).unwrap();
@@ -123,7 +123,7 @@ fn a_store_can_be_cut_off_by_whom_it_belongs_to() {
 fn an_unknown_behaviour_or_fault_is_refused() {
     for unknown in ["lies", "lookup!lies", "laws!leeway"] {
         let (_handle, stop) = Stop::by_word();
-        let refused = run_calibration_until(bind(0).unwrap(), &config(unknown), stop);
+        let refused = run_calibration_until(bind(0).unwrap(), &config(unknown), None, stop);
         assert!(matches!(refused, Err(ServerError::UnknownBehaviour { name }) if name == unknown));
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use revbench_model::scenario::MAIN;
 use revbench_model::{Scenario, Settings, Sweep, duration};
-use revbench_runner::machine::allowed_cores;
+use revbench_runner::machine::{allowed_cores, cpu_can_be_read};
 use revbench_runner::options::{DatabaseChoice, Options, ScenarioSource, TransportChoice};
 use revbench_runner::own_system::{Callee, OwnTarget};
 use revbench_runner::plan::{FleetPlan, RunPlan};
@@ -90,6 +90,7 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         strategies,
         targets: targets.iter().map(|target| target.source.clone()).collect(),
         allowed_remote: args.allow_remote.clone(),
+        pids: pids(args, &targets, mistakes),
         params,
         sweeps: lists,
         store: mistakes.keep(server_flags::store(&args.servers.store)).unwrap_or_default(),
@@ -114,6 +115,25 @@ fn options(args: &RunArgs, mistakes: &mut Mistakes) -> Options {
         }
     }
     options
+}
+
+/// The processes of the one target, each of which is there.
+fn pids(args: &RunArgs, targets: &[OwnTarget], mistakes: &mut Mistakes) -> Vec<u32> {
+    if !args.pid.is_empty() && targets.len() > 1 {
+        let message = format!("--pid names processes of one target, and {} are measured", targets.len());
+        mistakes.0.push(Mistake::argument(CONFLICT, message, "measure them one after the other"));
+    }
+    let named = |text: &String| {
+        let pid = text.trim().parse::<u32>().ok().filter(|pid| cpu_can_be_read(*pid));
+        pid.ok_or_else(|| {
+            let message = format!("value '{text}' of --pid is no process of this machine");
+            Mistake::argument(BAD_VALUE, message, "write the number of a running process, such as --pid 4711")
+        })
+    };
+    let mut pids: Vec<u32> = args.pid.iter().filter_map(|text| mistakes.keep(named(text))).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids
 }
 
 /// A table of subjects that is too short for its part of the run: each row is used once.

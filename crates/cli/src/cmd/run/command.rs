@@ -49,6 +49,8 @@ fn flags(args: &RunArgs, options: &Options) -> Vec<(&'static str, String)> {
     for host in &args.allow_remote {
         add("allow-remote", true, host.clone());
     }
+    let pids: Vec<String> = options.pids.iter().map(u32::to_string).collect();
+    add("pid", !pids.is_empty(), pids.join(","));
     for (name, value) in &options.params {
         add("param", true, format!("{name}={value}"));
     }

@@ -109,9 +109,9 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
             let config = LinkConfig { one_way_delay_ns, overhead_ns, spin_ns };
             run_switched_link(listener, upstream, config, orders)?;
         }
-        ChildConfig::Calibration { behaviour, seed, instances, token_ttl_ms, admin_token } => {
+        ChildConfig::Calibration { behaviour, seed, instances, token_ttl_ms, admin_token, tls } => {
             let config = CalibrationConfig { behaviour, seed, instances, token_ttl_ms, admin_token };
-            run_calibration(listener, &config)?;
+            run_calibration(listener, &config, tls.map(shown).as_ref())?;
         }
     }
     Ok(())
@@ -119,10 +119,14 @@ fn serve(listener: TcpListener, config: ChildConfig) -> anyhow::Result<()> {
 
 /// A socket, and what is shown to those who connect to it.
 pub(super) fn listening(listener: TcpListener, tls: Option<ServerTls>) -> Listening {
-    let Some(ServerTls { certificate_pem, key_pem, authority_pem: _, http2 }) = tls else {
-        return listener.into();
-    };
-    Listening::over_tls(listener, TlsConfig { certificate_pem, key_pem, http2 })
+    match tls {
+        None => listener.into(),
+        Some(tls) => Listening::over_tls(listener, shown(tls)),
+    }
+}
+
+fn shown(ServerTls { certificate_pem, key_pem, authority_pem: _, http2 }: ServerTls) -> TlsConfig {
+    TlsConfig { certificate_pem, key_pem, http2 }
 }
 
 /// The beginning of a server's addresses.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use revbench_model::Scenario;
 use revbench_model::target_file::{TargetChange, TargetFile};
+use revbench_model::{Orientation, Scenario};
 use revbench_runner::own_system::{Callee, OwnSystemError, OwnTarget, fresh_name};
 use serde_json::json;
 
@@ -80,7 +80,11 @@ fn conclude(walk: &Walk<'_>, path: &str, console: &Console) -> anyhow::Result<Ex
     }
     walk.lacks().iter().for_each(|lack| console.say(&format!("note    {lack}")));
     if walk.is_wrong() {
-        console.say("the file does not describe what is there; see `wrong` above");
+        let wrong: Vec<&str> = walk.wrong().collect();
+        console.say(&format!(
+            "the file does not describe what is there; see `wrong` above: {}",
+            wrong.join("; ")
+        ));
         return Ok(ExitCode::Usage);
     }
     console.say(&format!(
@@ -109,7 +113,14 @@ fn scenarios(args: &CheckArgs, file: &TargetFile) -> Result<Vec<(Scenario, Targe
                 None => found.push((scenario, change.clone())),
                 Some(why) => {
                     let message = format!("scenario '{}' cannot be asked of a target: {why}", scenario.name);
-                    mistakes.push(Mistake::argument(CONFLICT, message, "leave its [[change]] out"));
+                    let needs_withhold =
+                        scenario.orientation == Orientation::Grant && change.withhold.is_none();
+                    let help = if needs_withhold {
+                        "add a `withhold` to its [[change]], or leave the [[change]] out"
+                    } else {
+                        "leave its [[change]] out"
+                    };
+                    mistakes.push(Mistake::argument(CONFLICT, message, help));
                 }
             },
             Err(more) => mistakes.extend(more),

@@ -43,6 +43,8 @@ pub(super) struct Walk<'a> {
     own: &'a Callee,
     file: &'a TargetFile,
     pub(super) steps: Vec<Step>,
+    /// Rows of the table of subjects that the walk could not leave as it found them.
+    spoilt: Vec<String>,
     /// When the last answer came, CLOCK_MONOTONIC ns.
     answered_ns: u64,
 }
@@ -51,6 +53,17 @@ pub(super) struct Walk<'a> {
 struct Traveller {
     /// What is known of it: its own values, and what answers have said.
     variables: BTreeMap<String, String>,
+    /// What was done to it that nothing has taken back.
+    done_to_it: Option<Done>,
+}
+
+/// What a subject of a table is not to be left in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// It lacks what its scenario gives.
+    Withheld,
+    /// Its scenario's change was made.
+    Changed,
 }
 
 /// The walk goes no further along this scenario.
@@ -59,7 +72,7 @@ struct Stopped;
 impl<'a> Walk<'a> {
     /// Nothing was asked yet.
     pub(super) fn new(own: &'a Callee, file: &'a TargetFile) -> Walk<'a> {
-        Walk { own, file, steps: Vec::new(), answered_ns: 0 }
+        Walk { own, file, steps: Vec::new(), spoilt: Vec::new(), answered_ns: 0 }
     }
 
     /// Did nobody answer?
@@ -69,19 +82,28 @@ impl<'a> Walk<'a> {
 
     /// Is the file wrong somewhere?
     pub(super) fn is_wrong(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.conclusion, Conclusion::Wrong(..)))
+        self.wrong().next().is_some()
+    }
+
+    /// The steps in which it is.
+    pub(super) fn wrong(&self) -> impl Iterator<Item = &str> {
+        let is_wrong = |step: &&Step| matches!(step.conclusion, Conclusion::Wrong(..));
+        self.steps.iter().filter(is_wrong).map(|step| step.title.as_str())
     }
 
     /// Takes the subject of this number through a scenario: made known, signed in, served, renewed, changed, changed back.
     pub(super) fn take(&mut self, number: usize, subject: &str, scenario: &Scenario, change: &TargetChange) {
         let variables = self.own.rows.get(number).cloned().unwrap_or_default();
         let subject = variables.get("subject").cloned().unwrap_or_else(|| subject.to_owned());
-        let mut traveller = Traveller { variables };
+        let mut traveller = Traveller { variables, done_to_it: None };
         traveller.learn_scenario(&subject, scenario);
         let withhold = change.withhold.as_ref().filter(|_| scenario.orientation == Orientation::Revoke);
         let done = self.through(number == 0, &mut traveller, scenario, change);
+        if !self.own.rows.is_empty() {
+            self.puts_back(&mut traveller, scenario, change);
+        }
         if let (Ok(()), Some(withhold), true) = (done, withhold, self.own.rows.is_empty()) {
-            let mut control = Traveller { variables: BTreeMap::new() };
+            let mut control = Traveller { variables: BTreeMap::new(), done_to_it: None };
             control.learn_scenario(&format!("{subject}-control"), scenario);
             let _ = self.control(&mut control, scenario, withhold);
         }
@@ -95,6 +117,7 @@ impl<'a> Walk<'a> {
         change: &TargetChange,
     ) -> Result<(), Stopped> {
         let name = &scenario.name;
+        traveller.speak_of(scenario, &scenario.asked);
         if let Some(seed) = &self.own.seeding {
             self.does(&format!("{name}: make the subject known"), seed, traveller)?;
         }
@@ -119,12 +142,25 @@ impl<'a> Walk<'a> {
         }
         let changed = scenario.changed.as_ref().unwrap_or(&scenario.asked);
         traveller.speak_of(scenario, changed);
+        // A session or token that is ended is no part of the row. An answer that is no success may come of a change all the same.
+        if !gives && scenario.scope == ScopeKind::Subject {
+            traveller.done_to_it = Some(Done::Changed);
+        }
         self.does(&format!("{name}: make the change"), &change.make, traveller)?;
+        if gives {
+            traveller.done_to_it = None;
+        }
         traveller.speak_of(scenario, &scenario.asked);
         self.waits(&format!("{name}: take effect"), after, change, traveller)?;
         let Some(undo) = &change.undo else { return Ok(()) };
         traveller.speak_of(scenario, changed);
+        if gives {
+            traveller.done_to_it = Some(Done::Withheld);
+        }
         self.does(&format!("{name}: take it back"), undo, traveller)?;
+        if !gives {
+            traveller.done_to_it = None;
+        }
         // A session or token that was ended stays so.
         if scenario.scope == ScopeKind::Subject {
             traveller.speak_of(scenario, &scenario.asked);
@@ -134,6 +170,21 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// A row of the table is there for the next check too: what a walk that stopped has left of it is taken back.
+    fn puts_back(&mut self, traveller: &mut Traveller, scenario: &Scenario, change: &TargetChange) {
+        let Some(done) = traveller.done_to_it else { return };
+        let back = match done {
+            Done::Withheld => Some(&change.make),
+            Done::Changed => change.undo.as_ref(),
+        };
+        traveller.speak_of(scenario, scenario.changed.as_ref().unwrap_or(&scenario.asked));
+        let title = format!("{}: put the row back", scenario.name);
+        let is_back = back.is_some_and(|back| self.does(&title, back, traveller).is_ok());
+        if !is_back {
+            self.spoilt.push(traveller.variables["subject"].clone());
+        }
+    }
+
     /// A control who must be refused throughout, as a run makes one.
     fn control(
         &mut self,
@@ -141,6 +192,7 @@ impl<'a> Walk<'a> {
         scenario: &Scenario,
         withhold: &Exchange,
     ) -> Result<(), Stopped> {
+        traveller.speak_of(scenario, &scenario.asked);
         if let Some(seed) = &self.own.seeding {
             self.does(&format!("{}: make a control known", scenario.name), seed, traveller)?;
         }
@@ -159,10 +211,15 @@ impl<'a> Walk<'a> {
         let known = |name: &str| {
             traveller.variables.contains_key(name) || self.own.target.variables.contains_key(name)
         };
-        if needs_session(withhold, known) {
+        let of_session: &[&str] = match scenario.scope {
+            ScopeKind::Session | ScopeKind::Token => &["cookies", "scope_id", "scope_json"],
+            _ => &["cookies"],
+        };
+        if needs_session(withhold, of_session, known) {
             self.signs_in(scenario, traveller)?;
         }
         traveller.speak_of(scenario, scenario.changed.as_ref().unwrap_or(&scenario.asked));
+        traveller.done_to_it = Some(Done::Withheld);
         self.does(&format!("{}: withhold", scenario.name), withhold, traveller)?;
         self.signs_in(scenario, traveller)
     }
@@ -217,7 +274,7 @@ impl<'a> Walk<'a> {
             }
             None => Conclusion::Wrong(
                 format!("status {} is {}, and {} was expected", exchanged.status, word(class), wanted.word()),
-                help_for_answer(class, exchanged.status),
+                help_for_answer(class, exchanged.status, wanted),
             ),
         };
         self.concluded(title, exchanged, conclusion)
@@ -254,7 +311,7 @@ impl<'a> Walk<'a> {
                         word(class)
                     );
                     let help = match class {
-                        DecisionClass::Error => help_for_answer(class, exchanged.status),
+                        DecisionClass::Error => help_for_answer(class, exchanged.status, wanted),
                         _ => "does the request change what the protected call asks for? is the bound long enough?".to_owned(),
                     };
                     return self.concluded(title, exchanged, Conclusion::Wrong(what, help));
@@ -316,7 +373,9 @@ impl<'a> Walk<'a> {
         exchanged.map_err(|error| {
             let conclusion = match error {
                 DriverError::Template { problem, .. } => {
-                    Conclusion::Wrong(problem, "define it under [values] or capture it before".to_owned())
+                    let help = "define it under [values], or capture it in a request before this one: the seed comes first, then \
+                                what is withheld, then the sign-in";
+                    Conclusion::Wrong(problem, help.to_owned())
                 }
                 error => Conclusion::Silent(error.to_string()),
             };
@@ -361,6 +420,13 @@ impl<'a> Walk<'a> {
                 lacks.push(text.to_owned());
             }
         };
+        let without = |lacks_it: fn(&TargetChange) -> bool| {
+            let names = file.changes.iter().filter(|change| lacks_it(change));
+            names.map(|change| change.scenario.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let (no_withhold, no_bound) =
+            (without(|change| change.withhold.is_none()), without(|change| change.bound.is_none()));
+        let rows = self.spoilt.join(", ");
         note(
             file.target.instance_header.is_none() && file.instances.len() == 1,
             "no instance_header: servers behind a balancer cannot be told apart, and the slowest may be missed",
@@ -370,16 +436,26 @@ impl<'a> Walk<'a> {
             "no [refresh]: sessions are never renewed, so what waits for the next token is never seen",
         );
         note(
-            file.changes.iter().any(|change| change.withhold.is_none()),
-            "a [[change]] without `withhold`: it has no controls that must be refused throughout",
+            !no_withhold.is_empty(),
+            &format!("no `withhold` of {no_withhold}: no controls that must be refused throughout"),
         );
         note(
-            file.changes.iter().any(|change| change.bound.is_none()),
-            "a [[change]] without `bound`: its window is measured and nothing is judged",
+            !no_bound.is_empty(),
+            &format!("no `bound` of {no_bound}: the window is measured and nothing is judged"),
         );
         note(
             file.limits.requests_per_s.is_none(),
             "no [limits]: the profile's rates are sent, up to 2000 requests/s",
+        );
+        note(
+            !self.own.rows.is_empty(),
+            "each scenario walked with a row of the table, from the first on; what rows say beside `subject` is shown as ***",
+        );
+        note(
+            !rows.is_empty(),
+            &format!(
+                "the walk has changed {rows} and could not change it back: restore that row before the next check"
+            ),
         );
         lacks
     }
@@ -426,12 +502,12 @@ impl Traveller {
 }
 
 /// Does a text speak of what only a sign-in says?
-fn needs_session(exchange: &Exchange, known: impl Fn(&str) -> bool) -> bool {
+fn needs_session(exchange: &Exchange, of_session: &[&str], known: impl Fn(&str) -> bool) -> bool {
     let texts = exchange.headers.iter().map(|(_, value)| value.as_str());
     let mut texts = texts.chain([exchange.path.as_str()]).chain(exchange.body.as_deref());
     texts.any(|text| {
         let mut names = text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
-        names.any(|name| name == "cookies" || !known(name))
+        names.any(|name| of_session.contains(&name) || !known(name))
     })
 }
 
@@ -474,8 +550,12 @@ fn word(class: DecisionClass) -> &'static str {
     }
 }
 
-fn help_for_answer(class: DecisionClass, status: u16) -> String {
+fn help_for_answer(class: DecisionClass, status: u16, wanted: Wanted) -> String {
     match class {
+        DecisionClass::Allow if wanted == Wanted::Refused => {
+            "does `withhold` take away what the protected call asks for, and is the status under the right key of [answers]?"
+                .to_owned()
+        }
         DecisionClass::Error => {
             format!(
                 "if {status} is what the service says on purpose, put it under [answers]: allow, deny or reauthenticate"

@@ -57,7 +57,7 @@ fn measured(case: &LatencyCase) -> (Load, Log) {
 pub(super) fn names() -> BTreeSet<String> {
     let right = latency_cases().map(|case| {
         let (load, log) = measured(&case);
-        latency::latency(&case, &[load], &log)
+        latency::latency(&case, &[load], &log, 0.0)
     });
     let checks = right.concat();
     assert_eq!(failed(&checks), [""; 0], "{}", show(&checks));
@@ -71,7 +71,7 @@ pub(super) fn found() -> BTreeSet<String> {
         let case = latency_cases().into_iter().find(|case| case.service == service).unwrap();
         let (mut load, mut log) = measured(&case);
         fault(&mut load, &mut log);
-        let checks = latency::latency(&case, &[load], &log);
+        let checks = latency::latency(&case, &[load], &log, 0.0);
         assert_eq!(failed(&checks), expected, "{}", show(&checks));
         found.extend(failed(&checks));
     };
@@ -118,6 +118,20 @@ pub(super) fn found() -> BTreeSet<String> {
 #[test]
 fn nothing_measured_is_nothing_shown() {
     let case = latency_cases()[0];
-    assert_eq!(failed(&latency::latency(&case, &[], &Log::default())), ["service-5ms answers"]);
+    assert_eq!(failed(&latency::latency(&case, &[], &Log::default(), 0.0)), ["service-5ms answers"]);
     assert!(!crate::calibrate::Calibration::of(Vec::new()).passed);
+}
+
+#[test]
+fn a_longer_way_to_the_server_widens_what_is_fixed_by_itself_only() {
+    let case = latency_cases()[0];
+    let check = |own_ms: f64, expected: &[&str]| {
+        let (mut load, log) = measured(&case);
+        load.latency_ns.clear();
+        load.latency_ns.record_n(5_500_000, load.offered).unwrap();
+        assert_eq!(failed(&latency::latency(&case, &[load], &log, own_ms)), expected, "{own_ms} ms");
+    };
+    check(0.0, &["service-5ms p50"]);
+    check(0.1, &["service-5ms p50"]);
+    check(0.25, &[]);
 }
